@@ -1,0 +1,3 @@
+//! The `rhythm` command.
+
+fn main() {}

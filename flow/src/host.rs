@@ -1,0 +1,98 @@
+//! The one seam between the VM and the world. The VM never reads a clock, makes an id or does I/O:
+//! it asks its host. The extension, `rhythm test` and the fuzzer each have one.
+//!
+//! All values cross as JSON text, so that neither side knows the other's representation.
+
+/// The number of a promise that the host settles; unique within one execution, never used twice.
+pub type PromiseId = u32;
+
+/// A started task as the program asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskCall {
+    /// The task's name.
+    pub name: String,
+    /// Its inputs as JSON text.
+    pub inputs: String,
+    /// The options as a JSON object with the keys of Flow, already checked; `{}` if none were given.
+    pub options: String,
+}
+
+/// An error that a host call throws into the program, or that a settled promise rejects with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostError {
+    /// The class: `TaskError`, `SqlError`, `TimeoutError`, `CancelledError`, `TypeError` …
+    pub name: String,
+    /// The words.
+    pub message: String,
+    /// A stable code, such as a SQLSTATE.
+    pub code: Option<String>,
+    /// More facts as JSON text, seen by the program as `error.data`.
+    pub data: Option<String>,
+    /// The cause as the JSON text of an error object, seen by the program as `error.cause`.
+    pub cause: Option<String>,
+}
+
+/// What a host promise becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settlement {
+    /// The value as JSON text. `undefined` where it is `None` (a timer, for one).
+    Fulfilled(Option<String>),
+    /// The error. For `Task.try` the VM turns it into `{success: false, error}` itself.
+    Rejected(HostError),
+}
+
+/// Why the host wants the VM to stop at once. Nothing in the program can catch it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Interrupt {
+    /// The step ran for too long: the execution fails with this named limit.
+    Limit {
+        /// Name of the setting, such as `rhythm.step_timeout`.
+        setting: &'static str,
+        /// The words.
+        message: String,
+    },
+    /// The whole step is given up and run again later (a deadlock in its SQL, a query cancel).
+    Abandon,
+}
+
+/// A host call that did not give a value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallError {
+    /// Thrown into the program, which may catch it.
+    Throw(HostError),
+    /// Ends the step.
+    Interrupt(Interrupt),
+}
+
+/// What a VM needs from outside.
+pub trait Host {
+    /// Milliseconds since 1970, as `Date.now()` sees them.
+    fn now_ms(&mut self) -> f64;
+    /// A number in [0, 1).
+    fn random(&mut self) -> f64;
+    /// A random UUID in its text form.
+    fn uuid(&mut self) -> String;
+    /// Starts a task; the host settles `promise` with its outcome.
+    fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError>;
+    /// Starts a timer that fulfils `promise` with `undefined` at `due_ms` (since 1970).
+    fn start_timer(&mut self, promise: PromiseId, due_ms: f64) -> Result<(), HostError>;
+    /// Waits for the next signal of this name; rejects `promise` with a `TimeoutError` at `due_ms`.
+    fn next_signal(
+        &mut self,
+        promise: PromiseId,
+        name: &str,
+        due_ms: Option<f64>,
+    ) -> Result<(), HostError>;
+    /// Says that these promises, all of which were started in this step, are awaited together:
+    /// as long as all of them fulfil, the VM needs to run again only when the last one has.
+    /// A host may ignore this, and settle them one by one.
+    fn await_all(&mut self, group: u32, promises: &[PromiseId]);
+    /// Runs SQL in the step's transaction; `params` is a JSON array. Gives a JSON array of rows.
+    fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError>;
+    /// Publishes a value (`Context.set`), JSON text.
+    fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError>;
+    /// Keeps a line of the log. `level` is `log`, `info`, `warn` or `error`.
+    fn log(&mut self, level: &'static str, message: &str);
+    /// Called every few thousand instructions, and before long operations.
+    fn tick(&mut self) -> Result<(), Interrupt>;
+}
