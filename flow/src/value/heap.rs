@@ -1,0 +1,375 @@
+//! The heap: bodies in slots named by handles, and a mark-and-sweep collector that does not recurse.
+//!
+//! A collection happens only between two instructions, when every live value is on the VM's stack or
+//! in its tables. So a builtin may hold handles in Rust variables as long as it runs.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::error::ErrorBody;
+use super::object::{Integrity, Props};
+use super::promise::{Aggregate, Coroutine, Promise, PromiseState, Reaction};
+use super::string::Text;
+use super::table::Table;
+use super::{Ref, Value};
+use crate::error::Throw;
+use crate::limits::{Limits, Meter};
+
+/// What a slot costs beside what its body owns.
+const SLOT_BYTES: usize = 48;
+
+/// An array.
+#[derive(Debug, Default)]
+pub struct Array {
+    /// The elements; a hole is `Value::Empty`.
+    pub items: Vec<Value>,
+    /// What may still be changed.
+    pub integrity: Integrity,
+}
+
+/// A function of the program with what it captured.
+#[derive(Debug)]
+pub struct Closure {
+    /// Its number in the program.
+    pub function: u32,
+    /// The variables of outer functions that it uses.
+    pub captures: Box<[Ref]>,
+}
+
+/// What an iterator gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+#[repr(u8)]
+pub enum IterKind {
+    Values = 0,
+    Keys = 1,
+    Entries = 2,
+}
+
+/// An iterator over an array, string, map or set.
+#[derive(Debug)]
+pub struct Iter {
+    /// What is walked; `undefined` once the end was reached.
+    pub source: Value,
+    /// What it gives.
+    pub kind: IterKind,
+    /// Where it is.
+    pub at: u64,
+}
+
+/// What a slot of the heap holds.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub enum Body {
+    /// Nothing: the slot may be used again.
+    Free,
+    /// A string, and its interned form where that is known.
+    String { text: Text, atom: Option<Ref> },
+    Object(Box<Props>),
+    Array(Box<Array>),
+    Closure(Box<Closure>),
+    /// A builtin function, by its number in the registry.
+    Native(u16),
+    /// `Math`, `JSON` and the like: a name with members that is no function.
+    Namespace(u16),
+    /// A captured variable.
+    Variable(Value),
+    Promise(Box<Promise>),
+    Coroutine(Box<Coroutine>),
+    Aggregate(Box<Aggregate>),
+    Error(Box<ErrorBody>),
+    /// Milliseconds since 1970; NaN for an invalid date.
+    Date(f64),
+    Map(Box<Table>),
+    Set(Box<Table>),
+    Iterator(Box<Iter>),
+}
+
+impl Body {
+    /// What the body takes in memory, roughly.
+    fn bytes(&self) -> usize {
+        SLOT_BYTES
+            + match self {
+                Self::String { text: Text::Flat(units), .. } => units.len() * 2 + 16,
+                Self::Object(props) => 80 + props.bytes(),
+                Self::Array(array) => 32 + array.items.capacity() * 16,
+                Self::Closure(closure) => 24 + closure.captures.len() * 4,
+                Self::Promise(promise) => 80 + promise.reactions.capacity() * 48,
+                Self::Coroutine(coroutine) => 64 + coroutine.slots.capacity() * 16,
+                Self::Aggregate(aggregate) => 48 + aggregate.values.capacity() * 16,
+                Self::Error(error) => 168 + error.props.bytes() + error.hidden.bytes(),
+                Self::Map(table) | Self::Set(table) => 64 + table.bytes(),
+                Self::Iterator(_) => 32,
+                _ => 0,
+            }
+    }
+}
+
+/// All values of one run.
+#[derive(Debug)]
+pub struct Heap {
+    slots: Vec<Body>,
+    marks: Vec<bool>,
+    free: Vec<u32>,
+    pub(super) interned: HashMap<Rc<[u16]>, Ref>,
+    natives: HashMap<u16, Ref>,
+    namespaces: HashMap<u16, Ref>,
+    /// Counts fuel and bytes.
+    pub meter: Meter,
+}
+
+impl Heap {
+    /// An empty heap.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            slots: Vec::new(),
+            marks: Vec::new(),
+            free: Vec::new(),
+            interned: HashMap::new(),
+            natives: HashMap::new(),
+            namespaces: HashMap::new(),
+            meter: Meter::new(limits),
+        }
+    }
+
+    /// Puts a body into a slot.
+    pub fn alloc(&mut self, body: Body) -> Ref {
+        self.meter.allocated(body.bytes());
+        self.alloc_counted(body)
+    }
+
+    /// As `alloc`, of a body whose contents were charged before.
+    pub(super) fn alloc_counted(&mut self, body: Body) -> Ref {
+        if let Some(at) = self.free.pop() {
+            self.slots[at as usize] = body;
+            return Ref(at);
+        }
+        let at = self.slots.len() as u32;
+        self.slots.push(body);
+        Ref(at)
+    }
+
+    /// The body of a handle.
+    #[must_use]
+    #[inline]
+    pub fn body(&self, at: Ref) -> &Body {
+        self.slots.get(at.0 as usize).unwrap_or(&Body::Free)
+    }
+
+    /// The body of a handle, to be changed. Count what it grows by (`meter.charge`).
+    #[inline]
+    pub fn body_mut(&mut self, at: Ref) -> &mut Body {
+        // Handles are only made by `alloc`, and slots are never taken away.
+        &mut self.slots[at.0 as usize]
+    }
+
+    /// Makes an array.
+    pub fn array(&mut self, items: Vec<Value>) -> Value {
+        let array = Array { items, integrity: Integrity::Open };
+        Value::Object(self.alloc(Body::Array(Box::new(array))))
+    }
+
+    /// Makes an empty object.
+    pub fn object(&mut self) -> Ref {
+        self.alloc(Body::Object(Box::default()))
+    }
+
+    /// The elements of an array; none for anything else.
+    #[must_use]
+    #[inline]
+    pub fn items(&self, at: Ref) -> Option<&[Value]> {
+        match self.body(at) {
+            Body::Array(array) => Some(&array.items),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is an array.
+    #[must_use]
+    pub fn is_array(&self, value: Value) -> bool {
+        matches!(value, Value::Object(at) if matches!(self.body(at), Body::Array(_)))
+    }
+
+    /// Whether a value can be called.
+    #[must_use]
+    pub fn is_callable(&self, value: Value) -> bool {
+        matches!(value, Value::Object(at) if matches!(self.body(at), Body::Closure(_) | Body::Native(_)))
+    }
+
+    /// The one function value of a builtin.
+    pub fn native(&mut self, number: u16) -> Value {
+        if let Some(found) = self.natives.get(&number) {
+            return Value::Object(*found);
+        }
+        let made = self.alloc(Body::Native(number));
+        self.natives.insert(number, made);
+        Value::Object(made)
+    }
+
+    /// The one value of a namespace.
+    pub fn namespace(&mut self, number: u16) -> Value {
+        if let Some(found) = self.namespaces.get(&number) {
+            return Value::Object(*found);
+        }
+        let made = self.alloc(Body::Namespace(number));
+        self.namespaces.insert(number, made);
+        Value::Object(made)
+    }
+
+    /// Frees everything that `roots` does not lead to.
+    ///
+    /// # Errors
+    /// When what is left is over the limit.
+    pub(crate) fn collect(&mut self, roots: impl FnOnce(&mut Tracer)) -> Result<(), Throw> {
+        let mut tracer = Tracer { marks: std::mem::take(&mut self.marks), work: Vec::new() };
+        tracer.marks.clear();
+        tracer.marks.resize(self.slots.len(), false);
+        roots(&mut tracer);
+        self.trace(&mut tracer);
+        let mut live = 0;
+        for (at, body) in self.slots.iter_mut().enumerate() {
+            if tracer.marks[at] {
+                live += body.bytes();
+            } else if !matches!(body, Body::Free) {
+                *body = Body::Free;
+                self.free.push(at as u32);
+            }
+        }
+        self.interned.retain(|_, at| tracer.marks[at.0 as usize]);
+        self.natives.retain(|_, at| tracer.marks[at.0 as usize]);
+        self.namespaces.retain(|_, at| tracer.marks[at.0 as usize]);
+        self.marks = tracer.marks;
+        self.meter.collected(live)
+    }
+
+    /// Marks everything that is reachable, without freeing anything.
+    pub(crate) fn reach(&self, roots: impl FnOnce(&mut Tracer)) -> Vec<bool> {
+        let mut tracer = Tracer { marks: vec![false; self.slots.len()], work: Vec::new() };
+        roots(&mut tracer);
+        self.trace(&mut tracer);
+        tracer.marks
+    }
+
+    fn trace(&self, tracer: &mut Tracer) {
+        while let Some(at) = tracer.work.pop() {
+            visit(&self.slots[at as usize], tracer);
+        }
+    }
+
+    /// All slots in use.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Ref, &Body)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter(|(_, body)| !matches!(body, Body::Free)).map(|(at, body)| (Ref(at as u32), body))
+    }
+}
+
+/// Finds what is reachable.
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    marks: Vec<bool>,
+    work: Vec<u32>,
+}
+
+impl Tracer {
+    /// Marks a handle.
+    pub(crate) fn mark(&mut self, at: Ref) {
+        if let Some(mark) = self.marks.get_mut(at.0 as usize)
+            && !*mark
+        {
+            *mark = true;
+            self.work.push(at.0);
+        }
+    }
+
+    /// Marks what a value names.
+    #[inline]
+    pub(crate) fn value(&mut self, value: Value) {
+        if let Value::String(at) | Value::Object(at) | Value::Variable(at) = value {
+            self.mark(at);
+        }
+    }
+
+    /// Marks what a reaction names.
+    pub(crate) fn reaction(&mut self, reaction: &Reaction) {
+        match *reaction {
+            Reaction::Await(coroutine) => self.mark(coroutine),
+            Reaction::Then { fulfilled, rejected, derived } => {
+                self.value(fulfilled);
+                self.value(rejected);
+                self.mark(derived);
+            }
+            Reaction::Finally { callback, derived } => {
+                self.value(callback);
+                self.mark(derived);
+            }
+            Reaction::Pass { value, derived, .. } => {
+                self.value(value);
+                self.mark(derived);
+            }
+            Reaction::Forward(derived) => self.mark(derived),
+            Reaction::Element { aggregate, .. } => self.mark(aggregate),
+        }
+    }
+
+    fn props(&mut self, props: &Props) {
+        for (key, value) in props.iter() {
+            if let super::object::Key::Name(name) = key {
+                self.mark(name);
+            }
+            self.value(value);
+        }
+    }
+}
+
+/// Marks what a body names.
+fn visit(body: &Body, tracer: &mut Tracer) {
+    match body {
+        Body::Free | Body::Native(_) | Body::Namespace(_) | Body::Date(_) => {}
+        Body::String { text, atom } => {
+            if let Text::Rope(left, right, _) = text {
+                tracer.mark(*left);
+                tracer.mark(*right);
+            }
+            if let Some(atom) = atom {
+                tracer.mark(*atom);
+            }
+        }
+        Body::Object(props) => tracer.props(props),
+        Body::Array(array) => array.items.iter().for_each(|item| tracer.value(*item)),
+        Body::Closure(closure) => closure.captures.iter().for_each(|at| tracer.mark(*at)),
+        Body::Variable(value) => tracer.value(*value),
+        Body::Promise(promise) => {
+            match promise.state {
+                PromiseState::Pending => {}
+                PromiseState::Fulfilled(value) | PromiseState::Rejected(value) => {
+                    tracer.value(value);
+                }
+            }
+            promise.reactions.iter().for_each(|reaction| tracer.reaction(reaction));
+        }
+        Body::Coroutine(coroutine) => {
+            coroutine.slots.iter().for_each(|slot| tracer.value(*slot));
+            tracer.mark(coroutine.closure);
+            tracer.mark(coroutine.promise);
+            if let Some(caller) = coroutine.caller {
+                tracer.mark(caller);
+            }
+        }
+        Body::Aggregate(aggregate) => {
+            tracer.mark(aggregate.derived);
+            aggregate.values.iter().for_each(|value| tracer.value(*value));
+        }
+        Body::Error(error) => {
+            tracer.props(&error.props);
+            tracer.props(&error.hidden);
+        }
+        Body::Map(table) | Body::Set(table) => {
+            for (key, value) in table.iter() {
+                tracer.value(key);
+                tracer.value(value);
+            }
+        }
+        Body::Iterator(iter) => tracer.value(iter.source),
+    }
+}

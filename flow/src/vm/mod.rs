@@ -1,0 +1,3 @@
+//! The machine that runs a program.
+
+pub mod cx;
