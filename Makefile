@@ -1,0 +1,59 @@
+# Rhythm's commands. Each one sets up what it needs, says what it does, and is quick when nothing needs doing.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+# One target directory and one profile for everything, so that nothing is built twice.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+RELEASE := --release --locked
+PG_CONFIG ?= pg_config
+
+.PHONY: help setup build demo test check unit conformance test-pg test-python install bench fmt accept clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what the build needs (clang; PostgreSQL 18 and tools into .venv)
+	@scripts/setup
+
+build: setup ## Build the CLI, the extension and the Python package
+	@scripts/build
+
+demo: build ## Run both examples on a throwaway server, with real kills
+	@scripts/demo
+
+test: build check unit conformance test-pg test-python demo ## Run everything that CI runs
+
+check: setup ## Formatting, clippy, and the Python package's linters
+	cargo fmt --all --check
+	PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo clippy $(RELEASE) --workspace --all-targets -- -D warnings
+	.venv/bin/ruff check adapters/python examples tests bench
+	.venv/bin/ruff format --check adapters/python examples tests bench
+	.venv/bin/mypy --strict adapters/python/python
+
+unit: ## Test what needs no server: the language, the client, the command line
+	cargo test $(RELEASE)
+
+conformance: ## Compare the conformance corpus with Node
+	tests/conformance/run.sh
+
+test-pg: build ## End-to-end tests on throwaway servers; `make test-pg T=name` runs some
+	PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo test $(RELEASE) -p rhythm-tests -- $(T)
+
+test-python: build ## The Python package's own tests, on a throwaway server
+	scripts/test-python
+
+install: ## Install the extension into the Postgres of PG_CONFIG=…
+	@extension/install.sh $(PG_CONFIG)
+
+bench: build ## Measure beside a minimal SKIP LOCKED queue, as ratios
+	@bench/run
+
+fmt: setup ## Format everything
+	cargo fmt --all
+	.venv/bin/ruff format adapters/python examples tests bench
+
+accept: ## Take the new snapshots of the golden tests
+	INSTA_UPDATE=always cargo test $(RELEASE)
+
+clean: ## Remove what was built and the demo's data
+	rm -rf target .venv .node .rhythm
