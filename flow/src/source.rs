@@ -79,6 +79,13 @@ impl Source {
         Position { line: line as u32 + 1, column: before.encode_utf16().count() as u32 + 1 }
     }
 
+    /// The byte offset at which a line (from 1) starts.
+    #[must_use]
+    pub fn line_start(&self, line: u32) -> u32 {
+        let index = (line as usize).saturating_sub(1);
+        self.line_starts.get(index).copied().unwrap_or_default()
+    }
+
     /// The text of a line (from 1) without its line break; empty for a line that is not there.
     #[must_use]
     pub fn line(&self, line: u32) -> &str {

@@ -1,0 +1,97 @@
+//! What is told about a source text, and how it is printed. Knows nothing of the language.
+
+use crate::codes::{Code, Severity};
+use crate::source::{Source, Span};
+
+/// Something wrong in a source text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Its kind.
+    pub code: Code,
+    /// Whether it refuses the program.
+    pub severity: Severity,
+    /// The text that it is about.
+    pub span: Span,
+    /// What is wrong, one line without a period.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Longest piece of a source line that is printed; the rest is cut around the caret.
+const LINE_WIDTH: usize = 120;
+
+impl Diagnostic {
+    /// Makes one with the severity of its code.
+    #[must_use]
+    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { code, severity: code.severity(), span, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Whether it refuses the program.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// The plain form: `file:line:column: error[E0101]: message`, the line, a caret, the hint.
+    #[must_use]
+    pub fn render(&self, source: &Source) -> String {
+        let position = source.position(self.span.start);
+        let mut out = format!(
+            "{}:{}:{}: {}[{}]: {}",
+            source.name(),
+            position.line,
+            position.column,
+            self.severity.word(),
+            self.code.number(),
+            self.message
+        );
+        let line = source.line(position.line);
+        if !line.trim().is_empty() {
+            let start = self.span.start as usize - source.line_start(position.line) as usize;
+            let length = source.slice(self.span).lines().next().unwrap_or_default().chars().count();
+            let (text, caret) = mark(line, start, length);
+            out.push_str(&format!("\n  {text}\n  {caret}"));
+        }
+        if let Some(hint) = &self.hint {
+            out.push_str(&format!("\n  hint: {hint}"));
+        }
+        out
+    }
+}
+
+/// Cuts a long line around `start` (a byte offset in it), and makes the line of carets below it.
+fn mark(line: &str, start: usize, length: usize) -> (String, String) {
+    let before = line.get(..start).unwrap_or(line).chars().count();
+    let skip = before.saturating_sub(LINE_WIDTH / 2);
+    let cut_left = if skip > 0 { "…" } else { "" };
+    let mut text = String::from(cut_left);
+    let mut caret = " ".repeat(cut_left.chars().count());
+    let mut rest = line.chars().skip(skip);
+    for (column, char) in rest.by_ref().take(LINE_WIDTH).enumerate() {
+        // A tab stays a tab in both lines, so that the caret stands right at any tab width.
+        text.push(if char.is_control() && char != '\t' { ' ' } else { char });
+        if column + skip < before {
+            caret.push(if char == '\t' { '\t' } else { ' ' });
+        }
+    }
+    if rest.next().is_some() {
+        text.push('…');
+    }
+    let room = (LINE_WIDTH + skip).saturating_sub(before).max(1);
+    caret.push_str(&"^".repeat(length.clamp(1, room)));
+    (text, caret)
+}
+
+/// Puts diagnostics in the order of the text, errors in front of warnings at the same place.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|one| (one.span.start, one.severity, one.span.end, one.code));
+}

@@ -1,0 +1,267 @@
+//! What JavaScript has and Flow has not: each by name, with what to write instead.
+//! The table in docs/flow/diagnostics.md is made of this one.
+
+use super::token::Kind;
+use super::{Broken, Parser};
+use crate::codes::Code;
+use crate::source::Span;
+
+/// Something that is refused by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub(crate) enum Refused {
+    Class,
+    Var,
+    This,
+    Super,
+    Generator,
+    Yield,
+    Import,
+    Export,
+    With,
+    Debugger,
+    Eval,
+    Arguments,
+    NewTarget,
+    New,
+    Regex,
+    TaggedTemplate,
+    Accessor,
+    Comma,
+    BigInt,
+    PrivateName,
+    ForAwait,
+    LabelledFunction,
+    HtmlComment,
+    Hashbang,
+    Prototype,
+    Decorator,
+    TypeAnnotation,
+    OptionalDelete,
+    ForInit,
+}
+
+impl Refused {
+    /// All of them, in the order of the documentation.
+    pub(crate) const ALL: &'static [Self] = &[
+        Self::Class,
+        Self::Var,
+        Self::This,
+        Self::Super,
+        Self::New,
+        Self::NewTarget,
+        Self::Generator,
+        Self::Yield,
+        Self::ForAwait,
+        Self::Import,
+        Self::Export,
+        Self::Eval,
+        Self::Arguments,
+        Self::With,
+        Self::Debugger,
+        Self::Regex,
+        Self::TaggedTemplate,
+        Self::Accessor,
+        Self::PrivateName,
+        Self::Decorator,
+        Self::Prototype,
+        Self::Comma,
+        Self::BigInt,
+        Self::LabelledFunction,
+        Self::OptionalDelete,
+        Self::ForInit,
+        Self::TypeAnnotation,
+        Self::HtmlComment,
+        Self::Hashbang,
+    ];
+
+    /// What it is called, and what to write instead.
+    pub(crate) fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Class => ("classes", "Use functions and object literals."),
+            Self::Var => ("`var`", "Use `let` or `const`."),
+            Self::This => ("`this`", "Pass the object as a parameter."),
+            Self::Super => ("`super`", "Call the function by its name."),
+            Self::New => (
+                "`new` of anything but a plain name",
+                "`new` makes errors, dates, maps and sets; elsewhere call a function.",
+            ),
+            Self::NewTarget => ("`new.target`", "Flow has no constructors of your own."),
+            Self::Generator => ("generators", "Return an array, or use an async function."),
+            Self::Yield => ("`yield`", "Push to an array and return it, or use `await`."),
+            Self::ForAwait => (
+                "`for await`",
+                "Write `for (const x of await Promise.all(list))`, or await in the loop.",
+            ),
+            Self::Import => ("modules", "A .flow file stands alone; call a task or a workflow."),
+            Self::Export => ("modules", "The workflow's result is what the file returns."),
+            Self::Eval => ("`eval`", "Write the code out, or choose among functions."),
+            Self::Arguments => ("`arguments`", "Declare a rest parameter: `(...list) => …`."),
+            Self::With => ("`with`", "Write the object in front of each property."),
+            Self::Debugger => ("`debugger`", "Use `console.log`."),
+            Self::Regex => (
+                "regular expressions",
+                "Use `includes`, `startsWith`, `split`, `indexOf` or `replaceAll` with strings.",
+            ),
+            Self::TaggedTemplate => ("tagged templates", "Call the function: `tag(`…`)`."),
+            Self::Accessor => ("getters and setters", "Use a property or a method."),
+            Self::PrivateName => ("private names", "Use a plain name or a closure."),
+            Self::Decorator => ("decorators", "Call the function yourself."),
+            Self::Prototype => ("`__proto__`", "Copy properties with `{...other}`."),
+            Self::Comma => ("the comma operator", "Write two statements."),
+            Self::BigInt => (
+                "BigInt numbers",
+                "Write the number without `n`; beyond 2^53 keep it in a string.",
+            ),
+            Self::LabelledFunction => ("labelled functions", "Remove the label."),
+            Self::OptionalDelete => (
+                "`delete` of an optional chain",
+                "Test first: `if (a != null) delete a.b`.",
+            ),
+            Self::ForInit => (
+                "a value in the head of `for…in` or `for…of`",
+                "Give the variable its value in the body.",
+            ),
+            Self::TypeAnnotation => (
+                "types in the program",
+                "Types of inputs stand in a JSDoc comment at the head of the file.",
+            ),
+            Self::HtmlComment => ("HTML comments", "Write `//`, or put spaces between operators."),
+            Self::Hashbang => ("`#!` lines", "Remove the line."),
+        }
+    }
+}
+
+/// Words that cannot be names in strict JavaScript inside of an async function.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    is_keyword(name)
+        || matches!(
+            name,
+            "await"
+                | "enum"
+                | "implements"
+                | "interface"
+                | "let"
+                | "package"
+                | "private"
+                | "protected"
+                | "public"
+                | "static"
+                | "yield"
+        )
+}
+
+/// Words that begin or join statements and expressions.
+fn is_keyword(name: &str) -> bool {
+    matches!(
+        name,
+        "break"
+            | "case"
+            | "catch"
+            | "class"
+            | "const"
+            | "continue"
+            | "debugger"
+            | "default"
+            | "delete"
+            | "do"
+            | "else"
+            | "export"
+            | "extends"
+            | "false"
+            | "finally"
+            | "for"
+            | "function"
+            | "if"
+            | "import"
+            | "in"
+            | "instanceof"
+            | "new"
+            | "null"
+            | "return"
+            | "super"
+            | "switch"
+            | "this"
+            | "throw"
+            | "true"
+            | "try"
+            | "typeof"
+            | "var"
+            | "void"
+            | "while"
+            | "with"
+    )
+}
+
+impl Parser<'_> {
+    /// Reports a refused construct; reading may go on.
+    pub(super) fn refuse(&mut self, what: Refused, span: Span) -> Broken {
+        let (name, hint) = what.words();
+        self.error(Code::NotInFlow, span, format!("Flow does not have {name}"), Some(hint))
+    }
+
+    pub(super) fn is_lexical_error(&self) -> bool {
+        matches!(
+            self.current().kind,
+            Kind::BadNumber
+                | Kind::OpenString
+                | Kind::OpenComment
+                | Kind::HtmlComment
+                | Kind::BadCharacter
+        )
+    }
+
+    /// Reports the current word if it is none.
+    pub(super) fn lexical_error(&mut self) -> Option<Broken> {
+        let token = self.current();
+        let text = self.text_of(self.at);
+        let broken = match token.kind {
+            Kind::BadNumber => {
+                self.bad_number(token.span);
+                Broken
+            }
+            Kind::OpenString => {
+                let hint = "A string ends on its line; use a template (`…`) for several lines.";
+                let message = "the string is never closed";
+                self.error(Code::Unterminated, token.span, message, Some(hint))
+            }
+            Kind::OpenComment => {
+                let span = Span { end: token.span.start + 2, ..token.span };
+                self.error(Code::Unterminated, span, "the comment is never closed", None)
+            }
+            Kind::HtmlComment => self.refuse(Refused::HtmlComment, token.span),
+            Kind::BadCharacter => self.bad_character(text, token.span),
+            _ => return None,
+        };
+        Some(broken)
+    }
+
+    fn bad_character(&mut self, text: &str, span: Span) -> Broken {
+        let next = self.token(self.at + 1);
+        let glued = next.span.start == span.end;
+        match text {
+            "#" if self.at == 0 && self.punctuation_at(1, "!") => {
+                self.refuse(Refused::Hashbang, span)
+            }
+            "#" if glued && next.kind == Kind::Name => {
+                self.refuse(Refused::PrivateName, span.to(next.span))
+            }
+            "@" if glued && next.kind == Kind::Name => {
+                self.refuse(Refused::Decorator, span.to(next.span))
+            }
+            "\\" => {
+                let message = "a backslash outside of a string begins no known escape";
+                self.error(Code::BadEscape, span, message, Some("In names, only `\\u0061` or `\\u{61}`."))
+            }
+            "“" | "”" | "„" | "‘" | "’" => {
+                let message = format!("`{text}` is no quote of JavaScript");
+                self.error(Code::BadCharacter, span, message, Some("Write \" or ' instead."))
+            }
+            _ => {
+                let code = text.chars().next().map_or(0, u32::from);
+                let message = format!("the character U+{code:04X} means nothing here");
+                self.error(Code::BadCharacter, span, message, Some("Remove it."))
+            }
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! Statements, and going on behind a broken one.
+
+use super::refuse::Refused;
+use super::token::Kind;
+use super::{Parsed, Parser};
+use crate::ast::{
+    Case, Catch, Declare, Declarator, Expr, ForInit, ForLeft, Ident, PatternKind, Stmt, StmtKind,
+};
+use crate::codes::Code;
+
+impl Parser<'_> {
+    /// The whole file.
+    pub(super) fn script(&mut self) -> Vec<Stmt> {
+        let mut body = Vec::new();
+        while !self.at_end() {
+            self.statement_or_broken(None, &mut body);
+        }
+        body
+    }
+
+    /// `{ … }`
+    pub(super) fn block(&mut self) -> Parsed<Vec<Stmt>> {
+        let opener = self.open("{")?;
+        let mut body = Vec::new();
+        while !self.at("}") && !self.at_end() {
+            self.statement_or_broken(Some(opener), &mut body);
+        }
+        self.close(opener, "}", "")?;
+        Ok(body)
+    }
+
+    /// One statement of a list; a broken one is skipped.
+    fn statement_or_broken(&mut self, opener: Option<usize>, body: &mut Vec<Stmt>) {
+        let first = self.at;
+        let start = self.span().start;
+        let (depth, allow_in) = (self.depth, self.allow_in);
+        self.allow_in = true;
+        let result = self.element(Self::statement);
+        self.allow_in = allow_in;
+        match result {
+            Ok(stmt) => body.push(stmt),
+            Err(super::Broken) => {
+                self.depth = depth;
+                self.skip_statement(first, opener);
+                body.push(Stmt { kind: StmtKind::Broken, span: self.span_from(start) });
+            }
+        }
+    }
+
+    /// Goes to where the next statement of this list seems to begin.
+    fn skip_statement(&mut self, first: usize, opener: Option<usize>) {
+        let mut index = self.leave_brackets(self.at.max(first), opener);
+        loop {
+            let token = self.token(index);
+            let moved = index > first;
+            if token.kind == Kind::End || opener.is_some_and(|at| token.mate == Some(at as u32)) {
+                break;
+            }
+            if self.punctuation_at(index, ";") {
+                index += 1;
+                break;
+            }
+            if moved && token.after_line_break && self.may_begin(index) {
+                break;
+            }
+            // A closing brace without a partner ends nothing; a bracket is skipped as a whole.
+            index = match token.mate {
+                Some(mate) if mate as usize > index => mate as usize + 1,
+                _ => index + 1,
+            };
+        }
+        self.at = index.min(self.tokens.len() - 1).max(self.at.min(first));
+    }
+
+    /// From inside of brackets that the list does not have around it to behind them.
+    fn leave_brackets(&self, mut index: usize, opener: Option<usize>) -> usize {
+        let mut parent = self.token(index).parent;
+        while let Some(bracket) = parent {
+            if opener.is_some_and(|at| at == bracket as usize) {
+                break;
+            }
+            let bracket = self.token(bracket as usize);
+            if let Some(mate) = bracket.mate {
+                index = index.max(mate as usize + 1);
+            }
+            parent = bracket.parent;
+        }
+        index
+    }
+
+    /// Whether a word at the start of a line looks like the beginning of a statement.
+    fn may_begin(&self, index: usize) -> bool {
+        match self.token(index).kind {
+            Kind::Name => !matches!(
+                self.text_of(index),
+                "else" | "catch" | "finally" | "in" | "instanceof" | "of"
+            ),
+            Kind::Punctuation => matches!(self.text_of(index), "{" | "}"),
+            _ => false,
+        }
+    }
+
+    pub(super) fn statement(&mut self) -> Parsed<Stmt> {
+        self.nested(|parser| {
+            let start = parser.span().start;
+            let kind = parser.statement_kind()?;
+            Ok(Stmt { kind, span: parser.span_from(start) })
+        })
+    }
+
+    fn statement_kind(&mut self) -> Parsed<StmtKind> {
+        let span = self.span();
+        if self.at("{") {
+            return self.block().map(StmtKind::Block);
+        }
+        if self.eat(";") {
+            return Ok(StmtKind::Empty);
+        }
+        if self.current().kind != Kind::Name {
+            return self.expression_statement();
+        }
+        match self.text_of(self.at) {
+            "let" | "const" => {
+                let declare = self.declaration()?;
+                self.end_statement()?;
+                Ok(StmtKind::Declare(declare))
+            }
+            "var" => {
+                // Read as `let`, so that its names are known.
+                self.refuse(Refused::Var, span);
+                let declare = self.declaration()?;
+                self.end_statement()?;
+                Ok(StmtKind::Declare(declare))
+            }
+            "function" => self.function_declaration().map(Box::new).map(StmtKind::Function),
+            "async" if self.word_at(self.at + 1, "function") && !self.breaks_before_next() => {
+                self.function_declaration().map(Box::new).map(StmtKind::Function)
+            }
+            "if" => self.if_statement(),
+            "while" => {
+                self.advance();
+                let test = self.parenthesized()?;
+                Ok(StmtKind::While { test, body: self.body()? })
+            }
+            "do" => self.do_while(),
+            "for" => self.for_statement(),
+            "switch" => self.switch(),
+            "break" | "continue" => self.jump(),
+            "return" => {
+                self.advance();
+                let value = if self.ends_here() { None } else { Some(self.expression()?) };
+                self.end_statement()?;
+                Ok(StmtKind::Return(value))
+            }
+            "throw" => {
+                self.advance();
+                if self.current().after_line_break {
+                    let message = "what is thrown must begin on the line of `throw`";
+                    return Err(self.error(Code::LineBreak, span, message, None));
+                }
+                let value = self.expression()?;
+                self.end_statement()?;
+                Ok(StmtKind::Throw(value))
+            }
+            "try" => self.try_statement(),
+            "class" => Err(self.refuse(Refused::Class, span)),
+            "import" => Err(self.refuse(Refused::Import, span)),
+            "export" => Err(self.refuse(Refused::Export, span)),
+            "with" => Err(self.refuse(Refused::With, span)),
+            "debugger" => {
+                self.refuse(Refused::Debugger, span);
+                self.advance();
+                self.end_statement()?;
+                Ok(StmtKind::Broken)
+            }
+            "else" => Err(self.alone("`else` without an `if` in front of it")),
+            "catch" | "finally" => Err(self.alone("no `try` block in front of it")),
+            "case" | "default" => Err(self.alone("not directly inside of a `switch`")),
+            _ if self.punctuation_at(self.at + 1, ":") => self.labeled(),
+            _ => self.expression_statement(),
+        }
+    }
+
+    fn alone(&mut self, message: &str) -> super::Broken {
+        self.error(Code::Unexpected, self.span(), message, None)
+    }
+
+    fn expression_statement(&mut self) -> Parsed<StmtKind> {
+        if self.at("}") || self.at(")") || self.at("]") {
+            let message = format!("`{}` closes nothing", self.text_of(self.at));
+            let broken = self.error(Code::Unexpected, self.span(), message, None);
+            self.advance();
+            return Err(broken);
+        }
+        let expr = self.expression()?;
+        self.end_statement()?;
+        Ok(StmtKind::Expr(expr))
+    }
+
+    /// Whether a statement with an optional operand ends in front of the current word.
+    fn ends_here(&self) -> bool {
+        self.at(";") || self.at("}") || self.at_end() || self.current().after_line_break
+    }
+
+    /// The body of `if`, a loop or a label.
+    fn body(&mut self) -> Parsed<Box<Stmt>> {
+        let declares = ["let", "const", "function", "class"].iter().any(|word| self.at_word(word))
+            || self.at_word("async")
+                && self.word_at(self.at + 1, "function")
+                && !self.breaks_before_next();
+        if declares {
+            let message = "a declaration needs a block around it here";
+            let hint = "Write `{ … }`.";
+            self.report(Code::DeclarationPlace, self.span(), message, Some(hint));
+        }
+        self.statement().map(Box::new)
+    }
+
+    fn parenthesized(&mut self) -> Parsed<Expr> {
+        let opener = self.open("(")?;
+        let expr = self.with_in(true, Self::expression)?;
+        self.close(opener, ")", "")?;
+        Ok(expr)
+    }
+
+    fn if_statement(&mut self) -> Parsed<StmtKind> {
+        self.advance();
+        let test = self.parenthesized()?;
+        let then = self.body()?;
+        let otherwise = if self.eat_word("else") { Some(self.body()?) } else { None };
+        Ok(StmtKind::If { test, then, otherwise })
+    }
+
+    fn do_while(&mut self) -> Parsed<StmtKind> {
+        self.advance();
+        let body = self.body()?;
+        if !self.eat_word("while") {
+            return Err(self.unexpected("`while`"));
+        }
+        let test = self.parenthesized()?;
+        // Behind this parenthesis JavaScript needs neither `;` nor a new line.
+        self.eat(";");
+        Ok(StmtKind::DoWhile { body, test })
+    }
+
+    /// `let a = 1, [b] = c` without its end.
+    fn declaration(&mut self) -> Parsed<Declare> {
+        let constant = self.at_word("const");
+        self.advance();
+        let mut parts = Vec::new();
+        loop {
+            parts.push(self.element(|parser| parser.declarator(constant))?);
+            if !self.eat(",") {
+                return Ok(Declare { constant, parts });
+            }
+        }
+    }
+
+    fn declarator(&mut self, constant: bool) -> Parsed<Declarator> {
+        let target = self.binding_pattern()?;
+        self.refuse_type_annotation()?;
+        if self.eat("=") {
+            let init = Some(self.assignment()?);
+            return Ok(Declarator { target, init });
+        }
+        let message = match target.kind {
+            PatternKind::Name(_) if constant => "a `const` needs a value",
+            PatternKind::Name(_) => return Ok(Declarator { target, init: None }),
+            _ => "a pattern needs a value to take apart",
+        };
+        self.report(Code::MissingInitializer, target.span, message, Some("Write `= value`."));
+        Ok(Declarator { target, init: None })
+    }
+
+    fn for_statement(&mut self) -> Parsed<StmtKind> {
+        self.advance();
+        if self.at_word("await") {
+            self.refuse(Refused::ForAwait, self.span());
+            self.advance();
+        }
+        let opener = self.open("(")?;
+        if let Some(word) = self.iteration_word(opener) {
+            let left = self.for_left()?;
+            let is_of = self.text_of(word) == "of";
+            if self.at("=") {
+                return Err(self.refuse(Refused::ForInit, self.span()));
+            }
+            if self.at != word {
+                return Err(self.unexpected("`of` or `in`"));
+            }
+            self.advance();
+            let list = if is_of { Self::assignment } else { Self::expression };
+            let right = self.with_in(true, list)?;
+            self.close(opener, ")", "")?;
+            let body = self.body()?;
+            return Ok(if is_of {
+                StmtKind::ForOf { left, right, body }
+            } else {
+                StmtKind::ForIn { left, right, body }
+            });
+        }
+        let init = self.with_in(false, Self::for_init)?;
+        self.expect(";")?;
+        let full = |parser: &mut Self| parser.with_in(true, Self::expression);
+        let test = if self.at(";") { None } else { Some(full(self)?) };
+        self.expect(";")?;
+        let update = if self.at(")") { Vec::new() } else { self.with_in(true, Self::sequence)? };
+        self.close(opener, ")", "")?;
+        Ok(StmtKind::For { init, test, update, body: self.body()? })
+    }
+
+    /// The index of the `of` or `in` of the head that `opener` opens, if it is such a head.
+    fn iteration_word(&self, opener: usize) -> Option<usize> {
+        let end = self.token(opener).mate.map_or(self.tokens.len() - 1, |mate| mate as usize);
+        let mut index = opener + 1;
+        while index < end {
+            let token = self.token(index);
+            match self.text_of(index) {
+                ";" if token.kind == Kind::Punctuation => return None,
+                // `for (of of list)`: the first word is never it, nor the one behind `let`.
+                "of" | "in"
+                    if token.kind == Kind::Name
+                        && index > opener + 1
+                        && !(index == opener + 2 && self.at_declaration(opener + 1))
+                        && self.ends_operand(index - 1) =>
+                {
+                    return Some(index);
+                }
+                _ => {}
+            }
+            index = match token.mate {
+                Some(mate) if mate as usize > index => mate as usize + 1,
+                _ => index + 1,
+            };
+        }
+        None
+    }
+
+    /// Whether an operator can stand behind this word; `x.of` and `, of = 1` are no heads.
+    fn ends_operand(&self, index: usize) -> bool {
+        self.token(index).kind != Kind::Punctuation
+            || matches!(self.text_of(index), ")" | "]" | "}")
+    }
+
+    fn at_declaration(&self, index: usize) -> bool {
+        ["let", "const", "var"].iter().any(|word| self.word_at(index, word))
+    }
+
+    fn for_left(&mut self) -> Parsed<ForLeft> {
+        if self.at_declaration(self.at) {
+            let constant = self.at_word("const");
+            if self.at_word("var") {
+                self.refuse(Refused::Var, self.span());
+            }
+            self.advance();
+            let target = self.binding_pattern()?;
+            self.refuse_type_annotation()?;
+            return Ok(ForLeft::Declare { constant, target });
+        }
+        if self.at_word("async") && self.word_at(self.at + 1, "of") {
+            let message = "JavaScript does not allow the name `async` in front of `of`";
+            self.report(Code::ReservedWord, self.span(), message, Some("Choose another name."));
+        }
+        self.with_in(false, Self::assignment_pattern).map(ForLeft::Assign)
+    }
+
+    fn for_init(&mut self) -> Parsed<Option<ForInit>> {
+        if self.at(";") {
+            return Ok(None);
+        }
+        if self.at_declaration(self.at) {
+            if self.at_word("var") {
+                self.refuse(Refused::Var, self.span());
+            }
+            return self.declaration().map(ForInit::Declare).map(Some);
+        }
+        self.sequence().map(ForInit::Exprs).map(Some)
+    }
+
+    /// Expressions with commas between them, which only the head of a `for` may have.
+    fn sequence(&mut self) -> Parsed<Vec<Expr>> {
+        let mut exprs = vec![self.element(Self::assignment)?];
+        while self.eat(",") {
+            exprs.push(self.element(Self::assignment)?);
+        }
+        Ok(exprs)
+    }
+
+    fn switch(&mut self) -> Parsed<StmtKind> {
+        self.advance();
+        let value = self.parenthesized()?;
+        let opener = self.open("{")?;
+        let mut cases: Vec<Case> = Vec::new();
+        while !self.at("}") && !self.at_end() {
+            let start = self.span();
+            let test = if self.eat_word("case") {
+                Some(self.with_in(true, Self::expression)?)
+            } else if self.eat_word("default") {
+                if cases.iter().any(|case| case.test.is_none()) {
+                    self.report(Code::Unexpected, start, "a second `default`", None);
+                }
+                None
+            } else {
+                return Err(self.unexpected("`case`, `default` or `}`"));
+            };
+            self.expect(":")?;
+            let mut body = Vec::new();
+            while !self.at("}")
+                && !self.at_word("case")
+                && !self.at_word("default")
+                && !self.at_end()
+            {
+                self.statement_or_broken(Some(opener), &mut body);
+            }
+            cases.push(Case { test, body, span: self.span_from(start.start) });
+        }
+        self.close(opener, "}", "")?;
+        Ok(StmtKind::Switch { value, cases })
+    }
+
+    fn jump(&mut self) -> Parsed<StmtKind> {
+        let is_break = self.at_word("break");
+        self.advance();
+        let label = if self.ends_here() || self.current().kind != Kind::Name {
+            None
+        } else {
+            Some(self.binding_name("a label")?)
+        };
+        self.end_statement()?;
+        Ok(if is_break { StmtKind::Break(label) } else { StmtKind::Continue(label) })
+    }
+
+    fn try_statement(&mut self) -> Parsed<StmtKind> {
+        let span = self.span();
+        self.advance();
+        let block = self.block()?;
+        let handler = if self.eat_word("catch") {
+            let param = if self.at("(") {
+                let opener = self.open("(")?;
+                let param = self.with_in(true, Self::binding_pattern)?;
+                self.refuse_type_annotation()?;
+                self.close(opener, ")", "")?;
+                Some(param)
+            } else {
+                None
+            };
+            Some(Catch { param, body: self.block()? })
+        } else {
+            None
+        };
+        let finalizer = if self.eat_word("finally") { Some(self.block()?) } else { None };
+        if handler.is_none() && finalizer.is_none() {
+            let message = "a `try` needs a `catch` or a `finally`";
+            return Err(self.error(Code::Unexpected, span, message, None));
+        }
+        Ok(StmtKind::Try { block, handler, finalizer })
+    }
+
+    fn labeled(&mut self) -> Parsed<StmtKind> {
+        let span = self.span();
+        let name = self.decode_name(span);
+        self.refuse_reserved(&name, span);
+        self.advance();
+        self.advance();
+        if self.at_word("function") {
+            self.refuse(Refused::LabelledFunction, span);
+            return self.statement_kind();
+        }
+        Ok(StmtKind::Labeled { label: Ident { name, span }, body: self.body()? })
+    }
+}
