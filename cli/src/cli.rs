@@ -1,0 +1,105 @@
+//! The command line: global options, the list of verbs, and the way from one to its file.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::connection::{self, Client};
+use crate::error::{CliError, Result};
+use crate::output::Output;
+
+/// Run durable workflows inside Postgres
+#[derive(Parser)]
+#[command(name = "rhythm", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 the request cannot be done, 2 wrong usage, 3 the \
+                          server cannot be reached or failed";
+
+#[derive(Args)]
+struct Global {
+    /// Database, as postgresql://user@host/name or key=value pairs
+    ///
+    /// Without it, the variables that libpq reads (PGHOST, PGUSER, PGDATABASE …) say where to
+    /// connect.
+    #[arg(long, global = true, env = "RHYTHM_URL", hide_env_values = true, value_name = "URL")]
+    url: Option<String>,
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Dev(commands::dev::DevArgs),
+    Deploy(commands::deploy::DeployArgs),
+    Check(commands::check::CheckArgs),
+    Start(commands::start::StartArgs),
+    Enqueue(commands::enqueue::EnqueueArgs),
+    Wait(commands::wait::WaitArgs),
+    List(commands::list::ListArgs),
+    Show(commands::show::ShowArgs),
+    Signal(commands::signal::SignalArgs),
+    Cancel(commands::cancel::CancelArgs),
+    Retry(commands::retry::RetryArgs),
+    Queue(commands::queue::QueueArgs),
+    Worker(commands::worker::WorkerArgs),
+    Completions(commands::completions::CompletionsArgs),
+}
+
+/// What a verb gets besides its own arguments.
+pub(crate) struct Context {
+    url: Option<String>,
+    pub(crate) output: Output,
+}
+
+impl Context {
+    /// Connects to the database; verbs that need none never do.
+    pub(crate) async fn client(&self) -> Result<Client> {
+        connection::open(self.url.as_deref()).await
+    }
+}
+
+/// Parses the command line, runs the verb, and turns its outcome into an exit code.
+pub(crate) fn run() -> ExitCode {
+    let Cli { global, verb } = Cli::parse();
+    let context = Context { url: global.url, output: Output::new(global.json) };
+    // One thread is enough, and the embedded server must be started from one that stays.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(verb, &context)),
+        Err(error) => Err(CliError::server(format!("cannot start: {error}"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            context.output.error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
+    match verb {
+        Verb::Dev(args) => commands::dev::run(args, context).await,
+        Verb::Deploy(args) => commands::deploy::run(args, context).await,
+        Verb::Check(args) => commands::check::run(&args, context),
+        Verb::Start(args) => commands::start::run(args, context).await,
+        Verb::Enqueue(args) => commands::enqueue::run(args, context).await,
+        Verb::Wait(args) => commands::wait::run(args, context).await,
+        Verb::List(args) => commands::list::run(args, context).await,
+        Verb::Show(args) => commands::show::run(args, context).await,
+        Verb::Signal(args) => commands::signal::run(args, context).await,
+        Verb::Cancel(args) => commands::cancel::run(args, context).await,
+        Verb::Retry(args) => commands::retry::run(args, context).await,
+        Verb::Queue(args) => commands::queue::run(args, context).await,
+        Verb::Worker(args) => commands::worker::run(args, context).await,
+        Verb::Completions(args) => commands::completions::run(&args),
+    }
+}

@@ -1,0 +1,84 @@
+//! `rhythm deploy`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::commands::check::Report;
+use crate::commands::input;
+use crate::connection::Client;
+use crate::error::{CliError, Result};
+use crate::output::note;
+
+/// Deploy workflows from .flow files
+///
+/// A workflow is named after its file. The same source again makes no new version, and runs that
+/// have begun stay on theirs.
+#[derive(Args)]
+pub(crate) struct DeployArgs {
+    /// Files to deploy
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Name of the workflow, instead of the file's
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// A workflow that the server has taken.
+#[derive(Serialize)]
+pub(crate) struct Deployed {
+    name: String,
+    version: i32,
+}
+
+impl Deployed {
+    /// Says it in words.
+    pub(crate) fn sentence(&self) -> String {
+        format!("{} is version {}", self.name, self.version)
+    }
+}
+
+pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<()> {
+    if args.name.is_some() && args.files.len() > 1 {
+        return Err(CliError::usage("--name goes with one file only"));
+    }
+    let client = context.client().await?;
+    let mut all = Vec::new();
+    for path in &args.files {
+        let deployed = deploy_file(&client, path, args.name.as_deref()).await?;
+        if !context.output.is_json() {
+            context.output.line(deployed.sentence());
+        }
+        all.push(deployed);
+    }
+    if context.output.is_json() {
+        context.output.json(&all);
+    }
+    Ok(())
+}
+
+/// Deploys one file. Its warnings go to stderr; with errors, the server is not asked.
+pub(crate) async fn deploy_file(
+    client: &Client,
+    path: &Path,
+    name: Option<&str>,
+) -> Result<Deployed> {
+    let (stem, source) = input::flow_file(path)?;
+    let report = Report::of(&source);
+    match report.errors {
+        0 => {}
+        errors => {
+            let count = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+            return Err(CliError::user(format!("{count} in {}", path.display()))
+                .detail(report.rendered.join("\n\n")));
+        }
+    }
+    for warning in &report.rendered {
+        note(warning);
+    }
+    let name = name.map_or(stem, str::to_owned);
+    let version = client.deploy(&name, source.text()).await?;
+    Ok(Deployed { name, version })
+}

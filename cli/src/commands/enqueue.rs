@@ -1,0 +1,58 @@
+//! `rhythm enqueue`.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::Context;
+use crate::commands::input;
+use crate::error::Result;
+
+/// Enqueue a task
+///
+/// Prints its id. A worker that knows a task of this name runs it.
+#[derive(Args)]
+pub(crate) struct EnqueueArgs {
+    /// Name of the task
+    task: String,
+    /// Its inputs as JSON; @FILE reads a file, - reads stdin
+    #[arg(default_value = "{}", hide_default_value = true, value_name = "JSON")]
+    inputs: String,
+    /// Your key for this task: the same key again enqueues nothing and gives the same id
+    #[arg(long, value_name = "KEY")]
+    task_id: Option<String>,
+    /// Queue, instead of `default`
+    #[arg(long)]
+    queue: Option<String>,
+    /// Larger goes first
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    priority: i32,
+    /// Not before this much time has passed, such as 90s, 15m, 24h
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    delay: Option<Duration>,
+    /// How to retry, as JSON: {"maxAttempts": 5, "initial": "1s", "backoff": 2, "max": "5m"}
+    #[arg(long, value_name = "JSON")]
+    retry: Option<String>,
+    /// How long one attempt may take
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    timeout: Option<Duration>,
+}
+
+pub(crate) async fn run(args: EnqueueArgs, context: &Context) -> Result<()> {
+    let inputs = input::json(&args.inputs)?;
+    let retry = args.retry.as_deref().map(input::json).transpose()?;
+    let client = context.client().await?;
+    let options = rhythm_client::EnqueueOptions {
+        queue: args.queue,
+        task_id: args.task_id,
+        priority: args.priority,
+        delay: args.delay,
+        retry,
+        timeout: args.timeout,
+        ..Default::default()
+    };
+    let id = client.enqueue(&args.task, &inputs, &options).await?;
+    context.output.either(&json!({ "id": id }), || id.to_string());
+    Ok(())
+}

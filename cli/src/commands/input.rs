@@ -1,0 +1,87 @@
+//! Values as people write them on a command line: JSON, durations, files.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use rhythm_flow::source::Source;
+use serde_json::Value;
+
+use crate::error::{AtPath, CliError, Result};
+
+/// Reads JSON from the argument itself, from a file (`@inputs.json`), or from stdin (`-`).
+pub(crate) fn json(argument: &str) -> Result<Value> {
+    let text = if argument == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).at("read", Path::new("stdin"))?;
+        text
+    } else if let Some(path) = argument.strip_prefix('@') {
+        std::fs::read_to_string(path).at("read", Path::new(path))?
+    } else {
+        argument.to_owned()
+    };
+    serde_json::from_str(&text).map_err(|e| {
+        CliError::usage(format!("not valid JSON: {e}"))
+            .detail(format!("It begins with: {}", text.chars().take(60).collect::<String>()))
+            .hint("Quote it for the shell, as in '{\"name\": \"Ada\"}', or give a file: @inputs.json")
+    })
+}
+
+/// Parses durations as Flow does: `90`, `"250ms"`, `"90s"`, `"15m"`, `"24h"`, `"7d"`, `"1h30m"`.
+pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration; write 250ms, 90s, 15m, 24h, 7d or 1h30m");
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let number: f64 = number.parse().map_err(|_| wrong())?;
+        let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        let seconds = match unit {
+            "ms" => 0.001,
+            "" | "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86400.0,
+            _ => return Err(wrong()),
+        };
+        total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+        rest = behind;
+    }
+    Ok(total)
+}
+
+/// A workflow's source, and the name that its file gives it.
+pub(crate) fn flow_file(path: &Path) -> Result<(String, Source)> {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = std::fs::read_to_string(path).at("read", path)?;
+    Ok((name, Source::new(path.display().to_string(), text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_in_flow() {
+        let millis = |text| duration(text).map(|d| d.as_millis());
+        assert_eq!(millis("250ms"), Ok(250));
+        assert_eq!(millis("2"), Ok(2000));
+        assert_eq!(millis("1.5s"), Ok(1500));
+        assert_eq!(millis("1h30m"), Ok(5_400_000));
+        assert_eq!(millis("7d"), Ok(604_800_000));
+        for wrong in ["", "soon", "5 m", "-1s", "1y", "1e3", "99999999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn wrong_json_says_where_and_how_to_write_it() {
+        let error = json("{name: Ada}").map(|_| ()).map_err(|e| e.to_string());
+        insta::assert_snapshot!(error.unwrap_err(), @r"");
+    }
+}

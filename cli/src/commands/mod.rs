@@ -1,0 +1,17 @@
+//! The verbs, one a file: arguments, then what they do.
+
+pub(crate) mod cancel;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod deploy;
+pub(crate) mod dev;
+pub(crate) mod enqueue;
+pub(crate) mod input;
+pub(crate) mod list;
+pub(crate) mod queue;
+pub(crate) mod retry;
+pub(crate) mod show;
+pub(crate) mod signal;
+pub(crate) mod start;
+pub(crate) mod wait;
+pub(crate) mod worker;

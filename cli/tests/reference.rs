@@ -1,0 +1,47 @@
+//! The help of every verb in one snapshot, so that a change of the surface is seen in review.
+
+use crate::rhythm;
+
+const VERBS: [&[&str]; 18] = [
+    &[],
+    &["dev"],
+    &["deploy"],
+    &["check"],
+    &["start"],
+    &["enqueue"],
+    &["wait"],
+    &["list"],
+    &["show"],
+    &["signal"],
+    &["cancel"],
+    &["retry"],
+    &["queue"],
+    &["queue", "list"],
+    &["queue", "pause"],
+    &["queue", "resume"],
+    &["worker", "list"],
+    &["completions"],
+];
+
+#[test]
+fn the_reference() {
+    let mut reference = String::new();
+    for verb in VERBS {
+        let help = rhythm(&[verb, &["--help"]].concat());
+        assert!(help.status.success(), "{verb:?}");
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        reference.push_str(&format!("# rhythm {}\n\n{help}\n", verb.join(" ")));
+    }
+    insta::assert_snapshot!("cli-reference", reference);
+}
+
+#[test]
+fn completions_know_every_verb() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = rhythm(&["completions", shell]);
+        let script = String::from_utf8_lossy(&script.stdout).into_owned();
+        for verb in VERBS.iter().filter_map(|verb| verb.first()) {
+            assert!(script.contains(verb), "{shell} lacks {verb}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a wrong command line, and a server that isn't there, are answered with.
+
+use crate::{rhythm, told};
+
+#[test]
+fn an_unknown_verb_gives_a_suggestion_and_exit_code_2() {
+    insta::assert_snapshot!(told(&rhythm(&["deplo"])), @r"");
+}
+
+#[test]
+fn wrong_json_is_wrong_usage() {
+    insta::assert_snapshot!(told(&rhythm(&["start", "greet", "{name: Ada}"])), @r"");
+}
+
+#[test]
+fn a_wrong_id_is_wrong_usage() {
+    let output = rhythm(&["show", "7"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_exit_code_3() {
+    // Port 1 is privileged and unused.
+    let output = rhythm(&["list", "--url", "postgresql://nobody@127.0.0.1:1/nowhere"]);
+    assert_eq!(output.status.code(), Some(3), "{}", told(&output));
+    let output = rhythm(&["--json", "list", "--url", "postgresql://nobody@127.0.0.1:1/nowhere"]);
+    assert_eq!(output.status.code(), Some(3));
+    let error: serde_json::Value =
+        serde_json::from_slice(&output.stderr).expect("an error is one JSON object");
+    assert_eq!(error["error"]["kind"], "server");
+}
+
+#[test]
+fn dev_refuses_a_folder_that_it_did_not_make() {
+    let output = rhythm(&["dev", "--data-dir", env!("CARGO_MANIFEST_DIR"), "--flows", "nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(told(&output), @r"");
+}
