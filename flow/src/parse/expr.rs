@@ -213,6 +213,9 @@ impl Parser<'_> {
     /// An expression as the target of an assignment: a variable or a path.
     pub(super) fn target(&mut self, expr: Expr) -> Parsed<Pattern> {
         let span = expr.span;
+        if matches!(expr.kind, ExprKind::Broken) {
+            return Ok(Pattern { kind: PatternKind::Path(Box::new(expr)), span });
+        }
         let expr = without_parentheses(expr);
         let (message, hint) = match expr.kind {
             ExprKind::Name(name) => return Ok(Pattern { kind: PatternKind::Name(name), span }),
@@ -233,7 +236,10 @@ impl Parser<'_> {
             ),
             _ => ("this cannot be assigned to", None),
         };
-        Err(self.error(Code::BadTarget, span, message, hint))
+        self.report(Code::BadTarget, span, message, hint);
+        // Nothing else is wrong with the statement, so reading goes on.
+        let broken = Box::new(Expr { kind: ExprKind::Broken, span });
+        Ok(Pattern { kind: PatternKind::Path(broken), span })
     }
 }
 

@@ -23,9 +23,12 @@ impl Parser<'_> {
     /// Says what is wrong with a number.
     pub(super) fn bad_number(&mut self, span: Span) {
         let text = self.source.slice(span);
-        let digits = text.trim_end_matches('n');
-        let is_bigint = digits.len() + 1 == text.len()
-            && digits.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
+        let is_bigint = text.strip_suffix('n').is_some_and(|digits| {
+            let hex = digits.starts_with("0x") || digits.starts_with("0X");
+            let digits = digits.trim_start_matches(['0', 'x', 'X', 'o', 'O', 'b', 'B']);
+            let radix = if hex { 16 } else { 10 };
+            digits.chars().all(|char| char.is_digit(radix) || char == '_')
+        });
         let legacy = text.starts_with('0') && text.chars().all(|char| char.is_ascii_digit());
         if is_bigint {
             self.refuse(Refused::BigInt, span);

@@ -93,6 +93,9 @@ struct Parser<'s> {
     chain: u32,
     /// Whether `in` is an operator here; it is not in the head of a `for`.
     allow_in: bool,
+    /// Up to here brackets and quotes may be part of something that was refused, such as a regular
+    /// expression: what does not fit together is not reported.
+    confused_until: u32,
     /// Set when reading on makes no sense; nothing more is reported.
     stopped: bool,
 }
@@ -107,6 +110,7 @@ impl<'s> Parser<'s> {
             depth: 0,
             chain: 0,
             allow_in: true,
+            confused_until: 0,
             stopped: false,
         }
     }
@@ -305,7 +309,9 @@ impl<'s> Parser<'s> {
     // ---- Reporting -------------------------------------------------------------------------------
 
     fn report(&mut self, code: Code, span: Span, message: impl Into<String>, hint: Option<&str>) {
-        if self.stopped {
+        let confused = span.start < self.confused_until
+            && matches!(code, Code::Unexpected | Code::Unterminated);
+        if self.stopped || confused {
             return;
         }
         let mut diagnostic = Diagnostic::new(code, span, message);

@@ -169,7 +169,8 @@ impl Parser<'_> {
             "yield" => return Err(self.refuse(Refused::Yield, span)),
             "await" | "let" | "static" | "enum" | "implements" | "interface" | "package"
             | "private" | "protected" | "public" => {
-                return Err(self.reserved_here());
+                self.refuse_reserved(self.text_of(self.at), span);
+                ExprKind::Broken
             }
             text if super::refuse::is_reserved(text) => {
                 return Err(self.unexpected("an expression"));
@@ -182,11 +183,6 @@ impl Parser<'_> {
         };
         self.advance();
         Ok(Expr { kind, span })
-    }
-
-    fn reserved_here(&mut self) -> super::Broken {
-        let message = format!("`{}` is a reserved word of JavaScript", self.text_of(self.at));
-        self.error(Code::ReservedWord, self.span(), message, Some("Choose another name."))
     }
 
     fn refused_value(&mut self, what: Refused) -> ExprKind {
@@ -275,6 +271,13 @@ impl Parser<'_> {
         Ok(Expr { kind, span: self.span_from(start.start) })
     }
 
+    /// The offset of the end of the current line.
+    fn line_end(&self) -> u32 {
+        let from = self.last_end() as usize;
+        let rest = self.source.text().get(from..).unwrap_or_default();
+        (from + rest.find('\n').unwrap_or(rest.len())) as u32
+    }
+
     /// Goes behind a regular expression, which the grammar has read as operators and names.
     fn skip_regex(&mut self) {
         let line_end = |parser: &Self| parser.at_end() || parser.current().after_line_break;
@@ -283,6 +286,7 @@ impl Parser<'_> {
             self.advance();
         }
         self.eat("/");
+        self.confused_until = self.line_end();
         // Its flags.
         if !line_end(self) && self.current().kind == Kind::Name {
             self.advance();

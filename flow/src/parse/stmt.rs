@@ -96,6 +96,7 @@ impl Parser<'_> {
                 "else" | "catch" | "finally" | "in" | "instanceof" | "of"
             ),
             Kind::Punctuation => matches!(self.text_of(index), "{" | "}"),
+            Kind::HtmlComment => true,
             _ => false,
         }
     }
@@ -191,6 +192,13 @@ impl Parser<'_> {
             let broken = self.error(Code::Unexpected, self.span(), message, None);
             self.advance();
             return Err(broken);
+        }
+        if matches!(self.current().kind, Kind::TemplateText | Kind::TemplateClose)
+            && !self.diagnostics.is_empty()
+        {
+            // What is left of a template that was reported.
+            self.advance();
+            return Err(super::Broken);
         }
         let expr = self.expression()?;
         self.end_statement()?;

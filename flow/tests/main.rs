@@ -1,0 +1,4 @@
+//! All file-driven tests of the language, in one binary: linking is what costs.
+
+mod parse;
+mod tree;
