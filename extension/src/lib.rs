@@ -1,1 +1,33 @@
-//! The extension.
+//! The extension: what of Rhythm runs inside a Postgres backend and is not SQL.
+//!
+//! # Layout
+//! - `api`: the C functions that `sql/native` declares; they decode, call, encode.
+//! - `engine`: one step of a workflow: load, run, apply effects, save.
+//! - `db`: SQL functions that Rust calls; the only folder that names `Spi`.
+//! - `shmem`: who waits for what, and the commit callback that wakes them.
+//! - `worker`: the launcher, and one background worker for each database.
+//! - `guc`: every setting.
+//!
+//! It knows the language only through `rhythm_flow`'s façade, and holds no business SQL.
+
+use pgrx::prelude::*;
+
+mod api;
+mod db;
+mod engine;
+mod guc;
+mod shmem;
+mod utility;
+mod worker;
+
+::pgrx::pg_module_magic!(name, version);
+
+/// Called once by each process that loads the library; by the postmaster when it is preloaded.
+#[allow(non_snake_case)]
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    guc::init();
+    shmem::init();
+    utility::init();
+    worker::init();
+}

@@ -1,0 +1,16 @@
+//! The C functions that `sql/native` declares. They decode arguments, call, and encode; user errors go back as data, since
+//! SQLSTATEs of class RH cannot be raised from Rust.
+
+mod analyze;
+mod definition;
+mod park;
+mod step;
+mod wake;
+
+use pgrx::prelude::*;
+
+/// `_library_version()`
+#[pg_extern(sql = false)]
+fn library_version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

@@ -1,0 +1,46 @@
+//! Waiting sessions: `claim` and `wait` publish what they wait for, look once more, then sleep here.
+
+use std::sync::OnceLock;
+
+use pgrx::prelude::*;
+
+use crate::shmem::waiters;
+
+/// `_park_begin(queues)`: false when nobody could wake this session, so that it has to poll.
+#[pg_extern(sql = false)]
+fn park_begin(queues: Vec<String>) -> bool {
+    let topics: Vec<u64> = queues.iter().map(|queue| waiters::queue_topic(queue)).collect();
+    waiters::begin(&topics)
+}
+
+/// `_park_result_begin(id)`: the same for the end of an execution.
+#[pg_extern(sql = false)]
+fn park_result_begin(id: pgrx::Uuid) -> bool {
+    waiters::begin(&[waiters::result_topic(id.as_bytes())])
+}
+
+/// `_park_wait(milliseconds)`: sleeps until woken (true) or for that long (false).
+#[pg_extern(sql = false)]
+fn park_wait(milliseconds: i32) -> bool {
+    waiters::sleep(i64::from(milliseconds), wait_event())
+}
+
+/// `_park_end()`
+#[pg_extern(sql = false)]
+fn park_end() {
+    waiters::end();
+}
+
+/// What `pg_stat_activity` shows as the wait event of a waiting session.
+fn wait_event() -> u32 {
+    static EVENT: OnceLock<u32> = OnceLock::new();
+    *EVENT.get_or_init(|| {
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        // SAFETY: a C string; Postgres keeps a copy, and gives all backends the same number for one name.
+        unsafe {
+            pg_sys::WaitEventExtensionNew(c"RhythmWait".as_ptr())
+        }
+        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+        pg_sys::PG_WAIT_EXTENSION
+    })
+}

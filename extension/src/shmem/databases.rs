@@ -1,0 +1,131 @@
+//! The databases that have a background worker: how to wake it, and when it means to wake by itself.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+
+use super::{my_database, my_latch, set_latch, shared};
+
+/// Databases that can have a worker.
+pub(super) const SLOTS: usize = 128;
+/// What `next_due` is while nothing is due.
+pub(crate) const NEVER: i64 = i64::MAX;
+
+/// A process that can be woken.
+#[repr(C)]
+pub(super) struct Sleeper {
+    latch: AtomicUsize,
+}
+
+impl Sleeper {
+    pub(super) fn wake(&self) {
+        set_latch(self.latch.load(Ordering::SeqCst));
+    }
+}
+
+/// One database with a worker.
+#[repr(C)]
+pub(super) struct Database {
+    /// The database; 0 for a free slot.
+    oid: AtomicU32,
+    worker: Sleeper,
+    /// Microseconds since 2000 on Rhythm's clock at which the worker will look by itself.
+    next_due: AtomicI64,
+    /// Somebody could not lock a root: the next commit of this database wakes the worker.
+    contended: AtomicBool,
+    /// The worker has to leave, since the database is about to be dropped or copied.
+    leave: AtomicBool,
+}
+
+fn find(oid: u32) -> Option<&'static Database> {
+    shared()?.databases.iter().find(|slot| slot.oid.load(Ordering::SeqCst) == oid)
+}
+
+/// Publishes this process as the worker of its database. False when all slots are taken.
+pub(crate) fn attach() -> bool {
+    let Some(shared) = shared() else { return false };
+    let oid = my_database();
+    let mine = find(oid).or_else(|| {
+        shared
+            .databases
+            .iter()
+            .find(|slot| slot.oid.compare_exchange(0, oid, Ordering::SeqCst, Ordering::Relaxed).is_ok())
+    });
+    let Some(slot) = mine else { return false };
+    slot.next_due.store(NEVER, Ordering::SeqCst);
+    slot.contended.store(false, Ordering::SeqCst);
+    slot.leave.store(false, Ordering::SeqCst);
+    slot.worker.latch.store(my_latch(), Ordering::SeqCst);
+    true
+}
+
+/// Takes back what `attach` published.
+pub(crate) fn detach() {
+    if let Some(slot) = find(my_database()) {
+        slot.worker.latch.store(0, Ordering::SeqCst);
+        slot.oid.store(0, Ordering::SeqCst);
+    }
+}
+
+/// Whether a worker serves the database of this backend.
+pub(crate) fn has_worker() -> bool {
+    find(my_database()).is_some_and(|slot| slot.worker.latch.load(Ordering::SeqCst) != 0)
+}
+
+/// Whether the worker of this database was asked to leave.
+pub(crate) fn must_leave() -> bool {
+    find(my_database()).is_some_and(|slot| slot.leave.load(Ordering::SeqCst))
+}
+
+/// Asks the worker of a database to leave.
+pub(crate) fn ask_to_leave(oid: u32) {
+    if let Some(slot) = find(oid) {
+        slot.leave.store(true, Ordering::SeqCst);
+        slot.worker.wake();
+    }
+}
+
+/// The worker begins a round: whatever becomes due from now on wakes it.
+pub(crate) fn begin_round() {
+    if let Some(slot) = find(my_database()) {
+        slot.next_due.store(NEVER, Ordering::SeqCst);
+        slot.contended.store(false, Ordering::SeqCst);
+    }
+}
+
+/// The worker will look by itself at `due`.
+pub(crate) fn sleeps_until(due: i64) {
+    if let Some(slot) = find(my_database()) {
+        slot.next_due.fetch_min(due, Ordering::SeqCst);
+    }
+}
+
+/// Says that a root was taken, so that its holder's commit wakes the worker.
+pub(crate) fn set_contended() {
+    if let Some(slot) = find(my_database()) {
+        slot.contended.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Wakes the worker of this database if there is something for it. Touches only atomics.
+pub(super) fn wake(due: i64, steps: bool) {
+    let Some(slot) = find(my_database()) else { return };
+    let earlier = due != NEVER && slot.next_due.fetch_min(due, Ordering::SeqCst) > due;
+    let contended = slot.contended.load(Ordering::SeqCst) && slot.contended.swap(false, Ordering::SeqCst);
+    if earlier || contended || steps {
+        slot.worker.wake();
+    }
+}
+
+/// Publishes this process as the launcher, or takes that back.
+pub(crate) fn set_launcher(is_running: bool) {
+    if let Some(shared) = shared() {
+        let latch = if is_running { my_latch() } else { 0 };
+        shared.launcher.latch.store(latch, Ordering::SeqCst);
+    }
+}
+
+/// Lets the launcher look for databases. Touches only atomics.
+pub(crate) fn wake_launcher() {
+    if let Some(shared) = shared() {
+        shared.launcher.wake();
+    }
+}

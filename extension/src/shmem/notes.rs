@@ -1,0 +1,128 @@
+//! What the running transaction will announce when it commits, and the callback that announces it.
+//!
+//! The callback runs after the commit, where an error or a panic takes the server down: it only walks what was
+//! noted before and touches atomics.
+
+use std::cell::RefCell;
+
+use pgrx::prelude::*;
+
+use super::{databases, waiters};
+
+/// Notes of one transaction. An aborted subtransaction leaves its notes: a needless wake-up is harmless.
+struct Notes {
+    /// Topics, and how many waiters of each to wake.
+    topics: Vec<(u64, u32)>,
+    /// The earliest time at which something new is due.
+    due: i64,
+    /// Whether something is left to the database's worker.
+    steps: bool,
+    /// Whether the launcher has to look for databases.
+    launcher: bool,
+    /// Whether anything was noted.
+    any: bool,
+}
+
+impl Notes {
+    const fn empty() -> Self {
+        Self { topics: Vec::new(), due: databases::NEVER, steps: false, launcher: false, any: false }
+    }
+
+    fn clear(&mut self) {
+        self.topics.clear();
+        *self = Self { topics: std::mem::take(&mut self.topics), ..Self::empty() };
+    }
+}
+
+thread_local! {
+    static NOTES: RefCell<Notes> = const { RefCell::new(Notes::empty()) };
+}
+
+fn note(change: impl FnOnce(&mut Notes)) {
+    NOTES.with_borrow_mut(|notes| {
+        notes.any = true;
+        change(notes);
+    });
+}
+
+/// `count` new pieces of work of a topic.
+pub(crate) fn topic(topic: u64, count: u32) {
+    note(|notes| match notes.topics.iter_mut().find(|(one, _)| *one == topic) {
+        Some((_, sum)) => *sum = sum.saturating_add(count),
+        None => notes.topics.push((topic, count)),
+    });
+}
+
+/// Something is due at `at` (microseconds since 2000 on Rhythm's clock).
+pub(crate) fn due(at: i64) {
+    note(|notes| notes.due = notes.due.min(at));
+}
+
+/// Something is left to the database's worker.
+pub(crate) fn steps() {
+    note(|notes| notes.steps = true);
+}
+
+/// A database may have got the extension.
+pub(crate) fn launcher() {
+    note(|notes| notes.launcher = true);
+}
+
+/// Announces the notes at commit, drops them at abort, and refuses PREPARE, since the commit of a prepared transaction
+/// happens in another session and would announce nothing.
+pub(super) unsafe extern "C-unwind" fn at_end_of_transaction(
+    event: pg_sys::XactEvent::Type,
+    _arg: *mut std::ffi::c_void,
+) {
+    use pg_sys::XactEvent::*;
+    match event {
+        XACT_EVENT_COMMIT => {
+            waiters::end();
+            announce();
+        }
+        XACT_EVENT_ABORT => {
+            waiters::end();
+            forget();
+        }
+        XACT_EVENT_PRE_PREPARE => refuse_prepare(),
+        _ => {}
+    }
+}
+
+fn announce() {
+    // `try_`: a callback must not panic. Nobody holds the borrow across a commit.
+    let _ = NOTES.try_with(|notes| {
+        let Ok(mut notes) = notes.try_borrow_mut() else { return };
+        if !notes.any {
+            return;
+        }
+        for (topic, count) in &notes.topics {
+            waiters::wake(*topic, *count);
+        }
+        databases::wake(notes.due, notes.steps);
+        if notes.launcher {
+            databases::wake_launcher();
+        }
+        notes.clear();
+    });
+}
+
+fn forget() {
+    let _ = NOTES.try_with(|notes| {
+        if let Ok(mut notes) = notes.try_borrow_mut() {
+            notes.clear();
+        }
+    });
+}
+
+#[pg_guard]
+extern "C-unwind" fn refuse_prepare() {
+    if NOTES.with_borrow(|notes| notes.any) {
+        ereport!(
+            ERROR,
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "cannot PREPARE a transaction that has used Rhythm",
+            "Commit it in one phase: waiting workers are woken by the session that commits."
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! The worker of one database: runs what is due, then sleeps until the next thing is.
+//!
+//! It is woken earlier by a commit that makes something due earlier, that left a step to it, or that released a root
+//! which somebody could not get (`shmem::databases`). An error in a round is logged, and the round tried again later.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
+use pgrx::prelude::*;
+
+use super::RESCAN;
+use crate::db::duty::{self, Round};
+use crate::shmem::databases;
+
+/// How much one transaction does at most, so that its locks are short.
+const BATCH: i32 = 500;
+/// Waits after an error, doubled up to the rescan.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Entry point of a database's worker; the argument is the database's oid.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn rhythm_worker_main(arg: pg_sys::Datum) {
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    let oid = pg_sys::Oid::from(arg.value() as u32);
+    BackgroundWorker::connect_worker_to_spi_by_oid(Some(oid), None);
+    if !databases::attach() {
+        log!("rhythm: too many databases with Rhythm: this one has no worker");
+        return;
+    }
+    let mut pause = FIRST_PAUSE;
+    loop {
+        databases::begin_round();
+        let sleep = match round() {
+            Ok(Some(round)) => {
+                pause = FIRST_PAUSE;
+                databases::sleeps_until(round.next_due);
+                if round.again { Duration::ZERO } else { round.sleep.min(RESCAN) }
+            }
+            // The extension was dropped.
+            Ok(None) => break,
+            Err(()) => {
+                pause = (pause * 2).min(RESCAN);
+                pause
+            }
+        };
+        let goes_on = if sleep.is_zero() {
+            pgrx::check_for_interrupts!();
+            !BackgroundWorker::sigterm_received()
+        } else {
+            BackgroundWorker::wait_latch(Some(sleep))
+        };
+        if !goes_on || databases::must_leave() {
+            break;
+        }
+        if BackgroundWorker::sighup_received() {
+            // SAFETY: the usual reaction to SIGHUP in a worker's loop, outside of a transaction.
+            unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+        }
+    }
+    databases::detach();
+}
+
+/// One transaction of duties. `Err` when it failed, which was logged; `Ok(None)` when there is no extension.
+fn round() -> Result<Option<Round>, ()> {
+    PgTryBuilder::new(AssertUnwindSafe(|| {
+        BackgroundWorker::transaction(AssertUnwindSafe(|| {
+            duty::is_installed().then(|| duty::run(BATCH)).transpose()
+        }))
+        .map_err(|error| log!("rhythm: {error}"))
+    }))
+    .catch_others(|error| {
+        // SAFETY: outside of any transaction's frame: rolls back whatever was begun.
+        unsafe { pg_sys::AbortOutOfAnyTransaction() };
+        log!("rhythm: a background round failed and will be tried again: {error:?}");
+        Err(())
+    })
+    .execute()
+}
