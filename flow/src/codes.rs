@@ -97,7 +97,7 @@ codes! {
     AssignInCondition "W0202" "assignment-in-condition" "`=` in a condition: `===` was probably meant."
     DurationInMilliseconds "W0301" "duration-in-seconds" "A long number of seconds, probably meant as milliseconds."
     ForgottenAwait "W0302" "forgotten-await" "A promise is used as if it were the value that it promises."
-    ConstantTaskResult "W0303" "unawaited-result" "The result of a call that has to be awaited is thrown away."
+    UnawaitedResult "W0303" "unawaited-result" "The result of a call that has to be awaited is thrown away."
 }
 
 impl Code {

@@ -287,6 +287,8 @@ mod tests {
         assert_eq!(whole_number("ff", 16), 255.0);
         assert_eq!(whole_number("20000000000001", 16), 9007199254740992.0);
         assert_eq!(whole_number("20000000000003", 16), 9007199254740996.0);
-        assert_eq!(whole_number("200000000000010000000000001", 16), 2f64.powi(101) + 2f64.powi(49));
+        let half = "20000000000001000000000000";
+        assert_eq!(whole_number(&format!("{half}0"), 16), 2f64.powi(105));
+        assert_eq!(whole_number(&format!("{half}1"), 16), 2f64.powi(105) + 2f64.powi(53));
     }
 }

@@ -1,0 +1,372 @@
+//! Calls of the host: number and kind of arguments, options, durations, forgotten awaits.
+
+use super::scope::Names;
+use super::walk::{self, Visitor};
+use crate::ast::{Element, Expr, ExprKind, Prop, PropKey, Script, Stmt, StmtKind};
+use crate::codes::Code;
+use crate::diagnostic::Diagnostic;
+use crate::nearest::nearest;
+use crate::source::Span;
+
+pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
+    Host { found, names }.list(&script.body);
+}
+
+/// What an argument has to be.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Any,
+    /// A text that names something.
+    Name,
+    Text,
+    Number,
+    List,
+    Duration,
+    /// A number of seconds is written as a literal, so a long one is suspicious.
+    Sleep,
+    Date,
+    Options(&'static [(&'static str, Wanted)]),
+}
+
+/// A call of the host.
+struct Call {
+    path: &'static str,
+    /// The arguments, with what they are called.
+    args: &'static [(&'static str, Wanted)],
+    /// How many of them have to be there.
+    required: usize,
+    /// Whether it does nothing but make one wait.
+    waits: bool,
+}
+
+const RETRY: &[(&str, Wanted)] = &[
+    ("maxAttempts", Wanted::Number),
+    ("initial", Wanted::Duration),
+    ("backoff", Wanted::Number),
+    ("max", Wanted::Duration),
+    ("jitter", Wanted::Any),
+];
+
+const START: &[(&str, Wanted)] = &[
+    ("queue", Wanted::Name),
+    ("priority", Wanted::Number),
+    ("delay", Wanted::Duration),
+    ("runAt", Wanted::Date),
+    ("taskId", Wanted::Name),
+    ("retry", Wanted::Options(RETRY)),
+    ("timeout", Wanted::Duration),
+    ("startTimeout", Wanted::Duration),
+    ("heartbeatTimeout", Wanted::Duration),
+];
+
+const STARTED: &[(&str, Wanted)] =
+    &[("name", Wanted::Name), ("inputs", Wanted::Any), ("options", Wanted::Options(START))];
+
+const fn start(path: &'static str) -> Call {
+    Call { path, args: STARTED, required: 1, waits: false }
+}
+
+const CALLS: &[Call] = &[
+    start("Task.run"),
+    start("Task.try"),
+    start("Workflow.run"),
+    start("Workflow.try"),
+    Call { path: "sleep", args: &[("duration", Wanted::Sleep)], required: 1, waits: true },
+    Call { path: "Timer.delay", args: &[("duration", Wanted::Sleep)], required: 1, waits: true },
+    Call { path: "Timer.until", args: &[("date", Wanted::Date)], required: 1, waits: true },
+    Call {
+        path: "Signal.next",
+        args: &[("name", Wanted::Name), ("options", Wanted::Options(&[("timeout", Wanted::Duration)]))],
+        required: 1,
+        waits: true,
+    },
+    Call {
+        path: "Sql.query",
+        args: &[("text", Wanted::Text), ("params", Wanted::List)],
+        required: 1,
+        waits: false,
+    },
+    Call {
+        path: "Context.set",
+        args: &[("key", Wanted::Name), ("value", Wanted::Any)],
+        required: 2,
+        waits: false,
+    },
+    Call { path: "crypto.randomUUID", args: &[], required: 0, waits: false },
+];
+
+/// Members that a promise has.
+const OF_PROMISE: [&str; 3] = ["then", "catch", "finally"];
+
+/// Literal seconds from here on are probably milliseconds.
+const LONG_SLEEP: f64 = 100.0;
+
+struct Host<'c> {
+    found: &'c mut Vec<Diagnostic>,
+    names: &'c Names,
+}
+
+impl Host<'_> {
+    fn report(&mut self, code: Code, span: Span, message: String, hint: impl Into<String>) {
+        self.found.push(Diagnostic::new(code, span, message).with_hint(hint));
+    }
+
+    /// The host call that an expression is.
+    fn call<'e>(&self, expr: &'e Expr) -> Option<(&'static Call, &'e [Element])> {
+        let expr = without_parentheses(expr);
+        let ExprKind::Call { callee, args, optional: false } = &expr.kind else { return None };
+        let path = match &callee.kind {
+            ExprKind::Member { object, name, .. } => {
+                format!("{}.{}", self.names.builtin(object)?.name, name.name)
+            }
+            _ => self.names.builtin(callee)?.name.clone(),
+        };
+        CALLS.iter().find(|call| call.path == path).map(|call| (call, args.as_slice()))
+    }
+
+    fn arguments(&mut self, call: &Call, args: &[Element], span: Span) {
+        let spread = args.iter().position(|arg| arg.spread);
+        if spread.is_none() && args.len() < call.required {
+            let missing: Vec<&str> =
+                call.args[args.len()..call.required].iter().map(|(name, _)| *name).collect();
+            let message = format!("`{}` needs {}", call.path, missing.join(" and "));
+            self.report(Code::ArgumentCount, span, message, signature(call));
+        }
+        if let Some(extra) = args.get(call.args.len())
+            && spread.is_none_or(|at| at >= call.args.len())
+        {
+            let message = format!("`{}` takes no argument here", call.path);
+            self.report(Code::ArgumentCount, extra.value.span, message, signature(call));
+        }
+        let known = spread.unwrap_or(args.len());
+        for (arg, (name, wanted)) in args.iter().take(known).zip(call.args) {
+            // An argument that is left out may be written as undefined or null.
+            if !is_nothing(&arg.value) {
+                self.value(&arg.value, *wanted, &format!("{name} of `{}`", call.path));
+            } else if matches!(wanted, Wanted::Name | Wanted::Text | Wanted::Sleep | Wanted::Date) {
+                let message = format!("{name} of `{}` is missing", call.path);
+                self.report(Code::ArgumentKind, arg.value.span, message, signature(call));
+            }
+        }
+    }
+
+    fn value(&mut self, value: &Expr, wanted: Wanted, what: &str) {
+        let value = without_parentheses(value);
+        let Some(kind) = literal_kind(value) else { return };
+        let span = value.span;
+        match (wanted, kind) {
+            (Wanted::Name, "a string") if text_of(value).is_some_and(|text| text.is_empty()) => {
+                let message = format!("{what} is empty");
+                self.report(Code::ArgumentKind, span, message, "Write the name.");
+            }
+            (Wanted::Any, _)
+            | (Wanted::Name | Wanted::Text, "a string" | "a template")
+            | (Wanted::Number, "a number")
+            | (Wanted::List, "an array")
+            | (Wanted::Date, "a string" | "a template" | "a number" | "a date")
+            | (Wanted::Duration | Wanted::Sleep, "a template") => {}
+            (Wanted::Duration | Wanted::Sleep, "a number" | "a string") => {
+                self.duration(value, matches!(wanted, Wanted::Sleep));
+            }
+            (Wanted::Options(known), "an object") => self.options(value, known, what),
+            (wanted, _) => {
+                let message = format!("{what} is {}, not {kind}", noun(wanted));
+                self.report(Code::ArgumentKind, span, message, example(wanted));
+            }
+        }
+    }
+
+    fn duration(&mut self, value: &Expr, sleep: bool) {
+        match &value.kind {
+            ExprKind::Number(seconds) if sleep && *seconds >= LONG_SLEEP => {
+                let message = format!("these are {seconds} seconds, not milliseconds");
+                let hint = format!("Write \"{seconds}s\" if so, or \"{seconds}ms\".");
+                self.report(Code::DurationInMilliseconds, value.span, message, hint);
+            }
+            ExprKind::Unary { .. } => {
+                let message = "a duration is not negative".to_owned();
+                self.report(Code::BadDuration, value.span, message, example(Wanted::Duration));
+            }
+            ExprKind::String(units) => {
+                let text = String::from_utf16_lossy(units);
+                if !is_duration(&text) {
+                    let message = format!("\"{text}\" is no duration");
+                    self.report(Code::BadDuration, value.span, message, example(Wanted::Duration));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn options(&mut self, value: &Expr, known: &'static [(&'static str, Wanted)], what: &str) {
+        let ExprKind::Object(props) = &value.kind else { return };
+        for prop in props {
+            let Prop::Value { key: PropKey::Static { name, span }, value, .. } = prop else {
+                continue;
+            };
+            let name = String::from_utf16_lossy(name);
+            if let Some((key, wanted)) = known.iter().find(|(key, _)| *key == name) {
+                if !is_nothing(value) {
+                    self.value(value, *wanted, &format!("`{key}`"));
+                }
+                continue;
+            }
+            let keys = known.iter().map(|(key, _)| *key);
+            let hint = match nearest(&name, keys.clone()) {
+                Some(meant) => format!("Did you mean `{meant}`?"),
+                None => format!("Known are {}.", keys.collect::<Vec<_>>().join(", ")),
+            };
+            let message = format!("there is no `{name}` among the {what}");
+            self.report(Code::UnknownOption, *span, message, hint);
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Host<'_> {
+    fn stmt(&mut self, stmt: &'a Stmt) {
+        if let StmtKind::Expr(expr) = &stmt.kind
+            && let Some((call, _)) = self.call(expr)
+            && call.waits
+        {
+            let message = format!("nothing waits for `{}`", call.path);
+            self.report(Code::UnawaitedResult, expr.span, message, "Write `await` in front of it.");
+        }
+        walk::walk_stmt(self, stmt);
+    }
+
+    fn expr(&mut self, expr: &'a Expr) {
+        if !matches!(expr.kind, ExprKind::Paren(_))
+            && let Some((call, args)) = self.call(expr)
+        {
+            self.arguments(call, args, expr.span);
+        }
+        if let ExprKind::Member { object, name, .. } = &expr.kind
+            && let Some((call, _)) = self.call(object)
+            && call.args.len() + usize::from(call.waits) > 1
+            && call.path != "Context.set"
+            && !OF_PROMISE.contains(&name.name.as_str())
+        {
+            let message = format!("`{}` gives a promise, which has no `{}`", call.path, name.name);
+            let hint = format!("Write `(await {}(…)).{}`.", call.path, name.name);
+            self.report(Code::ForgottenAwait, name.span, message, hint);
+        }
+        walk::walk_expr(self, expr);
+    }
+}
+
+/// How a call is written.
+fn signature(call: &Call) -> String {
+    let mut args = String::new();
+    for (index, (name, _)) in call.args.iter().enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        let optional = if index >= call.required { "?" } else { "" };
+        args.push_str(&format!("{comma}{name}{optional}"));
+    }
+    format!("It is called as `{}({args})`.", call.path)
+}
+
+fn noun(wanted: Wanted) -> &'static str {
+    match wanted {
+        Wanted::Any => "any value",
+        Wanted::Name | Wanted::Text => "a string",
+        Wanted::Number => "a number",
+        Wanted::List => "an array",
+        Wanted::Duration | Wanted::Sleep => "a duration",
+        Wanted::Date => "a date",
+        Wanted::Options(_) => "an object",
+    }
+}
+
+fn example(wanted: Wanted) -> &'static str {
+    match wanted {
+        Wanted::Any => "",
+        Wanted::Name => "Write the name in quotes.",
+        Wanted::Text => "Write the SQL in quotes, with $1, $2 … for the parameters.",
+        Wanted::Number => "Write a number.",
+        Wanted::List => "Write `[a, b]`, also for a single value.",
+        Wanted::Duration | Wanted::Sleep => {
+            "Write seconds as a number, or \"250ms\", \"90s\", \"15m\", \"24h\", \"7d\", \"1h30m\"."
+        }
+        Wanted::Date => "Write `new Date(…)` or a text such as \"2030-01-31T12:00:00Z\".",
+        Wanted::Options(_) => "Write `{key: value}`.",
+    }
+}
+
+/// What a value is for certain, from its form alone.
+fn literal_kind(value: &Expr) -> Option<&'static str> {
+    Some(match &value.kind {
+        ExprKind::Null => "null",
+        ExprKind::Bool(_) => "a boolean",
+        ExprKind::Number(_) => "a number",
+        ExprKind::Unary { op: crate::ast::UnaryOp::Minus, value }
+            if matches!(value.kind, ExprKind::Number(_)) =>
+        {
+            "a number"
+        }
+        ExprKind::String(_) => "a string",
+        ExprKind::Template { .. } => "a template",
+        ExprKind::Array(_) => "an array",
+        ExprKind::Object(_) => "an object",
+        ExprKind::Function(_) => "a function",
+        ExprKind::New { callee, .. } if callee.name == "Date" => "a date",
+        _ => return None,
+    })
+}
+
+fn text_of(value: &Expr) -> Option<&[u16]> {
+    match &value.kind {
+        ExprKind::String(units) => Some(units),
+        _ => None,
+    }
+}
+
+fn is_nothing(value: &Expr) -> bool {
+    match &value.kind {
+        ExprKind::Null => true,
+        ExprKind::Name(name) => name.name == "undefined",
+        _ => false,
+    }
+}
+
+fn without_parentheses(mut expr: &Expr) -> &Expr {
+    while let ExprKind::Paren(inner) = &expr.kind {
+        expr = inner;
+    }
+    expr
+}
+
+/// Whether a text is one or more numbers with units, such as `1h30m`.
+fn is_duration(text: &str) -> bool {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return false;
+    }
+    while !rest.is_empty() {
+        let digits = rest.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.');
+        let number = &rest[..rest.len() - digits.len()];
+        let Some(unit) = ["ms", "s", "m", "h", "d"].iter().find(|unit| digits.starts_with(**unit))
+        else {
+            return false;
+        };
+        if number.parse::<f64>().is_err() {
+            return false;
+        }
+        rest = &digits[unit.len()..];
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_duration;
+
+    #[test]
+    fn durations() {
+        for good in ["250ms", "90s", "15m", "24h", "7d", "1h30m", "1.5h"] {
+            assert!(is_duration(good), "{good}");
+        }
+        for bad in ["", "5", "s", "5 minutes", "1x", "-5s", "1h30", "..s"] {
+            assert!(!is_duration(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Members of what Flow provides: `Math.foo`, `Task.rnu`, `new Foo()`, `Inputs.custmer`.
+
+use super::globals;
+use super::scope::Names;
+use super::walk::{self, Visitor};
+use crate::ast::{
+    Declare, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script,
+};
+use crate::codes::Code;
+use crate::diagnostic::Diagnostic;
+use crate::input_type::{Field, InputType, Lookup, Type};
+use crate::nearest::nearest;
+use crate::source::Span;
+
+pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
+    let inputs = script.input_type.as_ref().map(InputType::root);
+    Members { found, names, inputs }.list(&script.body);
+}
+
+struct Members<'c> {
+    found: &'c mut Vec<Diagnostic>,
+    names: &'c Names,
+    inputs: Option<&'c Type>,
+}
+
+impl<'c> Members<'c> {
+    /// `object.name` of a builtin.
+    fn member(&mut self, object: &Ident, name: &Ident) {
+        let Some(members) = globals::members(&object.name) else { return };
+        if members.contains(&name.name.as_str()) {
+            return;
+        }
+        let message = format!("`{}` has no member `{}`", object.name, name.name);
+        let hint = match nearest(&name.name, members.iter().copied()) {
+            Some(meant) => Some(format!("Did you mean `{}.{meant}`?", object.name)),
+            None if members.is_empty() => None,
+            None if members.len() <= 8 => {
+                let all: Vec<String> = members.iter().map(|member| format!("`{member}`")).collect();
+                Some(format!("It has {}.", all.join(", ")))
+            }
+            None => None,
+        };
+        let mut diagnostic = Diagnostic::new(Code::UnknownMember, name.span, message);
+        diagnostic.hint = hint;
+        self.found.push(diagnostic);
+    }
+
+    fn constructor(&mut self, callee: &Ident) {
+        let name = callee.name.as_str();
+        let builtin = self.names.is_builtin(callee);
+        if builtin && globals::is_constructor(name) {
+            return;
+        }
+        // An unknown name has been told by `scope`.
+        let hint = match name {
+            _ if !builtin && !globals::is_builtin(name) => {
+                "Flow has no constructors of your own; call a function that returns an object."
+            }
+            "Promise" => "Use an async function, `Promise.all` or `sleep`.",
+            "Array" => "Write `[]`, or `Array.from({length: n})`.",
+            "Object" => "Write `{}`.",
+            "String" | "Number" | "Boolean" => "Call it without `new`.",
+            _ => "`new` makes errors, dates, maps and sets.",
+        };
+        let message = format!("`{name}` cannot be called with `new`");
+        let meant = nearest(name, globals::constructors());
+        let hint = meant
+            .filter(|_| !builtin)
+            .map_or_else(|| hint.to_owned(), |meant| format!("Did you mean `new {meant}`?"));
+        self.found
+            .push(Diagnostic::new(Code::NotConstructor, callee.span, message).with_hint(hint));
+    }
+
+    /// The type of an expression that is `Inputs` or a path from it.
+    fn type_of(&self, expr: &Expr) -> Option<&'c Type> {
+        match &expr.kind {
+            ExprKind::Name(name) if name.name == "Inputs" && self.names.is_builtin(name) => {
+                self.inputs
+            }
+            ExprKind::Paren(inner) | ExprKind::Chain(inner) => self.type_of(inner),
+            ExprKind::Member { object, name, .. } => {
+                match self.type_of(object)?.field(&name.name) {
+                    Lookup::Found(of) => Some(of),
+                    _ => None,
+                }
+            }
+            ExprKind::Index { object, index, .. } => match (self.type_of(object)?, &index.kind) {
+                (Type::Array(of), _) => Some(of),
+                (of, ExprKind::String(name)) => {
+                    match of.field(&String::from_utf16_lossy(name)) {
+                        Lookup::Found(of) => Some(of),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn input_field(&mut self, of: &Type, name: &str, span: Span) {
+        if let Lookup::Missing(fields) = of.field(name) {
+            self.unknown_input(fields, name, span);
+        }
+    }
+
+    fn unknown_input(&mut self, fields: &[Field], name: &str, span: Span) {
+        let known = fields.iter().map(|field| field.name.as_str());
+        let hint = match nearest(name, known.clone()) {
+            Some(meant) => format!("Did you mean `{meant}`?"),
+            None => {
+                let all: Vec<String> = known.map(|field| format!("`{field}`")).collect();
+                format!("It has {}; declare others at the head of the file.", all.join(", "))
+            }
+        };
+        let message = format!("the declared type of the inputs has no field `{name}`");
+        self.found.push(Diagnostic::new(Code::UnknownInput, span, message).with_hint(hint));
+    }
+
+    /// `const {custmer} = Inputs`
+    fn destructured(&mut self, of: &Type, pattern: &Pattern) {
+        match (&pattern.kind, of) {
+            (PatternKind::Object { props, .. }, of) => {
+                for prop in props {
+                    let PropKey::Static { name, span } = &prop.key else { continue };
+                    let name = String::from_utf16_lossy(name);
+                    match of.field(&name) {
+                        Lookup::Found(inner) => self.destructured(inner, &prop.item.target),
+                        Lookup::Missing(fields) => self.unknown_input(fields, &name, *span),
+                        Lookup::Unknown => {}
+                    }
+                }
+            }
+            (PatternKind::Array { items, .. }, Type::Array(of)) => {
+                for item in items.iter().flatten() {
+                    self.destructured(of, &item.target);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Members<'_> {
+    fn declare(&mut self, declare: &'a Declare) {
+        for part in &declare.parts {
+            if let Some(of) = part.init.as_ref().and_then(|init| self.type_of(init)) {
+                self.destructured(of, &part.target);
+            }
+        }
+        walk::walk_declare(self, declare);
+    }
+
+    fn expr(&mut self, expr: &'a Expr) {
+        match &expr.kind {
+            ExprKind::Member { object, name, .. } => {
+                if let Some(of) = self.type_of(object) {
+                    self.input_field(of, &name.name, name.span);
+                } else if let Some(builtin) = self.names.builtin(object) {
+                    self.member(builtin, name);
+                }
+            }
+            ExprKind::Index { object, index, .. } => {
+                if let (Some(of), ExprKind::String(name)) = (self.type_of(object), &index.kind) {
+                    self.input_field(of, &String::from_utf16_lossy(name), index.span);
+                }
+            }
+            ExprKind::New { callee, .. } => self.constructor(callee),
+            _ => {}
+        }
+        walk::walk_expr(self, expr);
+    }
+}

@@ -1,0 +1,552 @@
+//! Names: what each stands for, and what is wrong with its declaration or its use.
+
+use std::collections::{HashMap, HashSet};
+
+use super::globals::{self, PARAMETERS};
+use super::walk::{self, Visitor};
+use crate::ast::{
+    Case, Catch, Declare, Expr, ExprKind, ForInit, ForLeft, Function, FunctionBody, Ident,
+    Pattern, PatternItem, PatternKind, Script, Stmt, StmtKind,
+};
+use crate::codes::Code;
+use crate::diagnostic::Diagnostic;
+use crate::nearest::nearest;
+use crate::source::{Source, Span};
+
+/// Which uses of names mean what Flow provides.
+pub(super) struct Names {
+    /// Where such uses begin.
+    builtin: HashSet<u32>,
+}
+
+impl Names {
+    /// The builtin (or `Inputs`, `Context`) that an expression names.
+    pub(super) fn builtin<'a>(&self, expr: &'a Expr) -> Option<&'a Ident> {
+        match &expr.kind {
+            ExprKind::Name(name) => self.is_builtin(name).then_some(name),
+            ExprKind::Paren(inner) => self.builtin(inner),
+            _ => None,
+        }
+    }
+
+    /// Whether a name means a builtin where it stands.
+    pub(super) fn is_builtin(&self, name: &Ident) -> bool {
+        self.builtin.contains(&name.span.start)
+    }
+}
+
+/// Resolves all names of a program.
+pub(super) fn resolve(script: &Script, source: &Source, found: &mut Vec<Diagnostic>) -> Names {
+    let mut resolver = Resolver {
+        source,
+        found,
+        scopes: Vec::new(),
+        bindings: Vec::new(),
+        function: 0,
+        names: Names { builtin: HashSet::new() },
+        has_broken: has_broken(script),
+        unknown: HashSet::new(),
+    };
+    resolver.enter(false);
+    resolver.list_here(&script.body);
+    resolver.leave();
+    resolver.names
+}
+
+/// What declares a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Let,
+    Const,
+    Function,
+    /// The own name of a function expression.
+    Itself,
+    Parameter,
+    Catch,
+}
+
+struct Binding<'a> {
+    name: &'a Ident,
+    kind: Kind,
+    /// The function that it belongs to, by depth.
+    function: u32,
+    /// Whether its declaration has been reached, in the order of the text.
+    ready: bool,
+    read: bool,
+    written: bool,
+    /// Whether it is of no importance that nobody reads it.
+    may_be_unused: bool,
+}
+
+struct Scope<'a> {
+    names: HashMap<&'a str, usize>,
+    /// Whether names may be the same as those of the scope around it: the body of a function and
+    /// its parameters may not.
+    joined: bool,
+}
+
+struct Resolver<'a, 's> {
+    source: &'s Source,
+    found: &'s mut Vec<Diagnostic>,
+    scopes: Vec<Scope<'a>>,
+    bindings: Vec<Binding<'a>>,
+    /// How many functions are around.
+    function: u32,
+    names: Names,
+    /// A broken statement may have declared or used any name.
+    has_broken: bool,
+    /// Unknown names that were told: once each.
+    unknown: HashSet<&'a str>,
+}
+
+impl<'a> Resolver<'a, '_> {
+    fn enter(&mut self, joined: bool) {
+        self.scopes.push(Scope { names: HashMap::new(), joined });
+    }
+
+    fn leave(&mut self) {
+        let Some(scope) = self.scopes.pop() else { return };
+        for index in scope.names.into_values() {
+            let binding = &self.bindings[index];
+            let name = &binding.name.name;
+            if binding.read || binding.may_be_unused || self.has_broken || name.starts_with('_') {
+                continue;
+            }
+            let what = match binding.kind {
+                Kind::Function => "function",
+                Kind::Parameter => "parameter",
+                _ => "variable",
+            };
+            let message = if binding.written {
+                format!("the {what} `{name}` gets values, but is never read")
+            } else {
+                format!("the {what} `{name}` is never used")
+            };
+            let hint = format!("Remove it, or call it `_{name}`.");
+            self.found.push(
+                Diagnostic::new(Code::UnusedName, binding.name.span, message).with_hint(hint),
+            );
+        }
+    }
+
+    fn report(&mut self, code: Code, span: Span, message: String, hint: Option<String>) {
+        let mut diagnostic = Diagnostic::new(code, span, message);
+        diagnostic.hint = hint;
+        self.found.push(diagnostic);
+    }
+
+    // ---- Declarations ----------------------------------------------------------------------------
+
+    fn declare(&mut self, name: &'a Ident, kind: Kind, may_be_unused: bool) {
+        let Some(scope) = self.scopes.last() else { return };
+        let same = scope.names.get(name.name.as_str()).copied();
+        let outer = scope.joined.then(|| self.scopes.len().checked_sub(2)).flatten();
+        let outer = outer.and_then(|at| self.scopes[at].names.get(name.name.as_str()).copied());
+        if let Some(other) = same.or(outer) {
+            let line = self.source.position(self.bindings[other].name.span.start).line;
+            let message = format!("`{}` is already declared in line {line}", name.name);
+            let hint = "Choose another name, or assign without `let` or `const`.".to_owned();
+            self.report(Code::DuplicateName, name.span, message, Some(hint));
+            return;
+        }
+        let is_parameter = PARAMETERS.contains(&name.name.as_str());
+        if is_parameter && self.scopes.len() == 1 {
+            let message = format!("`{}` is already declared: it is a parameter of the program", name.name);
+            let hint = "Choose another name.".to_owned();
+            self.report(Code::DuplicateName, name.span, message, Some(hint));
+        } else if kind != Kind::Itself && (is_parameter || globals::is_builtin(&name.name)) {
+            let message = format!("`{}` hides what Flow provides under this name", name.name);
+            let hint = "Choose another name.".to_owned();
+            self.report(Code::ShadowedBuiltin, name.span, message, Some(hint));
+        }
+        let ready = matches!(kind, Kind::Function | Kind::Itself);
+        let index = self.bindings.len();
+        self.bindings.push(Binding {
+            name,
+            kind,
+            function: self.function,
+            ready,
+            read: kind == Kind::Itself,
+            written: false,
+            may_be_unused,
+        });
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.names.insert(&name.name, index);
+        }
+    }
+
+    fn declare_pattern(&mut self, pattern: &'a Pattern, kind: Kind, may_be_unused: bool) {
+        match &pattern.kind {
+            PatternKind::Name(name) => self.declare(name, kind, may_be_unused),
+            PatternKind::Path(_) => {}
+            PatternKind::Array { items, rest } => {
+                for item in items.iter().flatten() {
+                    self.declare_pattern(&item.target, kind, may_be_unused);
+                }
+                if let Some(rest) = rest {
+                    self.declare_pattern(rest, kind, may_be_unused);
+                }
+            }
+            PatternKind::Object { props, rest } => {
+                // `const {secret, ...others} = all` leaves `secret` out of `others`.
+                let leaves_out = may_be_unused || rest.is_some();
+                for prop in props {
+                    self.declare_pattern(&prop.item.target, kind, leaves_out);
+                }
+                if let Some(rest) = rest {
+                    self.declare_pattern(rest, kind, may_be_unused);
+                }
+            }
+        }
+    }
+
+    /// Declares what the statements of a list declare, before any of them runs.
+    fn hoist(&mut self, body: &'a [Stmt]) {
+        for stmt in body {
+            match &stmt.kind {
+                StmtKind::Declare(declare) => self.hoist_declare(declare),
+                StmtKind::Function(function) => {
+                    if let Some(name) = &function.name {
+                        self.declare(name, Kind::Function, false);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn hoist_declare(&mut self, declare: &'a Declare) {
+        let kind = if declare.constant { Kind::Const } else { Kind::Let };
+        for part in &declare.parts {
+            self.declare_pattern(&part.target, kind, false);
+        }
+    }
+
+    fn list_here(&mut self, body: &'a [Stmt]) {
+        self.hoist(body);
+        for stmt in body {
+            self.stmt(stmt);
+        }
+    }
+
+    /// The declaration of these names has been reached.
+    fn bind(&mut self, pattern: &'a Pattern) {
+        match &pattern.kind {
+            PatternKind::Name(name) => {
+                if let Some(index) = self.find(&name.name) {
+                    self.bindings[index].ready = true;
+                }
+            }
+            PatternKind::Path(path) => self.expr(path),
+            PatternKind::Array { .. } | PatternKind::Object { .. } => {
+                self.parts(pattern, |resolver, inner| resolver.bind(inner));
+            }
+        }
+    }
+
+    /// Keys and defaults of a pattern, and `each` of its targets.
+    fn parts(&mut self, pattern: &'a Pattern, each: fn(&mut Self, &'a Pattern)) {
+        let item = |resolver: &mut Self, item: &'a PatternItem| {
+            if let Some(default) = &item.default {
+                resolver.expr(default);
+            }
+            each(resolver, &item.target);
+        };
+        let rest = match &pattern.kind {
+            PatternKind::Array { items, rest } => {
+                items.iter().flatten().for_each(|part| item(self, part));
+                rest
+            }
+            PatternKind::Object { props, rest } => {
+                for prop in props {
+                    if let crate::ast::PropKey::Computed(key) = &prop.key {
+                        self.expr(key);
+                    }
+                    item(self, &prop.item);
+                }
+                rest
+            }
+            _ => return,
+        };
+        if let Some(rest) = rest {
+            each(self, rest);
+        }
+    }
+
+    // ---- Uses ------------------------------------------------------------------------------------
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.scopes.iter().rev().find_map(|scope| scope.names.get(name).copied())
+    }
+
+    fn read(&mut self, name: &'a Ident) {
+        if let Some(index) = self.find(&name.name) {
+            self.bindings[index].read = true;
+            self.warn_if_early(index, name);
+        } else if PARAMETERS.contains(&name.name.as_str()) || globals::is_builtin(&name.name) {
+            self.names.builtin.insert(name.span.start);
+        } else {
+            self.unknown(name, None);
+        }
+    }
+
+    fn write(&mut self, name: &'a Ident) {
+        let text = name.name.as_str();
+        if let Some(index) = self.find(text) {
+            self.bindings[index].written = true;
+            let line = self.source.position(self.bindings[index].name.span.start).line;
+            let (message, hint) = match self.bindings[index].kind {
+                Kind::Const => (
+                    format!("`{text}` is a constant, declared in line {line}"),
+                    "Declare it with `let` if it has to change.",
+                ),
+                Kind::Itself => {
+                    (format!("`{text}` is the function itself"), "Use another variable.")
+                }
+                _ => {
+                    self.warn_if_early(index, name);
+                    return;
+                }
+            };
+            self.report(Code::AssignConst, name.span, message, Some(hint.to_owned()));
+        } else if PARAMETERS.contains(&text) || globals::is_builtin(text) {
+            let message = format!("`{text}` is provided by Flow and cannot be replaced");
+            let hint = "Use a variable of your own.".to_owned();
+            self.report(Code::AssignGlobal, name.span, message, Some(hint));
+        } else {
+            self.unknown(name, Some(format!("Declare it first: `let {text} = …`.")));
+        }
+    }
+
+    fn warn_if_early(&mut self, index: usize, name: &Ident) {
+        let binding = &self.bindings[index];
+        // Inside of another function, it may well run later.
+        if binding.ready || binding.function != self.function {
+            return;
+        }
+        let line = self.source.position(binding.name.span.start).line;
+        let message = format!("`{}` has no value yet: it is declared in line {line}", name.name);
+        let hint = "Move the declaration up; this throws a ReferenceError.".to_owned();
+        self.report(Code::UseBeforeDeclaration, name.span, message, Some(hint));
+    }
+
+    fn unknown(&mut self, name: &'a Ident, otherwise: Option<String>) {
+        // Told once; a broken statement may have declared it.
+        if self.has_broken || !self.unknown.insert(&name.name) {
+            return;
+        }
+        let hint = match globals::absent(&name.name) {
+            Some(hint) => Some(hint.to_owned()),
+            None => {
+                let declared = self.scopes.iter().rev().flat_map(|scope| scope.names.keys().copied());
+                let mut known: Vec<&str> = declared.collect();
+                known.sort_unstable();
+                known.extend(PARAMETERS);
+                known.extend(globals::builtins());
+                let meant = nearest(&name.name, known);
+                meant.map(|meant| format!("Did you mean `{meant}`?")).or(otherwise)
+            }
+        };
+        let message = format!("`{}` is not defined", name.name);
+        self.report(Code::UnknownName, name.span, message, hint);
+    }
+
+    fn for_loop(&mut self, stmt: &'a Stmt) {
+        match &stmt.kind {
+            StmtKind::For { init, test, update, body } => {
+                match init {
+                    Some(ForInit::Declare(declare)) => {
+                        self.hoist_declare(declare);
+                        Visitor::declare(self, declare);
+                    }
+                    Some(ForInit::Exprs(exprs)) => exprs.iter().for_each(|expr| self.expr(expr)),
+                    None => {}
+                }
+                test.iter().for_each(|test| self.expr(test));
+                self.stmt(body);
+                update.iter().for_each(|expr| self.expr(expr));
+            }
+            StmtKind::ForOf { left, right, body } | StmtKind::ForIn { left, right, body } => {
+                if let ForLeft::Declare { constant, target } = left {
+                    let kind = if *constant { Kind::Const } else { Kind::Let };
+                    self.declare_pattern(target, kind, false);
+                }
+                self.expr(right);
+                match left {
+                    ForLeft::Declare { target, .. } => self.bind(target),
+                    ForLeft::Assign(target) => self.pattern(target),
+                }
+                self.stmt(body);
+            }
+            _ => {}
+        }
+    }
+
+    /// Parameters behind which a used one stands are needed for their place.
+    fn mark_parameters(&mut self) {
+        let Some(scope) = self.scopes.last() else { return };
+        let mut parameters: Vec<usize> = scope.names.values().copied().collect();
+        parameters.sort_unstable();
+        let last_read = parameters.iter().rposition(|index| self.bindings[*index].read);
+        for index in parameters.iter().take(last_read.unwrap_or_default()) {
+            self.bindings[*index].may_be_unused = true;
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Resolver<'a, '_> {
+    fn list(&mut self, body: &'a [Stmt]) {
+        self.enter(false);
+        self.list_here(body);
+        self.leave();
+    }
+
+    fn stmt(&mut self, stmt: &'a Stmt) {
+        if matches!(stmt.kind, StmtKind::For { .. } | StmtKind::ForOf { .. } | StmtKind::ForIn { .. })
+        {
+            self.enter(false);
+            self.for_loop(stmt);
+            self.leave();
+        } else {
+            walk::walk_stmt(self, stmt);
+        }
+    }
+
+    fn declare(&mut self, declare: &'a Declare) {
+        for part in &declare.parts {
+            if let Some(init) = &part.init {
+                self.expr(init);
+            }
+            self.bind(&part.target);
+        }
+    }
+
+    fn cases(&mut self, cases: &'a [Case]) {
+        self.enter(false);
+        for case in cases {
+            self.hoist(&case.body);
+        }
+        for case in cases {
+            if let Some(test) = &case.test {
+                self.expr(test);
+            }
+            for stmt in &case.body {
+                self.stmt(stmt);
+            }
+        }
+        self.leave();
+    }
+
+    fn catch(&mut self, catch: &'a Catch) {
+        self.enter(false);
+        if let Some(param) = &catch.param {
+            self.declare_pattern(param, Kind::Catch, true);
+            self.bind(param);
+        }
+        self.enter(true);
+        self.list_here(&catch.body);
+        self.leave();
+        self.leave();
+    }
+
+    fn function(&mut self, function: &'a Function) {
+        self.function += 1;
+        self.enter(false);
+        for param in &function.params {
+            self.declare_pattern(&param.target, Kind::Parameter, false);
+        }
+        if let Some(rest) = &function.rest {
+            self.declare_pattern(rest, Kind::Parameter, false);
+        }
+        for param in &function.params {
+            if let Some(default) = &param.default {
+                self.expr(default);
+            }
+            self.bind(&param.target);
+        }
+        if let Some(rest) = &function.rest {
+            self.bind(rest);
+        }
+        match &function.body {
+            FunctionBody::Block(body) => {
+                self.enter(true);
+                self.list_here(body);
+                self.leave();
+            }
+            FunctionBody::Expr(value) => self.expr(value),
+        }
+        self.mark_parameters();
+        self.leave();
+        self.function -= 1;
+    }
+
+    fn expr(&mut self, expr: &'a Expr) {
+        match &expr.kind {
+            ExprKind::Name(name) => self.read(name),
+            ExprKind::New { callee, .. } => {
+                // `members` says what is wrong with a name that nothing declares.
+                if self.find(&callee.name).is_some() || globals::is_builtin(&callee.name) {
+                    self.read(callee);
+                }
+                walk::walk_expr(self, expr);
+            }
+            ExprKind::Function(function) => {
+                // The own name of a function expression is around its parameters.
+                self.enter(false);
+                if let Some(name) = &function.name {
+                    self.declare(name, Kind::Itself, true);
+                }
+                self.function(function);
+                self.leave();
+            }
+            ExprKind::Compound { target, value, .. } => {
+                if let PatternKind::Name(name) = &target.kind {
+                    self.read_known(name);
+                }
+                self.expr(value);
+                self.pattern(target);
+            }
+            ExprKind::Update { target, .. } => {
+                if let PatternKind::Name(name) = &target.kind {
+                    self.read_known(name);
+                }
+                self.pattern(target);
+            }
+            _ => walk::walk_expr(self, expr),
+        }
+    }
+
+    /// A pattern that assigns.
+    fn pattern(&mut self, pattern: &'a Pattern) {
+        match &pattern.kind {
+            PatternKind::Name(name) => self.write(name),
+            PatternKind::Path(path) => self.expr(path),
+            PatternKind::Array { .. } | PatternKind::Object { .. } => {
+                self.parts(pattern, |resolver, inner| resolver.pattern(inner));
+            }
+        }
+    }
+}
+
+impl Resolver<'_, '_> {
+    /// `n += 1` reads `n`; what is wrong with the name is told once, where it is written.
+    fn read_known(&mut self, name: &Ident) {
+        if let Some(index) = self.find(&name.name) {
+            self.bindings[index].read = true;
+        }
+    }
+}
+
+/// Whether any statement could not be read.
+fn has_broken(script: &Script) -> bool {
+    struct Search(bool);
+    impl<'a> Visitor<'a> for Search {
+        fn stmt(&mut self, stmt: &'a Stmt) {
+            self.0 |= matches!(stmt.kind, StmtKind::Broken);
+            walk::walk_stmt(self, stmt);
+        }
+    }
+    let mut search = Search(false);
+    search.list(&script.body);
+    search.0
+}
