@@ -3,6 +3,18 @@
 //! A builtin is one function and one line in the table of its file. Programs and saves name builtins
 //! by path, so the order of the tables does not matter and a path must never change its meaning.
 
+mod console;
+mod context;
+mod crypto;
+mod duration;
+mod error;
+mod options;
+mod promise;
+mod signal;
+mod sql;
+mod task;
+mod timer;
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -62,7 +74,17 @@ pub const fn stepped(
 }
 
 /// The tables, one for each file.
-const TABLES: &[&[Builtin]] = &[];
+const TABLES: &[&[Builtin]] = &[
+    console::TABLE,
+    context::TABLE,
+    crypto::TABLE,
+    error::TABLE,
+    promise::TABLE,
+    signal::TABLE,
+    sql::TABLE,
+    task::TABLE,
+    timer::TABLE,
+];
 
 /// The tables of constants: `Math.PI` and the like.
 const CONSTANTS: &[&[(&str, f64)]] = &[];

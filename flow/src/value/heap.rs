@@ -350,11 +350,8 @@ fn visit(body: &Body, tracer: &mut Tracer) {
         }
         Body::Coroutine(coroutine) => {
             coroutine.slots.iter().for_each(|slot| tracer.value(*slot));
-            tracer.mark(coroutine.closure);
+            coroutine.closure.iter().for_each(|closure| tracer.mark(*closure));
             tracer.mark(coroutine.promise);
-            if let Some(caller) = coroutine.caller {
-                tracer.mark(caller);
-            }
         }
         Body::Aggregate(aggregate) => {
             tracer.mark(aggregate.derived);

@@ -49,6 +49,7 @@ pub enum Wrap {
 
 /// What happens when a promise settles.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
 pub enum Reaction {
     /// A suspended frame goes on.
     Await(Ref),
@@ -93,14 +94,12 @@ pub struct Aggregate {
 pub struct Coroutine {
     /// Number of its function in the program.
     pub function: u32,
-    /// The closure that runs.
-    pub closure: Ref,
+    /// The closure that runs; none for the main function.
+    pub closure: Option<Ref>,
     /// Where it goes on.
     pub pc: u32,
     /// Its locals and operands.
     pub slots: Vec<Value>,
     /// The promise of its result.
     pub promise: Ref,
-    /// The coroutine that called it, as far as is known, for stack traces.
-    pub caller: Option<Ref>,
 }

@@ -4,7 +4,10 @@ use std::rc::Rc;
 
 use crate::error::Throw;
 use crate::host::Host;
+use crate::program::Program;
 use crate::value::{Heap, Ref, Value};
+use crate::vm::frame::Frame;
+use crate::vm::state::State;
 
 /// The context of a running step.
 pub struct Cx<'a> {
@@ -14,6 +17,12 @@ pub struct Cx<'a> {
     pub host: &'a mut dyn Host,
     /// Locals, operands and registers of all frames.
     pub(crate) stack: &'a mut Vec<Value>,
+    /// What runs.
+    pub(crate) frames: &'a mut Vec<Frame>,
+    /// The code.
+    pub(crate) program: &'a Program,
+    /// Promises, jobs and caches.
+    pub(crate) state: &'a mut State,
 }
 
 /// A call of a plain builtin.

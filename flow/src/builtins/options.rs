@@ -1,0 +1,157 @@
+//! The options objects of host calls: known keys, values of the right form, as JSON for the host.
+
+use super::duration;
+use crate::error::Throw;
+use crate::value::object::Key;
+use crate::value::{Body, Ref, Value, json};
+use crate::vm::cx::Cx;
+
+/// What an option holds.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Integer,
+    Duration,
+    Moment,
+    Retry,
+    PositiveInteger,
+    AtLeastOne,
+    Fraction,
+}
+
+const TASK: &[(&str, Form)] = &[
+    ("queue", Form::Text),
+    ("priority", Form::Integer),
+    ("delay", Form::Duration),
+    ("runAt", Form::Moment),
+    ("taskId", Form::Text),
+    ("retry", Form::Retry),
+    ("timeout", Form::Duration),
+    ("startTimeout", Form::Duration),
+    ("heartbeatTimeout", Form::Duration),
+];
+
+const RETRY: &[(&str, Form)] = &[
+    ("maxAttempts", Form::PositiveInteger),
+    ("initial", Form::Duration),
+    ("backoff", Form::AtLeastOne),
+    ("max", Form::Duration),
+    ("jitter", Form::Fraction),
+];
+
+/// Checks the options of a task, and gives them as JSON text.
+pub(super) fn task(cx: &mut Cx<'_>, options: Value) -> Result<String, Throw> {
+    if options.is_undefined() {
+        return Ok("{}".to_owned());
+    }
+    check(cx, options, TASK, "the options of a task")?;
+    Ok(json::to_host(cx.heap, options)?.unwrap_or_else(|| "{}".to_owned()))
+}
+
+/// The plain object that options are.
+pub(super) fn object(cx: &mut Cx<'_>, options: Value, what: &str) -> Result<Ref, Throw> {
+    match options {
+        Value::Object(at) if matches!(cx.heap.body(at), Body::Object(_)) => Ok(at),
+        _ => {
+            let given = cx.describe(options);
+            Err(Throw::type_error(format!("{what} must be an object, not {given}.")))
+        }
+    }
+}
+
+fn check(
+    cx: &mut Cx<'_>,
+    options: Value,
+    known: &[(&'static str, Form)],
+    what: &str,
+) -> Result<(), Throw> {
+    let at = object(cx, options, what)?;
+    for key in cx.keys(options) {
+        cx.work(1)?;
+        let name = cx.key_text(key);
+        let value = cx.get_own(at, key)?.unwrap_or_default();
+        if value.is_undefined() {
+            continue;
+        }
+        let Some((_, form)) = known.iter().find(|(known, _)| *known == name) else {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            return Err(Throw::type_error(format!(
+                "'{name}' is not among {what}: there are {names}."
+            )));
+        };
+        check_one(cx, &name, value, *form)?;
+    }
+    Ok(())
+}
+
+fn check_one(cx: &mut Cx<'_>, name: &str, value: Value, form: Form) -> Result<(), Throw> {
+    let number = if let Value::Number(number) = value { Some(number) } else { None };
+    let whole = number.filter(|number| number.fract() == 0.0 && number.abs() <= 2_147_483_647.0);
+    let expected = match form {
+        Form::Text if matches!(value, Value::String(_)) => return Ok(()),
+        Form::Text => "a string",
+        Form::Integer if whole.is_some() => return Ok(()),
+        Form::Integer => "a whole number",
+        Form::PositiveInteger if whole.is_some_and(|number| number >= 1.0) => return Ok(()),
+        Form::PositiveInteger => "a whole number of at least 1",
+        Form::AtLeastOne if number.is_some_and(|number| number >= 1.0 && number.is_finite()) => {
+            return Ok(());
+        }
+        Form::AtLeastOne => "a number of at least 1",
+        Form::Fraction if matches!(value, Value::Bool(_)) => return Ok(()),
+        Form::Fraction if number.is_some_and(|number| (0.0..=1.0).contains(&number)) => return Ok(()),
+        Form::Fraction => "a number from 0 to 1, or true or false",
+        Form::Duration => {
+            return duration::milliseconds(cx, value, &format!("Option '{name}'")).map(|_| ());
+        }
+        Form::Moment => return moment(cx, value, &format!("Option '{name}'")).map(|_| ()),
+        Form::Retry => return check(cx, value, RETRY, "the keys of 'retry'"),
+    };
+    let given = cx.describe(value);
+    Err(Throw::type_error(format!("Option '{name}' must be {expected}, not {given}.")))
+}
+
+/// A point in time in milliseconds since 1970: a date, its number, or its ISO text.
+pub(super) fn moment(cx: &mut Cx<'_>, value: Value, what: &str) -> Result<f64, Throw> {
+    let ms = match value {
+        Value::Number(ms) => Some(ms),
+        Value::Object(at) => match cx.heap.body(at) {
+            Body::Date(ms) => Some(*ms),
+            _ => None,
+        },
+        Value::String(text) => {
+            let text = cx.heap.rust_text(text);
+            crate::value::date::parse(&text)
+        }
+        _ => None,
+    };
+    match ms.filter(|ms| ms.abs() <= 8.64e15) {
+        Some(ms) => Ok(ms),
+        None => {
+            let given = cx.describe(value);
+            Err(Throw::type_error(format!(
+                "{what} is {given}, which is no point in time: give a Date, milliseconds since 1970, \
+                 or text such as \"2026-01-31T12:00:00Z\"."
+            )))
+        }
+    }
+}
+
+/// The value of one option; `undefined` if it is not there.
+pub(super) fn get(cx: &mut Cx<'_>, at: Ref, name: &str) -> Result<Value, Throw> {
+    let key = Key::Name(cx.heap.intern_str(name));
+    Ok(cx.get_own(at, key)?.unwrap_or_default())
+}
+
+/// Refuses keys that are not known.
+pub(super) fn only(cx: &mut Cx<'_>, options: Value, known: &[&str], what: &str) -> Result<(), Throw> {
+    for key in cx.keys(options) {
+        let name = cx.key_text(key);
+        if !known.contains(&&*name) {
+            let names = known.join(", ");
+            return Err(Throw::type_error(format!("'{name}' is not among {what}: there is {names}.")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `Task.run` and `Task.try`: tasks are started at once, and awaited by their promise.
+
+use super::{Builtin, options, plain};
+use crate::error::Throw;
+use crate::host::TaskCall;
+use crate::value::promise::Wrap;
+use crate::value::{Value, json};
+use crate::vm::cx::{Call, Cx};
+
+/// The builtins of this file.
+pub(super) const TABLE: &[Builtin] = &[plain("Task.run", 1, run), plain("Task.try", 1, try_)];
+
+/// `Task.run("charge", {amount: 5})` → a promise of the result; rejects with a `TaskError`.
+fn run(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    start(cx, call, Wrap::Plain, "Task.run")
+}
+
+/// `Task.try("charge")` → a promise of `{success: true, value}` or `{success: false, error}`.
+fn try_(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    start(cx, call, Wrap::Try, "Task.try")
+}
+
+fn start(cx: &mut Cx<'_>, call: Call, wrap: Wrap, what: &str) -> Result<Value, Throw> {
+    let name = name_argument(cx, cx.arg(call, 0), what, "task")?;
+    let inputs = json::to_host(cx.heap, cx.arg(call, 1))?.unwrap_or_else(|| "{}".to_owned());
+    let options = options::task(cx, cx.arg(call, 2))?;
+    cx.work(100)?;
+    let (id, promise) = cx.host_promise(wrap);
+    if let Err(error) = cx.host.start_task(id, TaskCall { name, inputs, options }) {
+        return Err(cx.thrown_by_host(&error));
+    }
+    Ok(cx.host_accepted(id, promise))
+}
+
+/// A name that a host call gets: a string with something in it.
+pub(super) fn name_argument(
+    cx: &mut Cx<'_>,
+    value: Value,
+    call: &str,
+    of: &str,
+) -> Result<String, Throw> {
+    if matches!(value, Value::String(_))
+        && let Some(text) = host_text(cx, value)?
+        && !text.is_empty()
+    {
+        return Ok(text);
+    }
+    let given = cx.describe(value);
+    Err(Throw::type_error(format!("{call} needs the name of a {of} as a string, not {given}.")))
+}
+
+/// A string as the host takes it: well-formed and without U+0000.
+pub(super) fn host_text(cx: &mut Cx<'_>, value: Value) -> Result<Option<String>, Throw> {
+    let Value::String(at) = value else { return Ok(None) };
+    let units = cx.heap.text(at);
+    match String::from_utf16(&units) {
+        Ok(text) if !text.contains('\0') => Ok(Some(text)),
+        _ => Err(Throw::type_error(
+            "The string holds U+0000 or half of a surrogate pair, which cannot be stored.",
+        )),
+    }
+}

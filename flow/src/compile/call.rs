@@ -1,0 +1,237 @@
+//! Member access, calls, and optional chains.
+
+use super::Compiler;
+use crate::ast::{Element, Expr, ExprKind, Ident};
+use crate::op::Op;
+use crate::program::NO_WORDS;
+
+/// Longer lists of arguments go through an array.
+const MOST_ARGUMENTS: usize = 250;
+
+/// Jumps out of an optional chain: with one and with two operands of the chain on the stack.
+#[derive(Default)]
+pub(super) struct Chain {
+    one: Vec<usize>,
+    two: Vec<usize>,
+}
+
+impl Compiler<'_> {
+    /// An optional chain: `body` pushes its value, and a `?.` that finds nothing gives `nothing`.
+    pub(super) fn chain(&mut self, _whole: &Expr, nothing: Op, body: impl FnOnce(&mut Self)) {
+        self.this().chains.push(Chain::default());
+        body(self);
+        let Some(Chain { one, two }) = self.this().chains.pop() else { return };
+        if one.is_empty() && two.is_empty() {
+            return;
+        }
+        let end = self.jump(Op::Jump);
+        if !two.is_empty() {
+            self.land_all(two);
+            self.emit(Op::Pop);
+        }
+        self.land_all(one);
+        self.emit(Op::Pop);
+        self.emit(nothing);
+        self.land(end);
+    }
+
+    /// `?.`: leaves the chain if the top is nullish.
+    pub(super) fn short_circuit(&mut self, optional: bool) {
+        if optional {
+            let jump = self.jump(Op::JumpIfNullish);
+            if let Some(chain) = self.this().chains.last_mut() {
+                chain.one.push(jump);
+            }
+        }
+    }
+
+    /// As `short_circuit`, with the receiver below the top.
+    fn short_circuit_call(&mut self, optional: bool) {
+        if optional {
+            let jump = self.jump(Op::JumpIfNullish);
+            if let Some(chain) = self.this().chains.last_mut() {
+                chain.two.push(jump);
+            }
+        }
+    }
+
+    /// The path of a builtin such as `Math.max`, if an expression names one.
+    fn builtin_path(&mut self, expr: &Expr) -> Option<String> {
+        match &expr.kind {
+            ExprKind::Name(ident) if self.find(&ident.name).is_none() => Some(ident.name.clone()),
+            ExprKind::Member { object, name, .. } => match &object.kind {
+                ExprKind::Name(head) if self.find(&head.name).is_none() => {
+                    Some(format!("{}.{}", head.name, name.name))
+                }
+                _ => None,
+            },
+            ExprKind::Paren(inner) => self.builtin_path(inner),
+            _ => None,
+        }
+    }
+
+    /// `object.name` and `object[index]`.
+    pub(super) fn member(&mut self, expr: &Expr) {
+        if let Some(path) = self.builtin_path(expr)
+            && let Some(index) = self.global(&path)
+        {
+            self.emit(Op::Global(index));
+            return;
+        }
+        match &expr.kind {
+            ExprKind::Member { object, name, optional } => {
+                self.expr(object);
+                self.short_circuit(*optional);
+                self.mark(name.span);
+                let name = self.words(&name.name);
+                self.emit(Op::GetProp(name));
+            }
+            ExprKind::Index { object, index, optional } => {
+                self.expr(object);
+                self.short_circuit(*optional);
+                self.expr(index);
+                self.mark(index.span);
+                self.emit(Op::GetIndex);
+            }
+            _ => self.expr(expr),
+        }
+    }
+
+    /// Pushes the arguments and returns their number, or an array of them and nothing.
+    fn arguments(&mut self, args: &[Element]) -> Option<u16> {
+        if args.len() > MOST_ARGUMENTS || args.iter().any(|arg| arg.spread) {
+            self.emit(Op::NewArray(args.len().min(1 << 16) as u32));
+            args.iter().for_each(|arg| self.element(arg));
+            return None;
+        }
+        args.iter().for_each(|arg| self.expr(&arg.value));
+        Some(args.len() as u16)
+    }
+
+    fn takes_array(args: &[Element]) -> bool {
+        args.len() > MOST_ARGUMENTS || args.iter().any(|arg| arg.spread)
+    }
+
+    /// The words for a callee in a message.
+    fn callee_words(&mut self, callee: &Expr) -> u32 {
+        let text = self.source.slice(callee.span);
+        if text.len() > 60 || text.contains('\n') {
+            return NO_WORDS;
+        }
+        let text = text.to_owned();
+        self.words(&text)
+    }
+
+    fn note_task(&mut self, path: &str, args: &[Element]) {
+        if matches!(path, "Task.run" | "Task.try")
+            && let Some(Element { value: Expr { kind: ExprKind::String(name), .. }, .. }) = args.first()
+        {
+            self.task_names.insert(String::from_utf16_lossy(name));
+        }
+    }
+
+    pub(super) fn call(&mut self, whole: &Expr, callee: &Expr, args: &[Element], optional: bool) {
+        if let Some(path) = self.builtin_path(callee) {
+            self.note_task(&path, args);
+            if crate::builtins::registry().find(&path).is_some()
+                && let Some(index) = self.global(&path)
+            {
+                self.call_global(whole, index, args);
+                return;
+            }
+        }
+        let mut target = callee;
+        while let ExprKind::Paren(inner) = &target.kind {
+            target = inner;
+        }
+        let spread = Self::takes_array(args);
+        match &target.kind {
+            ExprKind::Member { object, name, optional: short } => {
+                self.expr(object);
+                self.short_circuit(*short);
+                let words = self.words(&name.name);
+                if !optional && !spread {
+                    let count = self.arguments(args).unwrap_or_default();
+                    self.mark(name.span);
+                    self.emit(Op::CallMethod(words, count));
+                    return;
+                }
+                self.mark(name.span);
+                self.emit(Op::Dup);
+                self.emit(Op::GetProp(words));
+                self.call_this(name.span, target, args, optional);
+            }
+            ExprKind::Index { object, index, optional: short } => {
+                self.expr(object);
+                self.short_circuit(*short);
+                if !optional && !spread {
+                    self.expr(index);
+                    let count = self.arguments(args).unwrap_or_default();
+                    self.mark(index.span);
+                    self.emit(Op::CallIndex(count));
+                    return;
+                }
+                self.emit(Op::Dup);
+                self.expr(index);
+                self.mark(index.span);
+                self.emit(Op::GetIndex);
+                self.call_this(index.span, target, args, optional);
+            }
+            _ if spread => {
+                self.emit(Op::Undefined);
+                self.expr(target);
+                self.call_this(callee.span, target, args, optional);
+            }
+            _ => {
+                self.expr(target);
+                self.short_circuit(optional);
+                let count = self.arguments(args).unwrap_or_default();
+                let words = self.callee_words(target);
+                self.mark(callee.span);
+                self.emit(Op::Call(words, count));
+            }
+        }
+    }
+
+    /// A call with receiver and callee on the stack.
+    fn call_this(
+        &mut self,
+        at: crate::source::Span,
+        callee: &Expr,
+        args: &[Element],
+        optional: bool,
+    ) {
+        self.short_circuit_call(optional);
+        let count = self.arguments(args);
+        let words = self.callee_words(callee);
+        self.mark(at);
+        self.emit(match count {
+            Some(count) => Op::CallThis(words, count),
+            None => Op::CallSpread(words),
+        });
+    }
+
+    fn call_global(&mut self, whole: &Expr, index: u32, args: &[Element]) {
+        if Self::takes_array(args) {
+            self.emit(Op::Undefined);
+            self.emit(Op::Global(index));
+            self.arguments(args);
+            self.mark(whole.span);
+            self.emit(Op::CallSpread(NO_WORDS));
+        } else {
+            let count = self.arguments(args).unwrap_or_default();
+            self.mark(whole.span);
+            self.emit(Op::CallGlobal(index, count));
+        }
+    }
+
+    /// `new Name(args)` of a builtin class; the checker refused all others.
+    pub(super) fn new(&mut self, whole: &Expr, callee: &Ident, args: &[Element]) {
+        match self.global(&format!("new {}", callee.name)) {
+            Some(index) => self.call_global(whole, index, args),
+            None => {
+                self.emit(Op::Undefined);
+            }
+        }
+    }
+}

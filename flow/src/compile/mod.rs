@@ -1,0 +1,173 @@
+//! From the syntax tree to a program. One family of constructs a file.
+//!
+//! A statement leaves the operand stack as it found it, empty: what lives across statements
+//! (iterators, pending results of `finally`) has a slot. So an error handler starts with one operand.
+
+mod analyze;
+mod assign;
+mod call;
+mod control;
+mod expr;
+mod func;
+mod patch;
+mod pattern;
+mod scope;
+mod stmt;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::ast::Script;
+use crate::builtins::registry;
+use crate::op::Op;
+use crate::program::{Const, Func, Line, Program};
+use crate::source::{Source, Span};
+use analyze::Analysis;
+use control::Control;
+use scope::Scope;
+
+/// The one thing that a checked script can still be: too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    /// The function with too many variables.
+    pub(crate) span: Span,
+}
+
+/// Compiles a script that the checker found without errors.
+pub(crate) fn compile(script: &Script, source: &Source) -> Result<Program, TooLarge> {
+    let mut compiler = Compiler {
+        source,
+        analysis: analyze::analyze(script),
+        functions: Vec::new(),
+        open: Vec::new(),
+        consts: Vec::new(),
+        strings: HashMap::new(),
+        numbers: HashMap::new(),
+        globals: Vec::new(),
+        uses_sql: false,
+        task_names: HashSet::new(),
+        too_large: None,
+    };
+    compiler.main(script);
+    if let Some(span) = compiler.too_large {
+        return Err(TooLarge { span });
+    }
+    let mut task_names: Vec<String> = compiler.task_names.into_iter().collect();
+    task_names.sort_unstable();
+    let mut program = Program {
+        file: source.name().to_owned(),
+        functions: compiler.functions,
+        consts: compiler.consts,
+        globals: compiler.globals,
+        resolved: Vec::new(),
+        uses_sql: compiler.uses_sql,
+        task_names,
+        input_type: script.input_type.clone(),
+    };
+    // The compiler names only builtins that it found in the registry and makes balanced code.
+    let linked = program.link();
+    debug_assert_eq!(linked, Ok(()), "{}", program.disassemble());
+    Ok(program)
+}
+
+struct Compiler<'a> {
+    source: &'a Source,
+    analysis: Analysis,
+    functions: Vec<Func>,
+    open: Vec<OpenFunction>,
+    consts: Vec<Const>,
+    strings: HashMap<Vec<u16>, u32>,
+    numbers: HashMap<u64, u32>,
+    globals: Vec<String>,
+    uses_sql: bool,
+    task_names: HashSet<String>,
+    too_large: Option<Span>,
+}
+
+/// A function whose code is being made.
+#[derive(Default)]
+struct OpenFunction {
+    number: u32,
+    func: Func,
+    scopes: Vec<Scope>,
+    /// The first slot that is free.
+    next_slot: u32,
+    controls: Vec<Control>,
+    /// The declarations that were captured, in the order of `func.captures`.
+    captured: Vec<u32>,
+    chains: Vec<call::Chain>,
+    /// Where the code that follows comes from.
+    at: Span,
+    span: Span,
+}
+
+impl Compiler<'_> {
+    fn this(&mut self) -> &mut OpenFunction {
+        let last = self.open.len() - 1;
+        &mut self.open[last]
+    }
+
+    fn emit(&mut self, op: Op) -> usize {
+        let at = self.this().at;
+        let position = self.source.position(at.start);
+        let func = &mut self.this().func;
+        let pc = func.code.len();
+        let line = Line { pc: pc as u32, line: position.line, column: position.column };
+        if func.lines.last().is_none_or(|last| (last.line, last.column) != (line.line, line.column)) {
+            func.lines.push(line);
+        }
+        func.code.push(op);
+        pc
+    }
+
+    /// Says where the code that follows comes from.
+    fn mark(&mut self, span: Span) {
+        self.this().at = span;
+    }
+
+    fn string(&mut self, units: &[u16]) -> u32 {
+        if let Some(found) = self.strings.get(units) {
+            return *found;
+        }
+        let index = self.consts.len() as u32;
+        self.consts.push(Const::String(units.into()));
+        self.strings.insert(units.to_vec(), index);
+        index
+    }
+
+    fn words(&mut self, text: &str) -> u32 {
+        self.string(&text.encode_utf16().collect::<Vec<u16>>())
+    }
+
+    fn number(&mut self, number: f64) {
+        let small = number as i32;
+        if f64::from(small) == number && !(number == 0.0 && number.is_sign_negative()) {
+            self.emit(Op::Int(small));
+            return;
+        }
+        let next = self.consts.len() as u32;
+        let index = *self.numbers.entry(number.to_bits()).or_insert(next);
+        if index == next {
+            self.consts.push(Const::Number(number));
+        }
+        self.emit(Op::Const(index));
+    }
+
+    /// The index of a builtin by its path, if there is one.
+    fn global(&mut self, path: &str) -> Option<u32> {
+        let known = registry();
+        if known.find(path).is_none()
+            && known.namespace(path).is_none()
+            && known.constant(path).is_none()
+        {
+            return None;
+        }
+        if path == "Sql" || path.starts_with("Sql.") {
+            self.uses_sql = true;
+        }
+        if let Some(found) = self.globals.iter().position(|global| global == path) {
+            return Some(found as u32);
+        }
+        self.globals.push(path.to_owned());
+        Some(self.globals.len() as u32 - 1)
+    }
+}

@@ -1,0 +1,159 @@
+//! Destructuring, in declarations and in assignments.
+
+use super::Compiler;
+use crate::ast::{Pattern, PatternItem, PatternKind, PatternProp, PropKey};
+use crate::op::Op;
+
+impl Compiler<'_> {
+    /// Pops a value into newly declared variables.
+    pub(super) fn bind(&mut self, pattern: &Pattern) {
+        self.destructure(pattern, true);
+    }
+
+    /// Pops a value into existing variables and paths.
+    pub(super) fn assign_top(&mut self, pattern: &Pattern) {
+        self.destructure(pattern, false);
+    }
+
+    /// Takes the default if the top is `undefined`.
+    pub(super) fn default(&mut self, item: &PatternItem) {
+        if let Some(default) = &item.default {
+            let given = self.jump(Op::JumpIfDefined);
+            self.expr_named(default, item.target.kind.name());
+            self.land(given);
+        }
+    }
+
+    fn destructure(&mut self, pattern: &Pattern, declares: bool) {
+        match &pattern.kind {
+            PatternKind::Name(ident) if declares => self.init(ident),
+            PatternKind::Name(ident) => {
+                self.mark(ident.span);
+                match self.find(&ident.name) {
+                    Some(place) => self.store(place, &ident.name),
+                    None => {
+                        self.emit(Op::Pop);
+                    }
+                }
+            }
+            PatternKind::Path(path) => {
+                // Only the target of `for (a.b of …)` comes here with its value on the stack.
+                let base = self.this().next_slot;
+                let slot = self.slot();
+                self.emit(Op::StoreLocal(slot));
+                self.path(path);
+                self.emit(Op::LoadLocal(slot));
+                let form = self.path_form(path);
+                self.set_path(form);
+                self.emit(Op::Pop);
+                self.free_slots(base);
+            }
+            PatternKind::Array { items, rest } => {
+                let base = self.this().next_slot;
+                self.mark(pattern.span);
+                self.emit(Op::Iterate);
+                let slot = self.slot();
+                self.emit(Op::StoreLocal(slot));
+                for item in items {
+                    match item {
+                        Some(item) => {
+                            self.item(item, declares, |this| {
+                                this.emit(Op::NextOrUndefined(slot));
+                            });
+                        }
+                        None => {
+                            self.emit(Op::NextOrUndefined(slot));
+                            self.emit(Op::Pop);
+                        }
+                    }
+                }
+                if let Some(rest) = rest {
+                    self.target(rest, declares, |this| {
+                        this.emit(Op::RestOfIterator(slot));
+                    });
+                }
+                self.free_slots(base);
+            }
+            PatternKind::Object { props, rest } => {
+                self.object_pattern(pattern, props, rest.as_deref(), declares);
+            }
+        }
+    }
+
+    fn object_pattern(
+        &mut self,
+        pattern: &Pattern,
+        props: &[PatternProp],
+        rest: Option<&Pattern>,
+        declares: bool,
+    ) {
+        let base = self.this().next_slot;
+        self.mark(pattern.span);
+        let words = self.pattern_words(pattern);
+        self.emit(Op::RequireObject(words));
+        let source = self.slot();
+        self.emit(Op::StoreLocal(source));
+        // The keys that a rest leaves out.
+        let mut keys: Vec<Result<u32, u32>> = Vec::new();
+        for prop in props {
+            match &prop.key {
+                PropKey::Static { name, span } => {
+                    let name = self.string(name);
+                    keys.push(Ok(name));
+                    self.item(&prop.item, declares, |this| {
+                        this.mark(*span);
+                        this.emit(Op::LoadLocal(source));
+                        this.emit(Op::GetProp(name));
+                    });
+                }
+                PropKey::Computed(key) => {
+                    let slot = self.slot();
+                    self.expr(key);
+                    self.emit(Op::StoreLocal(slot));
+                    keys.push(Err(slot));
+                    self.item(&prop.item, declares, |this| {
+                        this.mark(key.span);
+                        this.emit(Op::LoadLocal(source));
+                        this.emit(Op::LoadLocal(slot));
+                        this.emit(Op::GetIndex);
+                    });
+                }
+            }
+        }
+        if let Some(rest) = rest {
+            self.target(rest, declares, |this| {
+                this.emit(Op::LoadLocal(source));
+                for key in &keys {
+                    this.emit(match key {
+                        Ok(name) => Op::Const(*name),
+                        Err(slot) => Op::LoadLocal(*slot),
+                    });
+                }
+                this.emit(Op::RestOfObject(keys.len() as u32));
+            });
+        }
+        self.free_slots(base);
+    }
+
+    fn item(&mut self, item: &PatternItem, declares: bool, produce: impl FnOnce(&mut Self)) {
+        self.target(&item.target, declares, |this| {
+            produce(this);
+            this.default(item);
+        });
+    }
+
+    /// Binds what `produce` pushes. A path is evaluated before its value, as in JavaScript.
+    fn target(&mut self, target: &Pattern, declares: bool, produce: impl FnOnce(&mut Self)) {
+        if let PatternKind::Path(path) = &target.kind {
+            self.path(path);
+            produce(self);
+            self.mark(path.span);
+            let form = self.path_form(path);
+            self.set_path(form);
+            self.emit(Op::Pop);
+        } else {
+            produce(self);
+            self.destructure(target, declares);
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! Reading and writing properties with JavaScript's meaning, without prototypes.
+
+use std::rc::Rc;
+
+use super::cx::Cx;
+use crate::builtins::registry;
+use crate::error::Throw;
+use crate::value::inherited::{Kind, is_inherited};
+use crate::value::object::{Integrity, Key};
+use crate::value::{Body, Ref, Value};
+
+/// What a new array element and a new property cost.
+const ITEM_BYTES: usize = 16;
+const PROP_BYTES: usize = 48;
+
+impl Cx<'_> {
+    /// The kind of a value's methods; none for `null` and `undefined`.
+    #[must_use]
+    pub fn kind(&self, value: Value) -> Option<Kind> {
+        Some(match value {
+            Value::Undefined | Value::Null | Value::Empty | Value::Variable(_) => return None,
+            Value::Bool(_) => Kind::Boolean,
+            Value::Number(_) => Kind::Number,
+            Value::String(_) => Kind::String,
+            Value::Object(at) => match self.heap.body(at) {
+                Body::Array(_) => Kind::Array,
+                Body::Closure(_) | Body::Native(_) => Kind::Function,
+                Body::Promise(_) => Kind::Promise,
+                Body::Error(_) => Kind::Error,
+                Body::Date(_) => Kind::Date,
+                Body::Map(_) => Kind::Map,
+                Body::Set(_) => Kind::Set,
+                Body::Iterator(_) => Kind::Iterator,
+                _ => Kind::Object,
+            },
+        })
+    }
+
+    /// The property `name` of `value`.
+    ///
+    /// # Errors
+    /// For `null` and `undefined`, and for names that JavaScript inherits and Flow does not have.
+    pub fn get_name(&mut self, value: Value, name: &str) -> Result<Value, Throw> {
+        let key = Key::Name(self.heap.intern_str(name));
+        self.get(value, key)
+    }
+
+    /// `value[key]`
+    ///
+    /// # Errors
+    /// For `null` and `undefined`, and for names that JavaScript inherits and Flow does not have.
+    pub fn get(&mut self, value: Value, key: Key) -> Result<Value, Throw> {
+        match value {
+            Value::Object(at) => {
+                if let Some(own) = self.get_own(at, key)? {
+                    return Ok(own);
+                }
+            }
+            Value::String(at) => match key {
+                Key::Index(index) => {
+                    let units = self.heap.text(at);
+                    return Ok(match units.get(index as usize) {
+                        Some(unit) => self.heap.unit(*unit),
+                        None => Value::Undefined,
+                    });
+                }
+                Key::Name(name) if self.is_name(name, "length") => {
+                    return Ok(Value::from(self.heap.string_len(at)));
+                }
+                Key::Name(_) => {}
+            },
+            Value::Undefined | Value::Null | Value::Empty | Value::Variable(_) => {
+                let name = self.key_text(key);
+                let what = if matches!(value, Value::Null) { "null" } else { "undefined" };
+                return Err(Throw::type_error(format!(
+                    "Cannot read properties of {what} (reading '{name}')"
+                )));
+            }
+            Value::Bool(_) | Value::Number(_) => {}
+        }
+        let Key::Name(name) = key else { return Ok(Value::Undefined) };
+        self.inherited(value, name)
+    }
+
+    /// A method of the value's kind as a function value, or `undefined` for a name that nothing has.
+    fn inherited(&mut self, value: Value, name: Ref) -> Result<Value, Throw> {
+        let kind = self.kind(value).unwrap_or(Kind::Object);
+        let name = self.heap.rust_text(name);
+        let known = registry();
+        if let Some(number) = known.method(kind, &name).or_else(|| known.method(Kind::Object, &name)) {
+            return Ok(self.heap.native(number));
+        }
+        if is_inherited(kind, &name) {
+            return Err(Throw::type_error(format!(
+                "Flow does not have '{name}', which JavaScript's {} inherits.",
+                kind.name()
+            )));
+        }
+        if let Value::Object(at) = value
+            && matches!(self.heap.body(at), Body::Native(_) | Body::Namespace(_))
+        {
+            return Err(Throw::type_error(format!("Flow's library has no '{name}' here.")));
+        }
+        Ok(Value::Undefined)
+    }
+
+    /// An own property of an object; none if it is not there.
+    ///
+    /// # Errors
+    /// Never by now; a getter-free world keeps it so.
+    pub fn get_own(&mut self, at: Ref, key: Key) -> Result<Option<Value>, Throw> {
+        Ok(match self.heap.body(at) {
+            Body::Object(props) => props.get(key),
+            Body::Array(array) => match key {
+                Key::Index(index) => {
+                    array.items.get(index as usize).copied().filter(|item| !item.is_empty())
+                }
+                Key::Name(name) => {
+                    let length = array.items.len();
+                    self.is_name(name, "length").then(|| Value::from(length))
+                }
+            },
+            Body::Error(error) => {
+                let (own, class) = (error.hidden.get(key).or_else(|| error.props.get(key)), error.class);
+                match key {
+                    Key::Name(name) if own.is_none() && self.is_name(name, "name") => {
+                        Some(Value::String(self.heap.intern_str(class.name())))
+                    }
+                    _ => own,
+                }
+            }
+            Body::Map(table) | Body::Set(table) => {
+                let size = table.len();
+                match key {
+                    Key::Name(name) if self.is_name(name, "size") => Some(Value::from(size)),
+                    _ => None,
+                }
+            }
+            Body::Closure(closure) => {
+                let function = &self.program.functions[closure.function as usize];
+                match key {
+                    Key::Name(name) if self.is_name(name, "name") => {
+                        Some(self.heap.str(&function.name)?)
+                    }
+                    Key::Name(name) if self.is_name(name, "length") => {
+                        Some(Value::Number(f64::from(function.length)))
+                    }
+                    _ => None,
+                }
+            }
+            Body::Native(number) => {
+                let number = *number;
+                self.member_of_native(number, key)?
+            }
+            Body::Namespace(number) => {
+                let head = registry().namespaces.get(usize::from(*number)).copied();
+                self.static_member(head.unwrap_or_default(), key)
+            }
+            _ => None,
+        })
+    }
+
+    fn member_of_native(&mut self, number: u16, key: Key) -> Result<Option<Value>, Throw> {
+        let Some(builtin) = registry().all.get(usize::from(number)) else { return Ok(None) };
+        let Key::Name(name) = key else { return Ok(None) };
+        if self.is_name(name, "length") {
+            return Ok(Some(Value::Number(f64::from(builtin.length))));
+        }
+        if self.is_name(name, "name") {
+            let short = builtin.path.rsplit(['.', ' ']).next().unwrap_or_default();
+            return Ok(Some(self.heap.str(short)?));
+        }
+        Ok(self.static_member(builtin.path, key))
+    }
+
+    fn static_member(&mut self, head: &str, key: Key) -> Option<Value> {
+        let Key::Name(name) = key else { return None };
+        let path = format!("{head}.{}", self.heap.rust_text(name));
+        if let Some(number) = registry().find(&path) {
+            return Some(self.heap.native(number));
+        }
+        registry().constant(&path).map(Value::Number)
+    }
+
+    /// Whether a name is this one.
+    fn is_name(&self, name: Ref, text: &str) -> bool {
+        let Body::String { text: crate::value::string::Text::Flat(units), .. } = self.heap.body(name)
+        else {
+            return false;
+        };
+        units.len() == text.len() && units.iter().zip(text.bytes()).all(|(a, b)| *a == u16::from(b))
+    }
+
+    /// A key as text for messages.
+    #[must_use]
+    pub fn key_text(&mut self, key: Key) -> String {
+        match key {
+            Key::Index(index) => index.to_string(),
+            Key::Name(name) => self.heap.rust_text(name),
+        }
+    }
+
+    /// `value[key] = new`
+    ///
+    /// # Errors
+    /// As in strict JavaScript, and for properties that Flow does not keep on this kind of value.
+    pub fn set(&mut self, value: Value, key: Key, new: Value) -> Result<(), Throw> {
+        let Value::Object(at) = value else { return Err(self.cannot_set(value, key)) };
+        match self.heap.body_mut(at) {
+            Body::Object(props) => {
+                if props.integrity == Integrity::Open {
+                    if let Key::Name(name) = key
+                        && !props.has(key)
+                        && self.is_name(name, "__proto__")
+                    {
+                        return Err(Throw::type_error("Flow has no prototypes: '__proto__' cannot be set."));
+                    }
+                    if let Body::Object(props) = self.heap.body_mut(at)
+                        && props.set(key, new)
+                    {
+                        self.heap.meter.allocated(PROP_BYTES);
+                    }
+                    return Ok(());
+                }
+                if props.integrity == Integrity::Frozen || !props.has(key) {
+                    return Err(self.read_only(key));
+                }
+                props.set(key, new);
+                Ok(())
+            }
+            Body::Array(_) => self.set_array(at, key, new),
+            Body::Error(error) => {
+                if error.hidden.has(key) {
+                    error.hidden.set(key, new);
+                } else if error.props.set(key, new) {
+                    self.heap.meter.allocated(PROP_BYTES);
+                }
+                Ok(())
+            }
+            _ => {
+                let name = self.key_text(key);
+                Err(Throw::type_error(format!(
+                    "Flow keeps no properties on this kind of value: '{name}' cannot be set."
+                )))
+            }
+        }
+    }
+
+    fn set_array(&mut self, at: Ref, key: Key, new: Value) -> Result<(), Throw> {
+        let Body::Array(array) = self.heap.body_mut(at) else { return Ok(()) };
+        let integrity = array.integrity;
+        match key {
+            Key::Index(index) => {
+                let index = index as usize;
+                let length = array.items.len();
+                if let Some(item) = array.items.get_mut(index)
+                    && integrity != Integrity::Frozen
+                    && (integrity == Integrity::Open || !item.is_empty())
+                {
+                    *item = new;
+                    return Ok(());
+                }
+                if integrity != Integrity::Open {
+                    return Err(self.read_only(key));
+                }
+                let more = index + 1 - length;
+                self.heap.meter.charge(more * ITEM_BYTES)?;
+                if let Body::Array(array) = self.heap.body_mut(at) {
+                    array.items.resize(index, Value::Empty);
+                    array.items.push(new);
+                }
+                Ok(())
+            }
+            Key::Name(name) if self.is_name(name, "length") => {
+                if integrity == Integrity::Frozen {
+                    return Err(self.read_only(key));
+                }
+                let number = self.heap.to_number(new)?;
+                let length = number as u32;
+                if f64::from(length) != number {
+                    return Err(Throw::range_error("Invalid array length"));
+                }
+                let now = self.heap.items(at).map_or(0, <[Value]>::len);
+                let more = (length as usize).saturating_sub(now);
+                self.heap.meter.charge(more * ITEM_BYTES)?;
+                if let Body::Array(array) = self.heap.body_mut(at) {
+                    array.items.resize(length as usize, Value::Empty);
+                }
+                Ok(())
+            }
+            Key::Name(_) => {
+                let name = self.key_text(key);
+                Err(Throw::type_error(format!(
+                    "An array of Flow holds only elements: '{name}' cannot be set on it."
+                )))
+            }
+        }
+    }
+
+    fn read_only(&mut self, key: Key) -> Throw {
+        let name = self.key_text(key);
+        Throw::type_error(format!("Cannot assign to read only property '{name}' of object"))
+    }
+
+    fn cannot_set(&mut self, value: Value, key: Key) -> Throw {
+        let name = self.key_text(key);
+        match value {
+            Value::Null => {
+                Throw::type_error(format!("Cannot set properties of null (setting '{name}')"))
+            }
+            Value::Undefined | Value::Empty | Value::Variable(_) => {
+                Throw::type_error(format!("Cannot set properties of undefined (setting '{name}')"))
+            }
+            _ => {
+                let what = super::operate::type_name(self.heap, value);
+                Throw::type_error(format!("Cannot create property '{name}' on {what}"))
+            }
+        }
+    }
+
+    /// `value[index]` of any value.
+    ///
+    /// # Errors
+    /// As `get`, and for an index that has no string form.
+    pub fn get_index(&mut self, value: Value, index: Value) -> Result<Value, Throw> {
+        if value.is_nullish() {
+            // The message should not depend on whether the key could be converted.
+            let name = self.describe(index);
+            let what = if matches!(value, Value::Null) { "null" } else { "undefined" };
+            return Err(Throw::type_error(format!(
+                "Cannot read properties of {what} (reading {name})"
+            )));
+        }
+        let key = match (value, index) {
+            // A name that was never interned is the name of no property.
+            (Value::Object(_), Value::String(string)) if self.heap.string_len(string) > 10 => {
+                match self.heap.find_interned(string) {
+                    Some(name) => Key::Name(name),
+                    None => {
+                        let kind = self.kind(value).unwrap_or(Kind::Object);
+                        let text = self.heap.rust_text(string);
+                        if !is_inherited(kind, &text) {
+                            return Ok(Value::Undefined);
+                        }
+                        self.heap.string_key(string)
+                    }
+                }
+            }
+            _ => self.heap.to_key(index)?,
+        };
+        self.get(value, key)
+    }
+
+    /// `value[index] = new` of any value.
+    ///
+    /// # Errors
+    /// As `set`, and for an index that has no string form.
+    pub fn set_index(&mut self, value: Value, index: Value, new: Value) -> Result<(), Throw> {
+        if let (Value::Object(at), Value::Number(number)) = (value, index)
+            && let Body::Array(array) = self.heap.body_mut(at)
+            && array.integrity == Integrity::Open
+            && number as usize as f64 == number
+            && let Some(item) = array.items.get_mut(number as usize)
+        {
+            *item = new;
+            return Ok(());
+        }
+        let key = self.heap.to_key(index)?;
+        self.set(value, key, new)
+    }
+
+    /// `delete value[key]`
+    ///
+    /// # Errors
+    /// For `null` and `undefined`, and for what is sealed or frozen.
+    pub fn delete(&mut self, value: Value, key: Key) -> Result<(), Throw> {
+        let Value::Object(at) = value else {
+            if value.is_nullish() {
+                return Err(Throw::type_error("Cannot convert undefined or null to object"));
+            }
+            return Ok(());
+        };
+        let has = self.get_own(at, key)?.is_some();
+        let refused = match self.heap.body_mut(at) {
+            Body::Object(props) => {
+                let refused = has && props.integrity >= Integrity::Sealed;
+                if !refused {
+                    props.remove(key);
+                }
+                refused
+            }
+            Body::Array(array) => match key {
+                Key::Index(index) => {
+                    let refused = has && array.integrity >= Integrity::Sealed;
+                    if !refused && let Some(item) = array.items.get_mut(index as usize) {
+                        *item = Value::Empty;
+                    }
+                    refused
+                }
+                Key::Name(_) => has,
+            },
+            Body::Error(error) => {
+                error.hidden.remove(key);
+                error.props.remove(key);
+                false
+            }
+            _ => has,
+        };
+        if refused {
+            let name = self.key_text(key);
+            return Err(Throw::type_error(format!("Cannot delete property '{name}' of object")));
+        }
+        Ok(())
+    }
+
+    /// `key in value`
+    ///
+    /// # Errors
+    /// For values that are no objects.
+    pub fn has(&mut self, value: Value, key: Key) -> Result<bool, Throw> {
+        let Value::Object(at) = value else {
+            return Err(Throw::type_error("Cannot use 'in' operator to search in a primitive value"));
+        };
+        if self.get_own(at, key)?.is_some() {
+            return Ok(true);
+        }
+        let Key::Name(name) = key else { return Ok(false) };
+        let kind = self.kind(value).unwrap_or(Kind::Object);
+        let name = self.heap.rust_text(name);
+        Ok(is_inherited(kind, &name))
+    }
+
+    /// The own keys that `Object.keys`, spread and `for … in` list, in JavaScript's order.
+    #[must_use]
+    pub fn keys(&mut self, value: Value) -> Vec<Key> {
+        match value {
+            Value::Object(at) => match self.heap.body(at) {
+                Body::Object(props) => props.iter().map(|(key, _)| key).collect(),
+                Body::Error(error) => error.props.iter().map(|(key, _)| key).collect(),
+                Body::Array(array) => {
+                    let items = array.items.iter().enumerate();
+                    items.filter(|(_, item)| !item.is_empty()).map(|(at, _)| Key::Index(at as u32)).collect()
+                }
+                _ => Vec::new(),
+            },
+            Value::String(at) => (0..self.heap.string_len(at)).map(|at| Key::Index(at as u32)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Text of a value for messages; never fails.
+    #[must_use]
+    pub fn describe(&mut self, value: Value) -> String {
+        match value {
+            Value::String(at) => {
+                let units: Rc<[u16]> = self.heap.text(at);
+                let short = String::from_utf16_lossy(&units[..units.len().min(40)]);
+                format!("\"{short}\"")
+            }
+            Value::Object(_) | Value::Variable(_) => {
+                super::operate::type_name(self.heap, value).to_owned()
+            }
+            other => match self.heap.to_string(other) {
+                Ok(text) => self.heap.rust_text(text),
+                Err(_) => String::new(),
+            },
+        }
+    }
+}
