@@ -1,1 +1,26 @@
-//! The client.
+//! Rhythm's client: every public SQL function as a method, and the worker that runs tasks.
+//!
+//! It knows functions and views of the schema `rhythm`, and no table; it never decides what a
+//! state change is.
+//!
+//! # Layout
+//! - `client`: one method for each SQL function, same names; reads of the views.
+//! - `rows`: what they answer with. `time`: points in time as text.
+//! - `error`: kinds of errors by SQLSTATE.
+//! - `config`: connection strings and environment as libpq reads them. `tls`, `connect`: sessions.
+
+mod client;
+mod config;
+mod connect;
+mod error;
+mod rows;
+pub mod time;
+mod tls;
+
+pub use client::Client;
+pub use config::Config;
+pub use error::{Error, ErrorKind, Result};
+pub use rows::{
+    Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
+    Outcome, QueueInfo, StartOptions, State, TimelineEvent, WorkerInfo,
+};

@@ -1,0 +1,509 @@
+//! One method for each public SQL function, with its name, in the order of `sql/schema`; then the
+//! reads of the views. Every call is one round trip, and leaves nothing in its session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::connect::Pool;
+use crate::error::{Error, ErrorKind, Result};
+use crate::rows::{
+    Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
+    Outcome, QueueInfo, StartOptions, TimelineEvent, WorkerInfo,
+};
+
+/// How many calls of a client that `connect` made may be in flight at once.
+const SESSIONS: usize = 4;
+
+/// A value with its type: nothing is prepared, so that any pooler will do.
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// A client of one database. Clones share its sessions.
+///
+/// JSON is given and taken as text, so that neither depth nor the order of keys is changed here.
+/// A call that is dropped before it ended is cancelled in the server as far as that is possible;
+/// whether it has been done is then not known. No call is ever sent twice.
+#[derive(Clone)]
+pub struct Client {
+    pool: Arc<Pool>,
+}
+
+impl Client {
+    /// A client with `sessions` at most, none of which is opened yet.
+    #[must_use]
+    pub fn new(config: Config, sessions: usize) -> Self {
+        Self {
+            pool: Arc::new(Pool::new(config, sessions)),
+        }
+    }
+
+    /// Connects to the database that `url` or the environment names, and makes sure that it has
+    /// the extension.
+    ///
+    /// # Errors
+    /// When there is no way to the database, or no Rhythm in it.
+    pub async fn connect(url: Option<&str>) -> Result<Self> {
+        let client = Self::new(Config::from_url_and_environment(url)?, SESSIONS);
+        match client.version().await {
+            // No such schema, no such function.
+            Err(error) if matches!(error.code.as_deref(), Some("3F000" | "42883")) => {
+                let mut error =
+                    Error::new(ErrorKind::Config, "the database has no extension rhythm");
+                error.hint = Some("Run `create extension rhythm` in it as a superuser.".into());
+                Err(error)
+            }
+            other => other.map(|_| client),
+        }
+    }
+
+    /// Closes all sessions; calls that come later fail.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
+    async fn rows(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        let loan = self.pool.lend().await?;
+        let rows = loan.session()?.query_typed(sql, parameters).await;
+        loan.give_back();
+        Ok(rows?)
+    }
+
+    async fn row(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Row> {
+        self.rows(sql, parameters)
+            .await?
+            .into_iter()
+            .next()
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Server,
+                    "the server answered with no row where one was due",
+                )
+            })
+    }
+
+    /// The version of the extension.
+    pub async fn version(&self) -> Result<String> {
+        Ok(self
+            .row("select rhythm.version()::text", &[])
+            .await?
+            .try_get(0)?)
+    }
+
+    /// Stops handing out work of a queue.
+    pub async fn pause_queue(&self, name: &str) -> Result<()> {
+        self.row("select rhythm.pause_queue($1)", &[(&name, Type::TEXT)])
+            .await?;
+        Ok(())
+    }
+
+    /// Goes on with a paused queue.
+    pub async fn resume_queue(&self, name: &str) -> Result<()> {
+        self.row("select rhythm.resume_queue($1)", &[(&name, Type::TEXT)])
+            .await?;
+        Ok(())
+    }
+
+    /// Deploys a workflow; gives its version, which is the current one where nothing changed.
+    pub async fn deploy(&self, name: &str, source: &str) -> Result<i32> {
+        let parameters: [Parameter<'_>; 2] = [(&name, Type::TEXT), (&source, Type::TEXT)];
+        Ok(self
+            .row("select rhythm.deploy($1, $2)", &parameters)
+            .await?
+            .try_get(0)?)
+    }
+
+    /// Everything that is wrong with a source, without deploying it.
+    pub async fn check(&self, source: &str) -> Result<Vec<Diagnostic>> {
+        let sql = "select line, col, severity, code, message, hint from rhythm.check($1)";
+        self.rows(sql, &[(&source, Type::TEXT)])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(Diagnostic {
+                    line: row.try_get(0)?,
+                    col: row.try_get(1)?,
+                    severity: row.try_get(2)?,
+                    code: row.try_get(3)?,
+                    message: row.try_get(4)?,
+                    hint: row.try_get(5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Enqueues a task; `inputs` is JSON text.
+    pub async fn enqueue(
+        &self,
+        name: &str,
+        inputs: &str,
+        options: &EnqueueOptions,
+    ) -> Result<Uuid> {
+        let sql = "select rhythm.enqueue($1, $2::jsonb, queue => $3, task_id => $4, \
+                   priority => $5, delay => make_interval(secs => $6), run_at => $7, \
+                   retry => $8::jsonb, timeout => make_interval(secs => $9))";
+        let (delay, timeout) = (seconds(options.delay), seconds(options.timeout));
+        let parameters: [Parameter<'_>; 9] = [
+            (&name, Type::TEXT),
+            (&inputs, Type::TEXT),
+            (&options.queue, Type::TEXT),
+            (&options.task_id, Type::TEXT),
+            (&options.priority, Type::INT4),
+            (&delay, Type::FLOAT8),
+            (&options.run_at, Type::TIMESTAMPTZ),
+            (&options.retry, Type::TEXT),
+            (&timeout, Type::FLOAT8),
+        ];
+        Ok(self.row(sql, &parameters).await?.try_get(0)?)
+    }
+
+    /// Starts a workflow; `inputs` is JSON text. Its first step is done when this returns.
+    pub async fn start(
+        &self,
+        workflow: &str,
+        inputs: &str,
+        options: &StartOptions,
+    ) -> Result<Uuid> {
+        let sql = "select rhythm.start($1, $2::jsonb, task_id => $3, queue => $4)";
+        let parameters: [Parameter<'_>; 4] = [
+            (&workflow, Type::TEXT),
+            (&inputs, Type::TEXT),
+            (&options.task_id, Type::TEXT),
+            (&options.queue, Type::TEXT),
+        ];
+        Ok(self.row(sql, &parameters).await?.try_get(0)?)
+    }
+
+    /// Enqueues and starts many at once; `items` is a JSON array with the parameters of `enqueue`.
+    /// Gives the ids in their order, and whether each is new.
+    pub async fn enqueue_many(&self, items: &str) -> Result<Vec<(Uuid, bool)>> {
+        let sql = "select id, created from rhythm.enqueue_many($1::jsonb)";
+        self.rows(sql, &[(&items, Type::TEXT)])
+            .await?
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect()
+    }
+
+    /// Says which tasks a worker can run; `tasks` is a JSON array.
+    pub async fn register(&self, worker: &str, tasks: &str) -> Result<()> {
+        let parameters: [Parameter<'_>; 2] = [(&worker, Type::TEXT), (&tasks, Type::TEXT)];
+        self.row("select rhythm.register($1, $2::jsonb)", &parameters)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes up to `max` tasks, waiting in the server for the first one.
+    pub async fn claim(
+        &self,
+        worker: &str,
+        queues: &[String],
+        max: i32,
+        wait: Duration,
+        lease: Duration,
+        tasks: Option<&[String]>,
+    ) -> Result<Vec<Claimed>> {
+        let sql = "select id, token, name, queue, inputs::text, attempt, trace::text \
+                   from rhythm.claim($1, $2, $3, make_interval(secs => $4), \
+                   make_interval(secs => $5), $6)";
+        let (wait, lease) = (wait.as_secs_f64(), lease.as_secs_f64());
+        let parameters: [Parameter<'_>; 6] = [
+            (&worker, Type::TEXT),
+            (&queues, Type::TEXT_ARRAY),
+            (&max, Type::INT4),
+            (&wait, Type::FLOAT8),
+            (&lease, Type::FLOAT8),
+            (&tasks, Type::TEXT_ARRAY),
+        ];
+        self.rows(sql, &parameters)
+            .await?
+            .iter()
+            .map(claimed)
+            .collect()
+    }
+
+    /// Prolongs leases. The answers come in any order.
+    pub async fn heartbeat(
+        &self,
+        ids: &[Uuid],
+        tokens: &[i64],
+        lease: Duration,
+    ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
+        let sql = "select id, status from rhythm.heartbeat($1, $2, make_interval(secs => $3))";
+        let lease = lease.as_secs_f64();
+        let parameters: [Parameter<'_>; 3] = [
+            (&ids, Type::UUID_ARRAY),
+            (&tokens, Type::INT8_ARRAY),
+            (&lease, Type::FLOAT8),
+        ];
+        self.rows(sql, &parameters)
+            .await?
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get::<_, &str>(1)?.parse()?)))
+            .collect()
+    }
+
+    /// Completes a task with a result (JSON text); false when its lease is lost.
+    pub async fn complete(&self, id: Uuid, token: i64, result: Option<&str>) -> Result<bool> {
+        let sql = "select rhythm.complete($1, $2, $3::jsonb)";
+        let parameters: [Parameter<'_>; 3] = [
+            (&id, Type::UUID),
+            (&token, Type::INT8),
+            (&result, Type::TEXT),
+        ];
+        Ok(self.row(sql, &parameters).await?.try_get(0)?)
+    }
+
+    /// Fails an attempt with an error (JSON text); gives the new state, or `None` when the lease
+    /// is lost.
+    pub async fn fail(
+        &self,
+        id: Uuid,
+        token: i64,
+        error: &str,
+        retry_in: Option<Duration>,
+        retryable: bool,
+    ) -> Result<Option<String>> {
+        let sql = "select rhythm.fail($1, $2, $3::jsonb, make_interval(secs => $4), $5)";
+        let retry_in = seconds(retry_in);
+        let parameters: [Parameter<'_>; 5] = [
+            (&id, Type::UUID),
+            (&token, Type::INT8),
+            (&error, Type::TEXT),
+            (&retry_in, Type::FLOAT8),
+            (&retryable, Type::BOOL),
+        ];
+        Ok(self.row(sql, &parameters).await?.try_get(0)?)
+    }
+
+    /// Hands in a batch of outcomes (a JSON array) and takes the next tasks, in one round trip.
+    pub async fn finish(
+        &self,
+        worker: &str,
+        outcomes: &str,
+        queues: &[String],
+        max: i32,
+        wait: Duration,
+        lease: Duration,
+    ) -> Result<Vec<Claimed>> {
+        let sql = "select id, token, name, queue, inputs::text, attempt, trace::text \
+                   from rhythm.finish($1, $2::jsonb, $3, $4, make_interval(secs => $5), \
+                   make_interval(secs => $6))";
+        let (wait, lease) = (wait.as_secs_f64(), lease.as_secs_f64());
+        let parameters: [Parameter<'_>; 6] = [
+            (&worker, Type::TEXT),
+            (&outcomes, Type::TEXT),
+            (&queues, Type::TEXT_ARRAY),
+            (&max, Type::INT4),
+            (&wait, Type::FLOAT8),
+            (&lease, Type::FLOAT8),
+        ];
+        self.rows(sql, &parameters)
+            .await?
+            .iter()
+            .map(claimed)
+            .collect()
+    }
+
+    /// Gives a signal to a workflow; false when it has ended. `payload` is JSON text.
+    pub async fn signal(&self, id: Uuid, name: &str, payload: &str) -> Result<bool> {
+        let sql = "select rhythm.signal($1, $2, $3::jsonb)";
+        let parameters: [Parameter<'_>; 3] = [
+            (&id, Type::UUID),
+            (&name, Type::TEXT),
+            (&payload, Type::TEXT),
+        ];
+        Ok(self.row(sql, &parameters).await?.try_get(0)?)
+    }
+
+    /// Asks an execution to end; false when it has ended.
+    pub async fn cancel(&self, id: Uuid, reason: Option<&str>) -> Result<bool> {
+        let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&reason, Type::TEXT)];
+        Ok(self
+            .row("select rhythm.cancel($1, $2)", &parameters)
+            .await?
+            .try_get(0)?)
+    }
+
+    /// Runs a failed execution again, under the same id.
+    pub async fn retry(&self, id: Uuid) -> Result<Uuid> {
+        Ok(self
+            .row("select rhythm.retry($1)", &[(&id, Type::UUID)])
+            .await?
+            .try_get(0)?)
+    }
+
+    /// What has become of an execution so far.
+    pub async fn result(&self, id: Uuid) -> Result<Outcome> {
+        let sql = "select state::text, result::text, error::text from rhythm.result($1)";
+        outcome(&self.row(sql, &[(&id, Type::UUID)]).await?)
+    }
+
+    /// The same when the execution has ended, or at the timeout. The server waits a few seconds
+    /// at most, whatever the timeout: whoever wants to wait for longer calls again.
+    pub async fn wait(&self, id: Uuid, timeout: Duration) -> Result<Outcome> {
+        let sql = "select state::text, result::text, error::text \
+                   from rhythm.wait($1, make_interval(secs => $2))";
+        let timeout = timeout.as_secs_f64();
+        let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&timeout, Type::FLOAT8)];
+        outcome(&self.row(sql, &parameters).await?)
+    }
+
+    /// What happened to an execution, in order.
+    pub async fn timeline(&self, id: Uuid) -> Result<Vec<TimelineEvent>> {
+        let sql = "select at, event, name, data::text from rhythm.timeline($1)";
+        self.rows(sql, &[(&id, Type::UUID)])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(TimelineEvent {
+                    at: row.try_get(0)?,
+                    event: row.try_get(1)?,
+                    name: row.try_get(2)?,
+                    data: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Does what the background worker would do now.
+    pub async fn tick(&self) -> Result<()> {
+        self.rows("select rhythm.tick()", &[]).await?;
+        Ok(())
+    }
+
+    /// One execution of the view `executions`.
+    pub async fn execution(&self, id: Uuid) -> Result<Option<Execution>> {
+        let sql = format!(
+            "select {} from rhythm.executions where id = $1",
+            Execution::COLUMNS
+        );
+        let rows = self.rows(&sql, &[(&id, Type::UUID)]).await?;
+        rows.first().map(Execution::from_row).transpose()
+    }
+
+    /// All executions of a tree, parents before their children.
+    pub async fn tree(&self, root: Uuid) -> Result<Vec<Execution>> {
+        let sql = format!(
+            "select {} from rhythm.executions where root_id = $1 order by created_at, id",
+            Execution::COLUMNS
+        );
+        self.rows(&sql, &[(&root, Type::UUID)])
+            .await?
+            .iter()
+            .map(Execution::from_row)
+            .collect()
+    }
+
+    /// Executions that pass a filter, the newest first.
+    pub async fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<Execution>> {
+        let state = filter.state.map(|state| state.as_str());
+        let given: [(&str, Option<&str>); 4] = [
+            ("state", state),
+            ("kind", filter.kind.as_deref()),
+            ("name", filter.name.as_deref()),
+            ("queue", filter.queue.as_deref()),
+        ];
+        let given: Vec<_> = given
+            .iter()
+            .filter_map(|(column, value)| Some((column, value.as_ref()?)))
+            .collect();
+        let mut sql = format!("select {} from rhythm.executions", Execution::COLUMNS);
+        let mut parameters: Vec<Parameter<'_>> = Vec::new();
+        for (at, (column, value)) in given.iter().enumerate() {
+            let word = if at == 0 { "where" } else { "and" };
+            sql.push_str(&format!(" {word} {column}::text = ${}", at + 1));
+            parameters.push((value, Type::TEXT));
+        }
+        sql.push_str(&format!(
+            " order by created_at desc, id desc limit ${}",
+            given.len() + 1
+        ));
+        parameters.push((&filter.limit, Type::INT8));
+        self.rows(&sql, &parameters)
+            .await?
+            .iter()
+            .map(Execution::from_row)
+            .collect()
+    }
+
+    /// All queues that have work or settings.
+    pub async fn queues(&self) -> Result<Vec<QueueInfo>> {
+        let sql = "select name, pending::bigint, scheduled::bigint, running::bigint, paused_at \
+                   from rhythm.queues order by name";
+        self.rows(sql, &[])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(QueueInfo {
+                    name: row.try_get(0)?,
+                    pending: row.try_get(1)?,
+                    scheduled: row.try_get(2)?,
+                    running: row.try_get(3)?,
+                    paused_at: row.try_get(4)?,
+                })
+            })
+            .collect()
+    }
+
+    /// All workers that were seen lately.
+    pub async fn workers(&self) -> Result<Vec<WorkerInfo>> {
+        let sql =
+            "select name, tasks, running::bigint, last_seen from rhythm.workers order by name";
+        self.rows(sql, &[])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(WorkerInfo {
+                    name: row.try_get(0)?,
+                    tasks: row.try_get(1)?,
+                    running: row.try_get(2)?,
+                    last_seen: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// What a workflow logged, in order.
+    pub async fn logs(&self, id: Uuid) -> Result<Vec<LogLine>> {
+        let sql = "select at, level::text, message from rhythm.logs where id = $1 order by at";
+        self.rows(sql, &[(&id, Type::UUID)])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(LogLine {
+                    at: row.try_get(0)?,
+                    level: row.try_get(1)?,
+                    message: row.try_get(2)?,
+                })
+            })
+            .collect()
+    }
+}
+
+fn seconds(duration: Option<Duration>) -> Option<f64> {
+    duration.map(|duration| duration.as_secs_f64())
+}
+
+fn claimed(row: &Row) -> Result<Claimed> {
+    Ok(Claimed {
+        id: row.try_get(0)?,
+        token: row.try_get(1)?,
+        name: row.try_get(2)?,
+        queue: row.try_get(3)?,
+        inputs: row.try_get(4)?,
+        attempt: row.try_get(5)?,
+        trace: row.try_get(6)?,
+    })
+}
+
+fn outcome(row: &Row) -> Result<Outcome> {
+    Ok(Outcome {
+        state: row.try_get::<_, &str>(0)?.parse()?,
+        result: row.try_get(1)?,
+        error: row.try_get(2)?,
+    })
+}

@@ -1,0 +1,127 @@
+//! A small pool of sessions, each lent to one call at a time: a claim that waits in the server
+//! must not hold up the calls beside it. Works through a transaction-mode pooler, since no call
+//! leaves anything in its session.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_postgres::Client as Session;
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::tls;
+
+/// Sessions that are opened when they are needed, and kept.
+pub(crate) struct Pool {
+    config: Config,
+    // A std mutex: it is held for a push or a pop, never across an await.
+    idle: Mutex<Vec<Session>>,
+    free: Semaphore,
+}
+
+impl Pool {
+    /// Lends out `sessions` at most; opens none yet.
+    pub(crate) fn new(config: Config, sessions: usize) -> Self {
+        Self {
+            config,
+            idle: Mutex::default(),
+            free: Semaphore::new(sessions.max(1)),
+        }
+    }
+
+    /// Lends an idle session, or opens one. One that broke while it was idle is dropped here,
+    /// before anything was sent.
+    pub(crate) async fn lend(&self) -> Result<Loan<'_>> {
+        let closed = |_| Error::new(ErrorKind::Connection, "the client is closed");
+        let permit = self.free.acquire().await.map_err(closed)?;
+        loop {
+            let idle = self.idle().pop();
+            match idle {
+                Some(session) if session.is_closed() => {}
+                Some(session) => {
+                    return Ok(Loan {
+                        pool: self,
+                        session: Some(session),
+                        _permit: permit,
+                    });
+                }
+                None => break,
+            }
+        }
+        let session = self.open().await?;
+        Ok(Loan {
+            pool: self,
+            session: Some(session),
+            _permit: permit,
+        })
+    }
+
+    /// Closes the idle sessions, and those on loan as they come back.
+    pub(crate) fn close(&self) {
+        self.free.close();
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        // A push or a pop leaves the list whole even when its thread has panicked.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn open(&self) -> Result<Session> {
+        let (session, connection) = self
+            .config
+            .server
+            .connect(tls::connector(&self.config)?)
+            .await?;
+        // Its end is seen by the session's next call, and notices are of no use to a program.
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(session)
+    }
+}
+
+/// A session on loan. Dropped before `give_back`, its call was abandoned midway: the session is
+/// not used again, and the server is asked to stop what it is doing for it.
+pub(crate) struct Loan<'a> {
+    pool: &'a Pool,
+    session: Option<Session>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Loan<'_> {
+    /// The session.
+    pub(crate) fn session(&self) -> Result<&Session> {
+        self.session
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Connection, "the session was given back"))
+    }
+
+    /// The call is over: the session may serve the next one, unless it broke.
+    pub(crate) fn give_back(mut self) {
+        if let Some(session) = self.session.take().filter(|session| !session.is_closed())
+            && !self.pool.free.is_closed()
+        {
+            self.pool.idle().push(session);
+        }
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take().filter(|session| !session.is_closed()) else {
+            return;
+        };
+        let token = session.cancel_token();
+        if let (Ok(runtime), Ok(tls)) = (
+            tokio::runtime::Handle::try_current(),
+            tls::connector(&self.pool.config),
+        ) {
+            runtime.spawn(async move {
+                // Should the server not be told, the call ends by itself, with nobody to answer to.
+                let _ = token.cancel_query(tls).await;
+            });
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! What the functions and views of Rhythm answer with, in the words of the SQL surface.
+//! JSON is carried as the text that the server gave: nothing here limits its depth or size.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::time;
+
+/// The state of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Claimable now.
+    Pending,
+    /// Later: delayed, or between two attempts.
+    Scheduled,
+    /// Leased by a worker; or a workflow that steps.
+    Running,
+    /// A workflow at an await.
+    Waiting,
+    /// Ended well.
+    Completed,
+    /// Ended with an error.
+    Failed,
+    /// Ended by `cancel`.
+    Cancelled,
+    /// Ended because it took too long.
+    TimedOut,
+}
+
+impl State {
+    /// The word that SQL uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Scheduled => "scheduled",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+        }
+    }
+
+    /// Whether nothing happens any more, unless it is retried.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Cancelled | Self::TimedOut
+        )
+    }
+}
+
+impl FromStr for State {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        const ALL: [State; 8] = [
+            State::Pending,
+            State::Scheduled,
+            State::Running,
+            State::Waiting,
+            State::Completed,
+            State::Failed,
+            State::Cancelled,
+            State::TimedOut,
+        ];
+        ALL.into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(|| unknown(&format!("state \"{word}\"")))
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+fn unknown(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Server,
+        format!("the server answered with an unknown {what}"),
+    )
+    .hint("Use a client of the same version as the extension.")
+}
+
+/// How to enqueue a task; what is `None` is left to the server.
+#[derive(Clone, Debug, Default)]
+pub struct EnqueueOptions {
+    /// Queue, instead of `default`.
+    pub queue: Option<String>,
+    /// The caller's idempotency key.
+    pub task_id: Option<String>,
+    /// Larger goes first.
+    pub priority: i32,
+    /// Not before this much time has passed.
+    pub delay: Option<Duration>,
+    /// Not before this moment.
+    pub run_at: Option<SystemTime>,
+    /// JSON text with `maxAttempts`, `initial`, `backoff`, `max`, `jitter`.
+    pub retry: Option<String>,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+}
+
+/// How to start a workflow; what is `None` is left to the server.
+#[derive(Clone, Debug, Default)]
+pub struct StartOptions {
+    /// The caller's idempotency key.
+    pub task_id: Option<String>,
+    /// Queue, instead of `default`.
+    pub queue: Option<String>,
+}
+
+/// A task that this worker has got.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The execution.
+    pub id: Uuid,
+    /// The fencing token of this lease.
+    pub token: i64,
+    /// The task's name.
+    pub name: String,
+    /// The queue that it came from.
+    pub queue: String,
+    /// JSON text.
+    pub inputs: String,
+    /// From 1.
+    pub attempt: i32,
+    /// JSON text.
+    pub trace: Option<String>,
+}
+
+/// What a heartbeat is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeartbeatStatus {
+    /// The lease is longer now.
+    Ok,
+    /// The lease is longer, and somebody wants the task to stop.
+    Cancel,
+    /// The lease is somebody else's; whatever comes of the handler counts for nothing.
+    Lost,
+}
+
+impl FromStr for HeartbeatStatus {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        match word {
+            "ok" => Ok(Self::Ok),
+            "cancel" => Ok(Self::Cancel),
+            "lost" => Ok(Self::Lost),
+            _ => Err(unknown(&format!("heartbeat status \"{word}\""))),
+        }
+    }
+}
+
+/// What `result` and `wait` tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The state; terminal, or that at the timeout.
+    pub state: State,
+    /// JSON text of a completed execution's result.
+    #[serde(serialize_with = "json")]
+    pub result: Option<String>,
+    /// JSON text of the error `{name, message, code?, stack?, cause?, data?}`.
+    #[serde(serialize_with = "json")]
+    pub error: Option<String>,
+}
+
+/// One line of `check`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diagnostic {
+    /// From 1.
+    pub line: i32,
+    /// From 1, in UTF-16 units.
+    pub col: i32,
+    /// `error` or `warning`.
+    pub severity: String,
+    /// Such as `E0101`.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// A row of the view `executions`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Execution {
+    /// The id.
+    pub id: Uuid,
+    /// `task` or `workflow`.
+    pub kind: String,
+    /// The task's or workflow's name.
+    pub name: String,
+    /// The version of a workflow's definition.
+    pub version: Option<i32>,
+    /// The queue.
+    pub queue: String,
+    /// The state.
+    pub state: State,
+    /// The caller's idempotency key.
+    pub task_id: Option<String>,
+    /// The workflow that started it.
+    pub parent_id: Option<Uuid>,
+    /// The first of its tree.
+    pub root_id: Uuid,
+    /// JSON text.
+    #[serde(serialize_with = "json")]
+    pub inputs: Option<String>,
+    /// JSON text.
+    #[serde(serialize_with = "json")]
+    pub result: Option<String>,
+    /// JSON text.
+    #[serde(serialize_with = "json")]
+    pub error: Option<String>,
+    /// How often it was tried.
+    pub attempt: i32,
+    /// Larger goes first.
+    pub priority: i32,
+    /// JSON text of what the workflow published.
+    #[serde(serialize_with = "json")]
+    pub attributes: Option<String>,
+    /// When it was enqueued or started.
+    #[serde(with = "time")]
+    pub created_at: SystemTime,
+    /// When it may run, or could first.
+    #[serde(with = "time::option")]
+    pub run_at: Option<SystemTime>,
+    /// When its first attempt began.
+    #[serde(with = "time::option")]
+    pub started_at: Option<SystemTime>,
+    /// When it reached its terminal state.
+    #[serde(with = "time::option")]
+    pub finished_at: Option<SystemTime>,
+    /// Why it does not go on, where the server knows.
+    pub note: Option<String>,
+}
+
+impl Execution {
+    /// The columns of the view, in the order of `from_row`.
+    pub(crate) const COLUMNS: &'static str = "id, kind::text, name, version, queue, state::text, \
+        task_id, parent_id, root_id, inputs::text, result::text, error::text, attempt, priority, \
+        attributes::text, created_at, run_at, started_at, finished_at, note";
+
+    pub(crate) fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.try_get(0)?,
+            kind: row.try_get(1)?,
+            name: row.try_get(2)?,
+            version: row.try_get(3)?,
+            queue: row.try_get(4)?,
+            state: row.try_get::<_, &str>(5)?.parse()?,
+            task_id: row.try_get(6)?,
+            parent_id: row.try_get(7)?,
+            root_id: row.try_get(8)?,
+            inputs: row.try_get(9)?,
+            result: row.try_get(10)?,
+            error: row.try_get(11)?,
+            attempt: row.try_get(12)?,
+            priority: row.try_get(13)?,
+            attributes: row.try_get(14)?,
+            created_at: row.try_get(15)?,
+            run_at: row.try_get(16)?,
+            started_at: row.try_get(17)?,
+            finished_at: row.try_get(18)?,
+            note: row.try_get(19)?,
+        })
+    }
+}
+
+/// Which executions to list; what is `None` does not narrow the choice.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionFilter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only `task` or `workflow`.
+    pub kind: Option<String>,
+    /// Only those of this name.
+    pub name: Option<String>,
+    /// Only those of this queue.
+    pub queue: Option<String>,
+    /// How many at most, the newest first.
+    pub limit: i64,
+}
+
+/// A row of `timeline`.
+#[derive(Clone, Debug, Serialize)]
+pub struct TimelineEvent {
+    /// When.
+    #[serde(with = "time")]
+    pub at: SystemTime,
+    /// What happened, such as `task_started`.
+    pub event: String,
+    /// To which task, timer or signal.
+    pub name: Option<String>,
+    /// JSON text of more facts.
+    #[serde(serialize_with = "json")]
+    pub data: Option<String>,
+}
+
+/// A line that a workflow logged.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogLine {
+    /// When.
+    #[serde(with = "time")]
+    pub at: SystemTime,
+    /// `log`, `info`, `warn` or `error`.
+    pub level: String,
+    /// The words.
+    pub message: String,
+}
+
+/// A row of the view `queues`. Counts may be estimates.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueInfo {
+    /// The name.
+    pub name: String,
+    /// Executions that a worker could take now.
+    pub pending: i64,
+    /// Executions for later.
+    pub scheduled: i64,
+    /// Executions that workers hold.
+    pub running: i64,
+    /// Since when it is paused.
+    #[serde(with = "time::option")]
+    pub paused_at: Option<SystemTime>,
+}
+
+/// A row of the view `workers`.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkerInfo {
+    /// The name.
+    pub name: String,
+    /// The tasks that it can run.
+    pub tasks: Vec<String>,
+    /// Tasks that it holds.
+    pub running: i64,
+    /// When it last called.
+    #[serde(with = "time")]
+    pub last_seen: SystemTime,
+}
+
+/// Puts JSON text into JSON as what it is.
+fn json<S: Serializer>(
+    text: &Option<String>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => {
+            let raw: &RawValue = serde_json::from_str(text).map_err(serde::ser::Error::custom)?;
+            raw.serialize(serializer)
+        }
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_json_whatever_its_depth() {
+        let deep = format!("{}1{}", "[".repeat(1000), "]".repeat(1000));
+        let outcome = Outcome {
+            state: State::TimedOut,
+            result: Some(deep.clone()),
+            error: None,
+        };
+        let text = serde_json::to_string(&outcome).expect("it serialises");
+        assert_eq!(
+            text,
+            format!("{{\"state\":\"timed_out\",\"result\":{deep},\"error\":null}}")
+        );
+    }
+
+    #[test]
+    fn an_unknown_state_is_an_error_with_a_hint() {
+        let error = "asleep".parse::<State>().expect_err("there is none");
+        assert!(error.message.contains("asleep") && error.hint.is_some());
+    }
+}
