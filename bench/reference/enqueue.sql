@@ -1,0 +1,1 @@
+insert into jobs (name, payload) values ('noop', '{"n": 1}');

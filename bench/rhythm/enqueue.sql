@@ -1,0 +1,1 @@
+select rhythm.enqueue('noop', '{"n": 1}');

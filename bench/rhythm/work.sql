@@ -1,0 +1,1 @@
+select coalesce(jsonb_agg(jsonb_build_object('id', id, 'token', token::text, 'result', null)), '[]')::text as outcomes from rhythm.finish('bench-' || :client_id, :outcomes::jsonb, '{default}', :batch) \gset
