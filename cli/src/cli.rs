@@ -24,14 +24,18 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 the request cannot be done, 2 wron
 
 #[derive(Args)]
 struct Global {
-    /// Database, as postgresql://user@host/name or key=value pairs
-    ///
-    /// Without it, the variables that libpq reads (PGHOST, PGUSER, PGDATABASE …) say where to
-    /// connect.
-    #[arg(long, global = true, env = "RHYTHM_URL", hide_env_values = true, value_name = "URL")]
+    /// Database, as postgresql://user@host/name; without it, PGHOST and so on, as psql reads them
+    #[arg(
+        long,
+        global = true,
+        env = "RHYTHM_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Everywhere"
+    )]
     url: Option<String>,
     /// Print JSON for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     json: bool,
 }
 
@@ -69,9 +73,14 @@ impl Context {
 /// Parses the command line, runs the verb, and turns its outcome into an exit code.
 pub(crate) fn run() -> ExitCode {
     let Cli { global, verb } = Cli::parse();
-    let context = Context { url: global.url, output: Output::new(global.json) };
+    let context = Context {
+        url: global.url,
+        output: Output::new(global.json),
+    };
     // One thread is enough, and the embedded server must be started from one that stays.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(verb, &context)),
         Err(error) => Err(CliError::server(format!("cannot start: {error}"))),

@@ -22,23 +22,24 @@ impl Output {
     /// Colours only a terminal, and never when `NO_COLOR` is set to something.
     pub(crate) fn new(json: bool) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        Self { json, colour: !json && !refused && std::io::stdout().is_terminal() }
+        Self {
+            json,
+            colour: !json && !refused && std::io::stdout().is_terminal(),
+        }
     }
 
     /// Text without colour.
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
-        Self { json: false, colour: false }
+        Self {
+            json: false,
+            colour: false,
+        }
     }
 
     /// Whether the caller is a program that reads JSON.
     pub(crate) fn is_json(self) -> bool {
         self.json
-    }
-
-    /// Whether to colour what people read.
-    pub(crate) fn colour(self) -> bool {
-        self.colour
     }
 
     /// Prints one line (or several) to stdout.
@@ -74,7 +75,10 @@ impl Output {
         } else {
             table.force_no_tty();
         }
-        table.set_header(head.iter().map(|h| Cell::new(h).add_attribute(Attribute::Bold)));
+        table.set_header(
+            head.iter()
+                .map(|h| Cell::new(h).add_attribute(Attribute::Bold)),
+        );
         table
     }
 
@@ -113,7 +117,11 @@ impl Output {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Prints an error to stderr: in words for people, as JSON for programs.
@@ -142,7 +150,10 @@ impl Stage {
     pub(crate) fn begin(name: impl Into<String>) -> Self {
         let name = name.into();
         note(format!("· {name} …"));
-        Self { name, start: Instant::now() }
+        Self {
+            name,
+            start: Instant::now(),
+        }
     }
 
     /// How long it has run.
@@ -152,6 +163,10 @@ impl Stage {
 
     /// Says on stderr that the stage is done, and how long it took.
     pub(crate) fn done(self) {
-        note(format!("· {}: done in {:.1} s", self.name, self.elapsed().as_secs_f64()));
+        note(format!(
+            "· {}: done in {:.1} s",
+            self.name,
+            self.elapsed().as_secs_f64()
+        ));
     }
 }

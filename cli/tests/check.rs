@@ -30,7 +30,7 @@ fn every_error_of_a_file_is_shown_with_its_line() {
     let output = rhythm(&["check", &path.display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
     let shown = told(&output).replace(&path.display().to_string(), "wrong.flow");
-    insta::assert_snapshot!(shown, @r"");
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
@@ -46,5 +46,5 @@ fn json_has_a_line_and_a_code_for_each_diagnostic() {
 
 #[test]
 fn a_file_that_is_not_there_is_said_by_name() {
-    insta::assert_snapshot!(told(&rhythm(&["check", "nowhere.flow"])), @r"");
+    insta::assert_snapshot!(told(&rhythm(&["check", "nowhere.flow"])));
 }

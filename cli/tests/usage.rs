@@ -4,12 +4,12 @@ use crate::{rhythm, told};
 
 #[test]
 fn an_unknown_verb_gives_a_suggestion_and_exit_code_2() {
-    insta::assert_snapshot!(told(&rhythm(&["deplo"])), @r"");
+    insta::assert_snapshot!(told(&rhythm(&["deplo"])));
 }
 
 #[test]
 fn wrong_json_is_wrong_usage() {
-    insta::assert_snapshot!(told(&rhythm(&["start", "greet", "{name: Ada}"])), @r"");
+    insta::assert_snapshot!(told(&rhythm(&["start", "greet", "{name: Ada}"])));
 }
 
 #[test]
@@ -23,7 +23,12 @@ fn a_server_that_is_not_there_is_exit_code_3() {
     // Port 1 is privileged and unused.
     let output = rhythm(&["list", "--url", "postgresql://nobody@127.0.0.1:1/nowhere"]);
     assert_eq!(output.status.code(), Some(3), "{}", told(&output));
-    let output = rhythm(&["--json", "list", "--url", "postgresql://nobody@127.0.0.1:1/nowhere"]);
+    let output = rhythm(&[
+        "--json",
+        "list",
+        "--url",
+        "postgresql://nobody@127.0.0.1:1/nowhere",
+    ]);
     assert_eq!(output.status.code(), Some(3));
     let error: serde_json::Value =
         serde_json::from_slice(&output.stderr).expect("an error is one JSON object");
@@ -32,7 +37,15 @@ fn a_server_that_is_not_there_is_exit_code_3() {
 
 #[test]
 fn dev_refuses_a_folder_that_it_did_not_make() {
-    let output = rhythm(&["dev", "--data-dir", env!("CARGO_MANIFEST_DIR"), "--flows", "nowhere"]);
+    let folder = env!("CARGO_MANIFEST_DIR");
+    let output = rhythm(&["dev", "--data-dir", folder]);
     assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(told(&output), @r"");
+    insta::assert_snapshot!(told(&output).replace(folder, "FOLDER"));
+}
+
+#[test]
+fn dev_wants_a_folder_of_flows_that_is_there() {
+    let output = rhythm(&["dev", "--data-dir", "unused", "--flows", "nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(told(&output));
 }

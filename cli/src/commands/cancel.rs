@@ -23,11 +23,15 @@ pub(crate) struct CancelArgs {
 pub(crate) async fn run(args: CancelArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
     if !client.cancel(args.id, args.reason.as_deref()).await? {
-        return Err(CliError::user(format!("{} cannot be cancelled: it has ended", args.id))
-            .hint(format!("See `rhythm show {}`.", args.id)));
+        return Err(
+            CliError::user(format!("{} cannot be cancelled: it has ended", args.id))
+                .hint(format!("See `rhythm show {}`.", args.id)),
+        );
     }
-    context.output.either(&json!({ "id": args.id, "cancelled": true }), || {
-        format!("{} is being cancelled", args.id)
-    });
+    context
+        .output
+        .either(&json!({ "id": args.id, "cancelled": true }), || {
+            format!("{} is being cancelled", args.id)
+        });
     Ok(())
 }

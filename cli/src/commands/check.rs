@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rhythm_flow::diagnostic::Severity;
-use rhythm_flow::source::Source;
+use rhythm_flow::{Diagnostic, Source};
 use serde_json::{Value, json};
 
 use crate::cli::Context;
@@ -27,9 +26,16 @@ pub(crate) fn run(args: &CheckArgs, context: &Context) -> Result<()> {
         let (_, source) = input::flow_file(path)?;
         reports.push(Report::of(&source));
     }
-    let values: Vec<_> = reports.iter().flat_map(|report| report.diagnostics.clone()).collect();
+    let values: Vec<_> = reports
+        .iter()
+        .flat_map(|report| report.diagnostics.clone())
+        .collect();
     context.output.either(&values, || {
-        reports.iter().map(Report::text).collect::<Vec<_>>().join("\n\n")
+        reports
+            .iter()
+            .map(Report::text)
+            .collect::<Vec<_>>()
+            .join("\n\n")
     });
     let errors: usize = reports.iter().map(|report| report.errors).sum();
     match errors {
@@ -52,29 +58,18 @@ impl Report {
     /// Checks a source with the compiler that the server uses.
     pub(crate) fn of(source: &Source) -> Self {
         let checked = rhythm_flow::check(source);
-        let severity = |severity| match severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
         Self {
             name: source.name().to_owned(),
-            errors: checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count(),
-            rendered: checked.diagnostics.iter().map(|d| d.render(source)).collect(),
+            errors: checked.diagnostics.iter().filter(|d| d.is_error()).count(),
+            rendered: checked
+                .diagnostics
+                .iter()
+                .map(|d| d.render(source))
+                .collect(),
             diagnostics: checked
                 .diagnostics
                 .iter()
-                .map(|diagnostic| {
-                    let at = source.position(diagnostic.span.start);
-                    json!({
-                        "file": source.name(),
-                        "line": at.line,
-                        "column": at.column,
-                        "severity": severity(diagnostic.severity),
-                        "code": diagnostic.code.to_string(),
-                        "message": diagnostic.message,
-                        "hint": diagnostic.hint,
-                    })
-                })
+                .map(|d| facts(d, source))
                 .collect(),
         }
     }
@@ -86,4 +81,18 @@ impl Report {
             self.rendered.join("\n\n")
         }
     }
+}
+
+/// A diagnostic for programs.
+fn facts(diagnostic: &Diagnostic, source: &Source) -> Value {
+    let at = source.position(diagnostic.span.start);
+    json!({
+        "file": source.name(),
+        "line": at.line,
+        "column": at.column,
+        "severity": diagnostic.severity.word(),
+        "code": diagnostic.code.number(),
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+    })
 }

@@ -17,6 +17,11 @@ pub(crate) struct CompletionsArgs {
 
 #[allow(clippy::unnecessary_wraps, reason = "every verb has the same form")]
 pub(crate) fn run(args: &CompletionsArgs) -> Result<()> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "rhythm", &mut std::io::stdout());
+    clap_complete::generate(
+        args.shell,
+        &mut Cli::command(),
+        "rhythm",
+        &mut std::io::stdout(),
+    );
     Ok(())
 }

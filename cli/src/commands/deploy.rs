@@ -70,7 +70,11 @@ pub(crate) async fn deploy_file(
     match report.errors {
         0 => {}
         errors => {
-            let count = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+            let count = if errors == 1 {
+                "1 error".to_owned()
+            } else {
+                format!("{errors} errors")
+            };
             return Err(CliError::user(format!("{count} in {}", path.display()))
                 .detail(report.rendered.join("\n\n")));
         }

@@ -26,10 +26,20 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "DIR")]
     flows: Option<PathBuf>,
     /// pg_config of the PostgreSQL to run, instead of the embedded one
-    #[arg(long, value_name = "PROGRAM", env = "RHYTHM_PG_CONFIG")]
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        env = "RHYTHM_PG_CONFIG",
+        hide_env_values = true
+    )]
     pg_config: Option<PathBuf>,
     /// Folder with the built extension, instead of the project's own
-    #[arg(long, value_name = "DIR", env = "RHYTHM_EXTENSION")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "RHYTHM_EXTENSION",
+        hide_env_values = true
+    )]
     extension: Option<PathBuf>,
 }
 
@@ -37,7 +47,10 @@ pub(crate) async fn run(args: DevArgs, context: &Context) -> Result<()> {
     if let Some(flows) = &args.flows
         && !flows.is_dir()
     {
-        return Err(CliError::user(format!("there is no folder {}", flows.display())));
+        return Err(CliError::user(format!(
+            "there is no folder {}",
+            flows.display()
+        )));
     }
     let whole = |path: &Path| absolute(path).at("find", path);
     let settings = dev::Settings {

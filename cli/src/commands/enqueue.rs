@@ -50,9 +50,11 @@ pub(crate) async fn run(args: EnqueueArgs, context: &Context) -> Result<()> {
         delay: args.delay,
         retry,
         timeout: args.timeout,
-        ..Default::default()
+        run_at: None,
     };
     let id = client.enqueue(&args.task, &inputs, &options).await?;
-    context.output.either(&json!({ "id": id }), || id.to_string());
+    context
+        .output
+        .either(&json!({ "id": id }), || id.to_string());
     Ok(())
 }

@@ -50,21 +50,25 @@ enum Kind {
 }
 
 fn word(value: impl ValueEnum) -> String {
-    value.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default()
+    value
+        .to_possible_value()
+        .map(|v| v.get_name().to_owned())
+        .unwrap_or_default()
 }
 
 pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
     let filter = rhythm_client::ExecutionFilter {
-        state: args.state.map(word),
+        state: args.state.map(|state| word(state).parse()).transpose()?,
         kind: args.kind.map(word),
         name: args.name,
         queue: args.queue,
-        limit: args.limit,
-        ..Default::default()
+        limit: args.limit.into(),
     };
     let found = client.executions(&filter).await?;
-    context.output.either(&found, || table(&found, context.output));
+    context
+        .output
+        .either(&found, || table(&found, context.output));
     Ok(())
 }
 
@@ -73,9 +77,13 @@ fn table(executions: &[rhythm_client::Execution], output: Output) -> String {
         return "none".to_owned();
     }
     let now = SystemTime::now();
-    let mut table = output.table(&["id", "name", "kind", "state", "queue", "age", "took", "note"]);
+    let mut table = output.table(&[
+        "id", "name", "kind", "state", "queue", "age", "took", "note",
+    ]);
     for execution in executions {
-        let took = execution.finished_at.map(|end| time::between(execution.created_at, end));
+        let took = execution
+            .finished_at
+            .map(|end| time::between(execution.created_at, end));
         table.add_row([
             Cell::new(execution.id),
             Cell::new(&execution.name),

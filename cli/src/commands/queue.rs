@@ -41,11 +41,15 @@ pub(crate) async fn run(args: QueueArgs, context: &Context) -> Result<()> {
         }
         Verb::Pause { name } => {
             client.pause_queue(&name).await?;
-            output.either(&json!({ "queue": name, "paused": true }), || format!("{name} is paused"));
+            output.either(&json!({ "queue": name, "paused": true }), || {
+                format!("{name} is paused")
+            });
         }
         Verb::Resume { name } => {
             client.resume_queue(&name).await?;
-            output.either(&json!({ "queue": name, "paused": false }), || format!("{name} goes on"));
+            output.either(&json!({ "queue": name, "paused": false }), || {
+                format!("{name} goes on")
+            });
         }
     }
     Ok(())
@@ -62,7 +66,7 @@ fn table(queues: &[rhythm_client::QueueInfo], output: Output) -> String {
             Cell::new(queue.pending),
             Cell::new(queue.scheduled),
             Cell::new(queue.running),
-            Cell::new(if queue.paused { "yes" } else { "" }),
+            Cell::new(if queue.paused_at.is_some() { "yes" } else { "" }),
         ]);
     }
     table.trim_fmt()

@@ -19,6 +19,8 @@ pub(crate) struct RetryArgs {
 pub(crate) async fn run(args: RetryArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
     let id = client.retry(args.id).await?;
-    context.output.either(&json!({ "id": id }), || format!("{id} runs again"));
+    context
+        .output
+        .either(&json!({ "id": id }), || format!("{id} runs again"));
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use rhythm_client::Execution;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::cli::Context;
@@ -35,12 +35,17 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
             .hint("See `rhythm list`; what ended long ago is removed.")
     })?;
     let members = client.tree(execution.root_id).await?;
-    let events = if args.verbose { client.timeline(args.id).await? } else { Vec::new() };
+    let (events, logs) = if args.verbose {
+        (client.timeline(args.id).await?, client.logs(args.id).await?)
+    } else {
+        (Vec::new(), Vec::new())
+    };
     let output = context.output;
     if output.is_json() {
         let mut value = json!({ "execution": execution, "tree": members });
         if args.verbose {
             value["timeline"] = json!(events);
+            value["logs"] = json!(logs);
         }
         output.json(&value);
         return Ok(());
@@ -51,14 +56,21 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
     let id = execution.id.to_string();
     output.line(format!("\n{}", tree(&nodes, &id, now, args.all, output)));
     if args.verbose {
-        let events: Vec<Event> = events.iter().map(event).collect();
+        let mut events: Vec<Event> = events.iter().map(event).collect();
+        events.extend(logs.iter().map(|line| Event {
+            at: line.at,
+            what: line.level.clone(),
+            detail: line.message.clone(),
+        }));
+        // Stable: what happened at the same moment stays in the server's order.
+        events.sort_by_key(|event| event.at);
         output.line(format!("\n{}", timeline(&events, args.all, output)));
     }
     Ok(())
 }
 
 fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
-    let given = |value: &Option<Value>| value.as_ref().filter(|v| !v.is_null()).map(compact);
+    let given = |text: &Option<String>| text.as_deref().map(compact);
     let moment = |at: Option<SystemTime>| at.map(|at| format!("{} UTC", time::timestamp(at)));
     let what = match execution.version {
         Some(version) => format!("{}, version {version}", execution.kind),
@@ -68,7 +80,9 @@ fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
         let took = time::between(execution.created_at, end);
         format!("{} UTC, after {took}", time::timestamp(end))
     });
-    let later = execution.run_at.filter(|at| *at > now && execution.finished_at.is_none());
+    let later = execution
+        .run_at
+        .filter(|at| *at > now && execution.finished_at.is_none());
     let facts = facts(
         &[
             ("id", Some(execution.id.to_string())),
@@ -77,14 +91,20 @@ fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
             ("task_id", execution.task_id.clone()),
             ("parent", execution.parent_id.map(|id| id.to_string())),
             ("queue", Some(execution.queue.clone())),
-            ("attempt", (execution.attempt > 1).then(|| execution.attempt.to_string())),
+            (
+                "attempt",
+                (execution.attempt > 1).then(|| execution.attempt.to_string()),
+            ),
             ("created", moment(Some(execution.created_at))),
             ("runs at", moment(later)),
             ("finished", finished),
             ("inputs", given(&execution.inputs)),
-            ("attributes", given(&execution.attributes).filter(|text| text != "{}")),
+            (
+                "attributes",
+                given(&execution.attributes).filter(|text| text != "{}"),
+            ),
             ("result", given(&execution.result)),
-            ("error", execution.error.as_ref().filter(|e| !e.is_null()).map(error_text)),
+            ("error", execution.error.as_deref().map(error_text)),
         ],
         output,
     );
@@ -92,9 +112,11 @@ fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
 }
 
 fn node(execution: &Execution) -> Node {
-    let error = execution.error.as_ref().filter(|e| !e.is_null());
     // One line of the error is enough in a tree.
-    let failed = error.and_then(|e| error_text(e).lines().next().map(str::to_owned));
+    let failed = execution
+        .error
+        .as_deref()
+        .and_then(|e| error_text(e).lines().next().map(str::to_owned));
     Node {
         id: execution.id.to_string(),
         parent: execution.parent_id.map(|id| id.to_string()),
@@ -108,5 +130,10 @@ fn node(execution: &Execution) -> Node {
 }
 
 fn event(event: &rhythm_client::TimelineEvent) -> Event {
-    Event { at: event.at, what: event.event.clone(), detail: event.detail.clone() }
+    let parts = [event.name.clone(), event.data.as_deref().map(compact)];
+    Event {
+        at: event.at,
+        what: event.event.replace('_', " "),
+        detail: parts.into_iter().flatten().collect::<Vec<_>>().join("  "),
+    }
 }

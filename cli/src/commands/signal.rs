@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::cli::Context;
 use crate::commands::input;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 
 /// Send a signal to a running workflow
 ///
@@ -25,9 +25,16 @@ pub(crate) struct SignalArgs {
 pub(crate) async fn run(args: SignalArgs, context: &Context) -> Result<()> {
     let payload = input::json(&args.payload)?;
     let client = context.client().await?;
-    client.signal(args.id, &args.name, &payload).await?;
-    context.output.either(&json!({ "id": args.id, "signal": args.name }), || {
-        format!("signal {} is recorded", args.name)
-    });
+    if !client.signal(args.id, &args.name, &payload).await? {
+        return Err(
+            CliError::user(format!("{} takes no signals: it has ended", args.id))
+                .hint(format!("See `rhythm show {}`.", args.id)),
+        );
+    }
+    context
+        .output
+        .either(&json!({ "id": args.id, "signal": args.name }), || {
+            format!("signal {} is recorded", args.name)
+        });
     Ok(())
 }

@@ -36,12 +36,13 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<()> {
     let options = rhythm_client::StartOptions {
         task_id: args.task_id,
         queue: args.queue,
-        ..Default::default()
     };
     let id = client.start(&args.workflow, &inputs, &options).await?;
     if args.wait {
         return wait::until_end(&client, id, Duration::MAX, context).await;
     }
-    context.output.either(&json!({ "id": id }), || id.to_string());
+    context
+        .output
+        .either(&json!({ "id": id }), || id.to_string());
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use rhythm_client::State;
 use uuid::Uuid;
 
 use crate::cli::Context;
@@ -29,7 +30,13 @@ pub(crate) struct WaitArgs {
 
 pub(crate) async fn run(args: WaitArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
-    until_end(&client, args.id, args.timeout.unwrap_or(Duration::MAX), context).await
+    until_end(
+        &client,
+        args.id,
+        args.timeout.unwrap_or(Duration::MAX),
+        context,
+    )
+    .await
 }
 
 /// Waits, prints the result, and fails as the execution did.
@@ -47,13 +54,15 @@ pub(crate) async fn until_end(
             if context.output.is_json() {
                 context.output.json(&outcome);
             }
-            if outcome.state.as_str() == "completed" {
+            if outcome.state == State::Completed {
                 if !context.output.is_json() {
-                    context.output.json(&outcome.result);
+                    context
+                        .output
+                        .line(outcome.result.as_deref().unwrap_or("null"));
                 }
                 return Ok(());
             }
-            return Err(failure(&id.to_string(), outcome.state.as_str(), outcome.error.as_ref()));
+            return Err(failure(id, outcome.state, outcome.error.as_deref()));
         }
         if left.is_zero() {
             return Err(CliError::user(format!(

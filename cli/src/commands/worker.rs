@@ -28,7 +28,9 @@ pub(crate) async fn run(args: WorkerArgs, context: &Context) -> Result<()> {
     match args.verb {
         Verb::List => {
             let workers = client.workers().await?;
-            context.output.either(&workers, || table(&workers, context.output));
+            context
+                .output
+                .either(&workers, || table(&workers, context.output));
         }
     }
     Ok(())

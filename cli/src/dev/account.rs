@@ -29,12 +29,18 @@ impl Account {
         }
         let owner = std::fs::metadata(data_dir).at("look at", data_dir)?.uid();
         let user = if owner == 0 {
-            CANDIDATES.into_iter().find_map(|name| User::from_name(name).ok().flatten())
+            CANDIDATES
+                .into_iter()
+                .find_map(|name| User::from_name(name).ok().flatten())
         } else {
             User::from_uid(Uid::from_raw(owner)).ok().flatten()
         };
         user.map(|user| {
-            Some(Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+            Some(Self {
+                name: user.name,
+                uid: user.uid.as_raw(),
+                gid: user.gid.as_raw(),
+            })
         })
         .ok_or_else(|| {
             CliError::user("Postgres refuses to run as root, and there is no other user to run it")
@@ -50,14 +56,26 @@ impl Account {
     /// Whether this user can read the file, which depends on every folder above it too.
     pub(crate) fn can_read(&self, path: &Path) -> bool {
         let mut command = Command::new("test");
-        command.arg("-r").arg(path).stderr(Stdio::null()).current_dir("/");
-        self.run(&mut command).status().is_ok_and(|status| status.success())
+        command
+            .arg("-r")
+            .arg(path)
+            .stderr(Stdio::null())
+            .current_dir("/");
+        self.run(&mut command)
+            .status()
+            .is_ok_and(|status| status.success())
     }
 
     /// Whether this user can enter the folder by its path.
     pub(crate) fn can_enter(&self, folder: &Path) -> bool {
         let mut command = Command::new("test");
-        command.arg("-x").arg(folder).stderr(Stdio::null()).current_dir("/");
-        self.run(&mut command).status().is_ok_and(|status| status.success())
+        command
+            .arg("-x")
+            .arg(folder)
+            .stderr(Stdio::null())
+            .current_dir("/");
+        self.run(&mut command)
+            .status()
+            .is_ok_and(|status| status.success())
     }
 }

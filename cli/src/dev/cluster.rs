@@ -33,7 +33,11 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Makes the folder if it isn't there, and locks it.
     pub(crate) fn claim(path: &Path) -> Result<Self> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).at("make", path)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .at("make", path)?;
         let path = path.canonicalize().at("find", path)?;
         let lock = File::open(&path).at("open", &path)?;
         match lock.try_lock() {
@@ -66,7 +70,9 @@ impl Cluster {
         if self.path.join(MARK).exists() {
             return Ok(());
         }
-        let mut entries = std::fs::read_dir(&self.path).at("read", &self.path)?.flatten();
+        let mut entries = std::fs::read_dir(&self.path)
+            .at("read", &self.path)?
+            .flatten();
         // A fresh file system has a lost+found.
         if entries.all(|entry| entry.file_name() == "lost+found") {
             return Ok(());
@@ -133,14 +139,26 @@ impl Cluster {
         installation: &Installation,
         account: Option<&Account>,
     ) -> Result<()> {
-        let stage = Stage::begin(format!("making a database cluster in {}", self.path.display()));
+        let stage = Stage::begin(format!(
+            "making a database cluster in {}",
+            self.path.display()
+        ));
         let mut command = Command::new(installation.program("initdb"));
         command
             .arg("--pgdata")
             // Bound to the very folder: should this process be killed, what it leaves running
             // cannot write into the folder of the next attempt.
-            .arg(if Path::new(HERE).exists() { Path::new(HERE) } else { new })
-            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"])
+            .arg(if Path::new(HERE).exists() {
+                Path::new(HERE)
+            } else {
+                new
+            })
+            .args([
+                "--username=postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+            ])
             .env_remove("PGDATA")
             // Postgres takes messages and formats from here; a dev server speaks one language.
             .env("LC_ALL", "C");
@@ -148,7 +166,10 @@ impl Cluster {
             account.run(&mut command);
         }
         let done = command.output().map_err(|e| {
-            CliError::server(format!("cannot run {}: {e}", command.get_program().display()))
+            CliError::server(format!(
+                "cannot run {}: {e}",
+                command.get_program().display()
+            ))
         })?;
         if !done.status.success() {
             return Err(CliError::server(format!("initdb failed ({})", done.status))

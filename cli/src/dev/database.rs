@@ -29,7 +29,9 @@ pub(crate) async fn prepare(port: u16, installation: &Installation) -> Result<()
         let what = what.to_owned();
         move |error: tokio_postgres::Error| explain(&what, &error)
     };
-    let admin = connect(port, "postgres").await.map_err(failed("connect to the server"))?;
+    let admin = connect(port, "postgres")
+        .await
+        .map_err(failed("connect to the server"))?;
     let there = admin
         .query_opt("select 1 from pg_database where datname = $1", &[&DATABASE])
         .await
@@ -41,7 +43,9 @@ pub(crate) async fn prepare(port: u16, installation: &Installation) -> Result<()
             .map_err(failed("create the database"))?;
     }
     drop(admin);
-    let client = connect(port, DATABASE).await.map_err(failed("connect to the database"))?;
+    let client = connect(port, DATABASE)
+        .await
+        .map_err(failed("connect to the database"))?;
     let versions = client
         .query_opt(
             "select e.extversion, a.default_version from pg_available_extensions a

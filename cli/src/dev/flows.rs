@@ -26,7 +26,12 @@ pub(crate) struct Flows {
 impl Flows {
     /// Watches `folder`; nothing is deployed yet.
     pub(crate) fn watch(folder: PathBuf, port: u16) -> Self {
-        Self { folder, port, seen: BTreeMap::new(), complaint: None }
+        Self {
+            folder,
+            port,
+            seen: BTreeMap::new(),
+            complaint: None,
+        }
     }
 
     /// Deploys every file that is new or has changed since the last call.
@@ -68,7 +73,10 @@ impl Flows {
         let mut changed: Vec<_> = entries
             .flatten()
             .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "flow"))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "flow")
+            })
             .filter_map(|path| stamp(&path).map(|stamp| (path, stamp)))
             .filter(|(path, stamp)| self.seen.get(path) != Some(stamp))
             .collect();

@@ -27,11 +27,14 @@ impl Installation {
     pub(crate) fn locate(pg_config: Option<&Path>, extension: Option<&Path>) -> Result<Self> {
         let pg_config = match pg_config {
             Some(path) => path.to_owned(),
-            None => project_roots().iter().find_map(|root| wheel_in(root)).ok_or_else(|| {
-                CliError::user("no PostgreSQL to run")
-                    .detail("There is no embedded server in a .venv of this project.")
-                    .hint("Run `make build`, or name one with --pg-config or RHYTHM_PG_CONFIG.")
-            })?,
+            None => project_roots()
+                .iter()
+                .find_map(|root| wheel_in(root))
+                .ok_or_else(|| {
+                    CliError::user("no PostgreSQL to run")
+                        .detail("There is no embedded server in a .venv of this project.")
+                        .hint("Run `make build`, or name one with --pg-config or RHYTHM_PG_CONFIG.")
+                })?,
         };
         let bin = PathBuf::from(ask(&pg_config, "--bindir")?);
         let version = ask(&pg_config, "--version")?.replace("PostgreSQL ", "");
@@ -40,8 +43,9 @@ impl Installation {
             .next()
             .and_then(|digits| digits.parse().ok())
             .unwrap_or_default();
-        let installed =
-            Path::new(&ask(&pg_config, "--sharedir")?).join("extension/rhythm.control").exists();
+        let installed = Path::new(&ask(&pg_config, "--sharedir")?)
+            .join("extension/rhythm.control")
+            .exists();
         let extension = match extension {
             Some(path) => Some(path.to_owned()),
             // Only PostgreSQL 18 can load an extension from a folder of one's own.
@@ -52,10 +56,10 @@ impl Installation {
                 .find(|folder| folder.join("extension/rhythm.control").exists()),
         };
         match &extension {
-            Some(folder) if !folder.join("extension/rhythm.control").exists() => {
-                Err(CliError::user(format!("there is no extension in {}", folder.display()))
-                    .hint("Run `make build`."))
-            }
+            Some(folder) if !folder.join("extension/rhythm.control").exists() => Err(
+                CliError::user(format!("there is no extension in {}", folder.display()))
+                    .hint("Run `make build`."),
+            ),
             None if !installed => Err(CliError::user(format!(
                 "the extension is not built for PostgreSQL {version}"
             ))
@@ -64,7 +68,12 @@ impl Installation {
             } else {
                 "Run `make build`."
             })),
-            _ => Ok(Self { bin, major, version, extension }),
+            _ => Ok(Self {
+                bin,
+                major,
+                version,
+                extension,
+            }),
         }
     }
 
@@ -91,8 +100,10 @@ fn ask(pg_config: &Path, what: &str) -> Result<String> {
             .hint("--pg-config wants the pg_config program of a PostgreSQL 15 to 18.")
     })?;
     if !answer.status.success() {
-        return Err(CliError::user(format!("{} {what} failed", pg_config.display()))
-            .detail(String::from_utf8_lossy(&answer.stderr).trim()));
+        return Err(
+            CliError::user(format!("{} {what} failed", pg_config.display()))
+                .detail(String::from_utf8_lossy(&answer.stderr).trim()),
+        );
     }
     Ok(String::from_utf8_lossy(&answer.stdout).trim().to_owned())
 }

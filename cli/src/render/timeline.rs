@@ -21,10 +21,20 @@ pub(crate) struct Event {
 
 /// Draws the timeline; `all` shows every line of a long one.
 pub(crate) fn timeline(events: &[Event], all: bool, output: Output) -> String {
-    let Some(first) = events.first() else { return String::new() };
-    let width = events.iter().map(|event| event.what.chars().count()).max().unwrap_or_default();
+    let Some(first) = events.first() else {
+        return String::new();
+    };
+    let width = events
+        .iter()
+        .map(|event| event.what.chars().count())
+        .max()
+        .unwrap_or_default();
     let line = |event: &Event| {
-        let since = event.at.duration_since(first.at).unwrap_or_default().as_secs_f64();
+        let since = event
+            .at
+            .duration_since(first.at)
+            .unwrap_or_default()
+            .as_secs_f64();
         let text = format!(
             "{}  {}  {:width$}  {}",
             output.faint(&time::clock(event.at)),
@@ -43,7 +53,10 @@ pub(crate) fn timeline(events: &[Event], all: bool, output: Output) -> String {
         lines.extend(events[events.len() - TAIL..].iter().map(line));
         lines
     };
-    lines.insert(0, output.strong(&format!("timeline from {} UTC", time::timestamp(first.at))));
+    lines.insert(
+        0,
+        output.strong(&format!("timeline from {} UTC", time::timestamp(first.at))),
+    );
     lines.join("\n")
 }
 
@@ -68,15 +81,20 @@ mod tests {
             event(1_002, "task started", "charge"),
             event(3_500, "log", "warn: undoing A-2"),
         ];
-        insta::assert_snapshot!(timeline(&events, false, Output::plain()), @r"");
+        insta::assert_snapshot!(timeline(&events, false, Output::plain()));
     }
 
     #[test]
     fn a_long_timeline_shows_its_ends() {
-        let events: Vec<_> = (0..100).map(|i| event(i, "task started", &i.to_string())).collect();
+        let events: Vec<_> = (0..100)
+            .map(|i| event(i, "task started", &i.to_string()))
+            .collect();
         let short = timeline(&events, false, Output::plain());
         assert_eq!(short.lines().count(), 1 + HEAD + 1 + TAIL);
         assert!(short.contains("… 64 more"));
-        assert_eq!(timeline(&events, true, Output::plain()).lines().count(), 101);
+        assert_eq!(
+            timeline(&events, true, Output::plain()).lines().count(),
+            101
+        );
     }
 }

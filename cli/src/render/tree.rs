@@ -39,9 +39,16 @@ pub(crate) fn tree(
         }
     }
     let mut text = String::new();
-    let Some(root) = nodes.iter().find(|node| node.id == root) else { return text };
+    let Some(root) = nodes.iter().find(|node| node.id == root) else {
+        return text;
+    };
     // An explicit stack, since a tree may be as deep as its author likes.
-    let mut stack = vec![Line { indent: String::new(), branch: "", below: "", what: What::Node(root, 0) }];
+    let mut stack = vec![Line {
+        indent: String::new(),
+        branch: "",
+        below: "",
+        what: What::Node(root, 0),
+    }];
     while let Some(line) = stack.pop() {
         let _ = write!(text, "{}{}", line.indent, line.branch);
         let node = match line.what {
@@ -55,7 +62,11 @@ pub(crate) fn tree(
             }
         };
         let indent = format!("{}{}", line.indent, line.below);
-        stack.extend(lines_below(children.get(node.id.as_str()), &indent, all).into_iter().rev());
+        stack.extend(
+            lines_below(children.get(node.id.as_str()), &indent, all)
+                .into_iter()
+                .rev(),
+        );
     }
     text.truncate(text.trim_end().len());
     text
@@ -76,12 +87,24 @@ enum What<'a> {
 }
 
 fn lines_below<'a>(children: Option<&Vec<&'a Node>>, indent: &str, all: bool) -> Vec<Line<'a>> {
-    let Some(children) = children else { return Vec::new() };
+    let Some(children) = children else {
+        return Vec::new();
+    };
     let few = all || children.len() <= MANY;
-    let (shown, counted): (Vec<&Node>, Vec<&Node>) =
-        children.iter().copied().partition(|node| few || node.state != "completed");
-    let (shown, beyond) = shown.split_at(if few { shown.len() } else { shown.len().min(MANY) });
-    let width = shown.iter().map(|node| node.name.chars().count()).max().unwrap_or_default();
+    let (shown, counted): (Vec<&Node>, Vec<&Node>) = children
+        .iter()
+        .copied()
+        .partition(|node| few || node.state != "completed");
+    let (shown, beyond) = shown.split_at(if few {
+        shown.len()
+    } else {
+        shown.len().min(MANY)
+    });
+    let width = shown
+        .iter()
+        .map(|node| node.name.chars().count())
+        .max()
+        .unwrap_or_default();
     let mut whats: Vec<_> = shown.iter().map(|node| What::Node(node, width)).collect();
     if counted.len() + beyond.len() > 0 {
         whats.push(What::Rest(rest(counted.iter().chain(beyond).copied())));
@@ -91,8 +114,17 @@ fn lines_below<'a>(children: Option<&Vec<&'a Node>>, indent: &str, all: bool) ->
         .into_iter()
         .enumerate()
         .map(|(at, what)| {
-            let (branch, below) = if at == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            Line { indent: indent.to_owned(), branch, below, what }
+            let (branch, below) = if at == last {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
+            Line {
+                indent: indent.to_owned(),
+                branch,
+                below,
+                what,
+            }
         })
         .collect()
 }
@@ -102,7 +134,10 @@ fn rest<'a>(nodes: impl Iterator<Item = &'a Node>) -> String {
     for node in nodes {
         *states.entry(&node.state).or_default() += 1;
     }
-    let counts: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let counts: Vec<_> = states
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
     format!("… and {}", counts.join(", "))
 }
 
@@ -146,7 +181,13 @@ mod tests {
     }
 
     fn draw(nodes: &[Node]) -> String {
-        tree(nodes, "1", UNIX_EPOCH + Duration::from_secs(90), false, Output::plain())
+        tree(
+            nodes,
+            "1",
+            UNIX_EPOCH + Duration::from_secs(90),
+            false,
+            Output::plain(),
+        )
     }
 
     #[test]
@@ -163,7 +204,7 @@ mod tests {
             node("6", Some("5"), "mail", "failed", 300),
             ship,
         ];
-        insta::assert_snapshot!(draw(&nodes), @r"");
+        insta::assert_snapshot!(draw(&nodes));
     }
 
     #[test]
@@ -173,6 +214,6 @@ mod tests {
             let state = if i % 100 == 7 { "running" } else { "completed" };
             nodes.push(node(&format!("c{i}"), Some("1"), "check_package", state, i));
         }
-        insta::assert_snapshot!(draw(&nodes), @r"");
+        insta::assert_snapshot!(draw(&nodes));
     }
 }
