@@ -93,5 +93,8 @@ fn mark(line: &str, start: usize, length: usize) -> (String, String) {
 
 /// Puts diagnostics in the order of the text, errors in front of warnings at the same place.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
-    diagnostics.sort_by_key(|one| (one.span.start, one.severity, one.span.end, one.code));
+    let place = |one: &Diagnostic| (one.span.start, one.severity, one.span.end, one.code);
+    diagnostics.sort_by(|one, other| {
+        place(one).cmp(&place(other)).then_with(|| one.message.cmp(&other.message))
+    });
 }

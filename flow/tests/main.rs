@@ -1,4 +1,6 @@
 //! All file-driven tests of the language, in one binary: linking is what costs.
 
+mod check;
 mod parse;
+mod robust;
 mod tree;

@@ -129,7 +129,7 @@ impl Host<'_> {
         if spread.is_none() && args.len() < call.required {
             let missing: Vec<&str> =
                 call.args[args.len()..call.required].iter().map(|(name, _)| *name).collect();
-            let message = format!("`{}` needs {}", call.path, missing.join(" and "));
+            let message = format!("`{}` needs `{}`", call.path, missing.join("` and `"));
             self.report(Code::ArgumentCount, span, message, signature(call));
         }
         if let Some(extra) = args.get(call.args.len())
@@ -142,9 +142,9 @@ impl Host<'_> {
         for (arg, (name, wanted)) in args.iter().take(known).zip(call.args) {
             // An argument that is left out may be written as undefined or null.
             if !is_nothing(&arg.value) {
-                self.value(&arg.value, *wanted, &format!("{name} of `{}`", call.path));
+                self.value(&arg.value, *wanted, &format!("`{name}` of `{}`", call.path));
             } else if matches!(wanted, Wanted::Name | Wanted::Text | Wanted::Sleep | Wanted::Date) {
-                let message = format!("{name} of `{}` is missing", call.path);
+                let message = format!("`{name}` of `{}` is missing", call.path);
                 self.report(Code::ArgumentKind, arg.value.span, message, signature(call));
             }
         }
@@ -170,7 +170,7 @@ impl Host<'_> {
             }
             (Wanted::Options(known), "an object") => self.options(value, known, what),
             (wanted, _) => {
-                let message = format!("{what} is {}, not {kind}", noun(wanted));
+                let message = format!("{what} has to be {}, not {kind}", noun(wanted));
                 self.report(Code::ArgumentKind, span, message, example(wanted));
             }
         }
@@ -214,9 +214,9 @@ impl Host<'_> {
             let keys = known.iter().map(|(key, _)| *key);
             let hint = match nearest(&name, keys.clone()) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
-                None => format!("Known are {}.", keys.collect::<Vec<_>>().join(", ")),
+                None => format!("Known: `{}`.", keys.collect::<Vec<_>>().join("`, `")),
             };
-            let message = format!("there is no `{name}` among the {what}");
+            let message = format!("no option `{name}` in {what}");
             self.report(Code::UnknownOption, *span, message, hint);
         }
     }

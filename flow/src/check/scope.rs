@@ -149,11 +149,13 @@ impl<'a> Resolver<'a, '_> {
             self.report(Code::DuplicateName, name.span, message, Some(hint));
             return;
         }
+        let mut may_be_unused = may_be_unused;
         let is_parameter = PARAMETERS.contains(&name.name.as_str());
         if is_parameter && self.scopes.len() == 1 {
             let message = format!("`{}` is already declared: it is a parameter of the program", name.name);
             let hint = "Choose another name.".to_owned();
             self.report(Code::DuplicateName, name.span, message, Some(hint));
+            may_be_unused = true;
         } else if kind != Kind::Itself && (is_parameter || globals::is_builtin(&name.name)) {
             let message = format!("`{}` hides what Flow provides under this name", name.name);
             let hint = "Choose another name.".to_owned();

@@ -312,7 +312,7 @@ impl<'s> Reader<'s> {
         let count = types.len();
         types.try_into().map_err(|_| Bad {
             at: open,
-            message: format!("`{name}` takes {N} types, not {count}"),
+            message: format!("`{name}` takes {N} type(s), not {count}"),
             hint: None,
         })
     }

@@ -39,6 +39,10 @@ impl Parser<'_> {
         } else if text.contains('_') {
             let message = format!("`{text}` has a separator at a wrong place");
             self.report(Code::BadNumber, span, message, Some("`_` stands between two digits."));
+        } else if text.chars().all(|char| char.is_ascii_digit()) {
+            let message = format!("a name stands right behind the number `{text}.`");
+            let hint = format!("Write `({text}).` to get at a method of a number.");
+            self.report(Code::BadNumber, span, message, Some(&hint));
         } else {
             let hint = "Put a space between a number and a name.";
             self.report(Code::BadNumber, span, format!("`{text}` is no number"), Some(hint));

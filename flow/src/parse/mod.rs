@@ -31,7 +31,7 @@ use token::{Kind, Token};
 pub const MAX_SOURCE: usize = 1 << 20;
 
 /// How deep brackets, blocks, functions and prefix operators may be nested.
-pub const MAX_NESTING: usize = 160;
+pub const MAX_NESTING: usize = 100;
 
 /// How many operators, members and calls may follow each other in one expression, which makes the tree
 /// as deep. Elements of lists do not add up.
