@@ -1,0 +1,158 @@
+-- Roles, the schema, the clock, errors, ids and durations: what every other file stands on.
+--
+-- Roles outlive DROP EXTENSION and are shared by the databases of a cluster, so they are made only when missing.
+-- `rhythm_owner` owns everything (no definer function runs as a superuser); the other three are granted by the DBA.
+-- Locks: none here, but for `_now()` reading one row of `test_clock`.
+
+do $$
+declare
+  v_role text;
+begin
+  foreach v_role in array array['rhythm_owner', 'rhythm_admin', 'rhythm_worker', 'rhythm_client'] loop
+    if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
+      execute format('create role %I nologin', v_role);
+    end if;
+  end loop;
+  if exists (select from pg_catalog.pg_roles where rolname = 'rhythm_owner' and (rolsuper or rolcanlogin)) then
+    raise exception using errcode = '42501',
+      message = 'role "rhythm_owner" may log in or is a superuser',
+      detail = 'Every function of Rhythm runs as this role.',
+      hint = 'Run: alter role rhythm_owner nologin nosuperuser.';
+  end if;
+end
+$$;
+
+create schema rhythm authorization rhythm_owner;
+comment on schema rhythm is 'Durable workflows and task queues: enqueue, start, claim, finish. See rhythm.version().';
+
+create type rhythm.state as enum
+  ('pending', 'scheduled', 'running', 'waiting', 'completed', 'failed', 'cancelled', 'timed_out');
+comment on type rhythm.state is 'The state of an execution; the last four are terminal.';
+
+-- The settable clock of tests. A table, since anybody may set a placeholder setting, and only the owner may write here.
+create table rhythm.test_clock (
+  only_row bool primary key default true check (only_row),
+  shift interval not null default '0'
+);
+comment on table rhythm.test_clock is 'How far the clock of Rhythm is ahead of the server''s: for tests. Example: update rhythm.test_clock set shift = ''1 hour''';
+insert into rhythm.test_clock default values;
+
+-- Returns what time it is for Rhythm. `clock_timestamp()`, since inside a long claim `now()` stands still.
+create function rhythm._now() returns timestamptz
+language plpgsql volatile parallel restricted as $$
+begin
+  return clock_timestamp() + (select c.shift from rhythm.test_clock c);
+end
+$$;
+
+-- Returns the day for retention, in UTC. STABLE, so that views evaluate it once.
+create function rhythm._today() returns date
+language sql stable parallel restricted as $$
+  select ((clock_timestamp() + c.shift) at time zone 'UTC')::date from rhythm.test_clock c
+$$;
+
+-- Raises an error of class RH. Every error that users see goes through here; the table of codes is in sql/README.md.
+create function rhythm._raise(p_code text, p_message text, p_detail text, p_hint text) returns void
+language plpgsql as $$
+begin
+  if p_detail is null then
+    raise exception using errcode = p_code, message = p_message, hint = p_hint;
+  end if;
+  raise exception using errcode = p_code, message = p_message, detail = p_detail, hint = p_hint;
+end
+$$;
+
+-- Returns a new id: a UUIDv7 (48 bits of milliseconds, 12 of their fraction, 46 random bits) whose last 16 bits are
+-- the number of the node (`rhythm.node`), so that a router can find an execution by its id alone.
+create function rhythm._new_id() returns uuid
+language sql volatile as $$
+  select (overlay(lpad(to_hex((extract(epoch from clock_timestamp()) * 1000000)::bigint * 512 / 125), 15, '0')
+            placing '7' from 13 for 0)
+    || substr(gen_random_uuid()::text, 20, 13)
+    || lpad(to_hex(coalesce(nullif(current_setting('rhythm.node', true), ''), '0')::int & 65535), 4, '0'))::uuid
+$$;
+
+-- Returns the duration that a JSON value means in Flow: a number of seconds, or a string such as "250ms", "90s",
+-- "15m", "24h", "7d", "1h30m". Null for what is no duration.
+create function rhythm._duration(p_value jsonb) returns interval
+language plpgsql immutable as $$
+declare
+  v_text text := p_value #>> '{}';
+begin
+  case jsonb_typeof(p_value)
+    when 'number' then
+      if v_text::numeric not between 0 and 3155760000 then
+        return null;
+      end if;
+      return make_interval(secs => v_text::double precision);
+    when 'string' then
+      if length(v_text) > 64 or v_text !~ '^(\d{1,12}(\.\d{1,9})?(ms|s|m|h|d))+$' then
+        return null;
+      end if;
+      return (
+        select make_interval(secs => sum(m[1]::double precision *
+          case m[2] when 'ms' then 0.001 when 's' then 1 when 'm' then 60 when 'h' then 3600 else 86400 end))
+        from regexp_matches(v_text, '(\d+(?:\.\d+)?)(ms|s|m|h|d)', 'g') m);
+    else
+      return null;
+  end case;
+end
+$$;
+
+-- Refuses a name (of a task, workflow, queue, worker, signal) that is null, empty, or longer than an index entry may be.
+create function rhythm._check_name(p_what text, p_name text) returns void
+language plpgsql immutable as $$
+begin
+  if p_name is null then
+    perform rhythm._raise('RH001', format('%s must not be null', p_what), null,
+      format('Give the %s as text.', p_what));
+  elsif p_name = '' or octet_length(p_name) > 255 then
+    perform rhythm._raise('RH002', format('%s must have 1 to 255 bytes, not %s', p_what, octet_length(p_name)), null,
+      format('Choose another %s.', p_what));
+  end if;
+end
+$$;
+
+-- Refuses null where it is not allowed.
+create function rhythm._check_given(p_what text, p_given bool) returns void
+language plpgsql immutable as $$
+begin
+  if not p_given then
+    perform rhythm._raise('RH001', format('%s must not be null', p_what), null, format('Give the argument %s.', p_what));
+  end if;
+end
+$$;
+
+-- Refuses a duration that is negative or not finite (some hundred years are the most).
+create function rhythm._check_duration(p_what text, p_value interval) returns void
+language plpgsql immutable as $$
+begin
+  if p_value < interval '0' or p_value > interval '100 years' then
+    perform rhythm._raise('RH002', format('%s must be between 0 and 100 years, not %s', p_what, p_value), null,
+      format('Give %s as an interval such as ''90 seconds''.', p_what));
+  end if;
+end
+$$;
+
+-- Returns an error object with the known keys only, or raises: name and message are needed, as strings.
+create function rhythm._check_error(p_error jsonb) returns jsonb
+language plpgsql immutable as $$
+begin
+  if jsonb_typeof(p_error) is distinct from 'object' or jsonb_typeof(p_error -> 'name') is distinct from 'string'
+    or jsonb_typeof(p_error -> 'message') is distinct from 'string'
+  then
+    perform rhythm._raise('RH005', 'error must be an object with the strings name and message',
+      'Got: ' || coalesce(left(p_error::text, 200), 'null') || '.',
+      'Give {"name": "TypeError", "message": "what happened"}; code, stack, cause and data may follow.');
+  end if;
+  return (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_error) e
+    where e.key in ('name', 'message', 'code', 'stack', 'cause', 'data'));
+end
+$$;
+
+-- Returns whether this transaction sees what others commit while it runs. In REPEATABLE READ and SERIALIZABLE it does
+-- not, so there nothing may step a workflow or wait for news.
+create function rhythm._sees_commits() returns bool
+language sql stable as $$
+  select current_setting('transaction_isolation') in ('read committed', 'read uncommitted')
+$$;

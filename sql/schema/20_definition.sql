@@ -1,0 +1,126 @@
+-- Definitions: deployed versions of workflows, with source and compiled program. A run stays on the definition with
+-- which it started, so rows are never changed.
+--
+-- Locks: a deploy takes an advisory lock on the workflow's name, so that versions are counted without gaps; deploys of
+-- other names and runs do not wait. Dying halfway leaves nothing.
+
+create table rhythm.definitions (
+  id bigint generated always as identity primary key,
+  name text not null,
+  version int not null check (version > 0),
+  source text not null,
+  program bytea not null,
+  uses_sql bool not null,
+  input_type jsonb,
+  -- By name: a restored database has other oids, and an oid might then mean somebody else.
+  deployer name not null,
+  search_path text not null,
+  created_at timestamptz not null,
+  unique (name, version)
+);
+comment on table rhythm.definitions is 'Versions of workflows. Seen through the view rhythm.workflows.';
+
+-- Stores a version; called by the native `_deploy`, which knows who called it. Returns {version, created, warnings}, or
+-- {error: {code, message, detail, hint}}: raising an RH code below Rust would lose it.
+create function rhythm._deploy_as(p_name text, p_source text, p_deployer name, p_search_path text) returns jsonb
+language plpgsql as $$
+declare
+  v_compiled record;
+  v_last record;
+  v_errors int;
+  v_rendered text;
+begin
+  if p_name is null or p_source is null then
+    return jsonb_build_object('error', jsonb_build_object('code', 'RH001',
+      'message', case when p_name is null then 'name' else 'source' end || ' must not be null',
+      'hint', 'Give the workflow''s name and its source.'));
+  end if;
+  if p_name = '' or octet_length(p_name) > 255 then
+    return jsonb_build_object('error', jsonb_build_object('code', 'RH002',
+      'message', format('workflow name must have 1 to 255 bytes, not %s', octet_length(p_name)),
+      'hint', 'Choose another name.'));
+  end if;
+  select c.program, c.uses_sql, c.input_type, c.diagnostics into v_compiled
+  from rhythm._compile(p_name || '.flow', p_source) c;
+  select count(*) filter (where d ->> 'severity' = 'error'), string_agg(d ->> 'rendered', E'\n' order by n)
+  into v_errors, v_rendered
+  from jsonb_array_elements(v_compiled.diagnostics) with ordinality as x(d, n);
+  if v_compiled.program is null then
+    return jsonb_build_object('error', jsonb_build_object('code', 'RH101',
+      'message', format('workflow "%s" has %s error%s', p_name, v_errors, case when v_errors = 1 then '' else 's' end),
+      'detail', v_rendered,
+      'hint', 'Mend the source and deploy again; rhythm.check(source) gives the same list as rows.'));
+  end if;
+
+  perform pg_advisory_xact_lock(hashtextextended('rhythm.deploy ' || p_name, 0));
+  select d.version, d.source, d.deployer, d.search_path into v_last
+  from rhythm.definitions d where d.name = p_name order by d.version desc limit 1;
+  if v_last.source = p_source and v_last.deployer = p_deployer and v_last.search_path = p_search_path then
+    return jsonb_build_object('version', v_last.version, 'created', false, 'warnings', v_rendered);
+  end if;
+  insert into rhythm.definitions
+    (name, version, source, program, uses_sql, input_type, deployer, search_path, created_at)
+  values (p_name, coalesce(v_last.version, 0) + 1, p_source, v_compiled.program, v_compiled.uses_sql,
+    v_compiled.input_type, p_deployer, p_search_path, rhythm._now());
+  return jsonb_build_object('version', coalesce(v_last.version, 0) + 1, 'created', true, 'warnings', v_rendered);
+end
+$$;
+
+-- Gives what a step needs of a definition; the library keeps programs, and asks each time who the deployer is.
+create function rhythm._load_program(p_definition bigint)
+returns table (program bytea, deployer oid, search_path text)
+language plpgsql stable as $$
+#variable_conflict use_column
+begin
+  return query
+  select d.program, r.oid, d.search_path
+  from rhythm.definitions d left join pg_catalog.pg_roles r on r.rolname = d.deployer
+  where d.id = p_definition;
+end
+$$;
+
+-- INVOKER, as only thus the native part sees who calls: the deployer, as whom the definition's SQL will run.
+create function rhythm.deploy(name text, source text) returns int
+language plpgsql as $$
+declare
+  v_done jsonb := rhythm._deploy(deploy.name, deploy.source);
+begin
+  if v_done ? 'error' then
+    perform rhythm._raise(v_done #>> '{error,code}', v_done #>> '{error,message}', v_done #>> '{error,detail}',
+      v_done #>> '{error,hint}');
+  end if;
+  if v_done ->> 'warnings' is not null then
+    raise warning using message = format('workflow "%s" has warnings', deploy.name), detail = v_done ->> 'warnings';
+  end if;
+  if (v_done ->> 'created')::bool and exists (
+    select from pg_catalog.pg_roles r where r.rolname = current_user and r.rolsuper)
+  then
+    raise warning using message = format('workflow "%s" runs its SQL as the superuser "%s"', deploy.name, current_user),
+      hint = 'Deploy as a role that has only the rights that the workflow needs.';
+  end if;
+  return (v_done ->> 'version')::int;
+end
+$$;
+comment on function rhythm.deploy(text, text) is
+'Compiles a workflow and stores it as a new version, which later starts use; the same source again gives the version that is there. All errors of the source are in the error''s DETAIL. Example: select rhythm.deploy(''hello'', ''return "hello " + Inputs.name'')';
+
+create function rhythm.check(source text)
+returns table (line int, col int, severity text, code text, message text, hint text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+  perform rhythm._check_given('source', "check".source is not null);
+  return query
+  select (d ->> 'line')::int, (d ->> 'col')::int, d ->> 'severity', d ->> 'code', d ->> 'message', d ->> 'hint'
+  from rhythm._compile('check.flow', "check".source) c, jsonb_array_elements(c.diagnostics) with ordinality as x(d, n)
+  order by n;
+end
+$$;
+comment on function rhythm.check(text) is
+'Gives all errors and warnings of a workflow''s source, and stores nothing. Example: select * from rhythm.check(''return Inputs.nmae +'')';
+
+create view rhythm.workflows as
+select d.name, d.version, d.deployer::text as deployer, d.uses_sql, d.input_type, d.created_at, d.source,
+  d.version = max(d.version) over (partition by d.name) as is_current
+from rhythm.definitions d;
+comment on view rhythm.workflows is 'Deployed workflows, each version one row; is_current is the one that start uses. Example: select name, version from rhythm.workflows where is_current';

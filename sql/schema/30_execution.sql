@@ -1,0 +1,230 @@
+-- Executions: one run of a task or a workflow. While it lives it has a narrow row in `live` (all that claims and locks
+-- touch) and its cold side in `payload`; when it ends, both become one row of `archive`, partitioned by the week in
+-- which it expires.
+--
+-- The state machine:
+--
+--   task       pending -> running -> completed | failed | cancelled | timed_out
+--                 ^          |
+--              scheduled <---+  (a failed attempt that is retried; an expired lease goes to pending at once)
+--   workflow   [scheduled ->] pending -> waiting (-> waiting)* -> completed | failed | cancelled | timed_out
+--
+-- Locks: the row of a tree's root in `live` guards the whole tree and is only ever taken with SKIP LOCKED (see
+-- 70_workflow.sql). Rows of tasks are locked in the order of ids.
+
+create table rhythm.live (
+  id uuid primary key,
+  seq bigint generated always as identity,
+  root_id uuid not null,
+  parent_id uuid,
+  definition_id bigint,
+  token bigint,
+  run_at timestamptz,
+  lease_until timestamptz,
+  started_at timestamptz,
+  -- Deadlines of startTimeout and timeout; null costs nothing.
+  start_by timestamptz,
+  end_by timestamptz,
+  state rhythm.state not null,
+  attempt int not null default 0,
+  priority int not null default 0,
+  -- Which promise of the parent this settles, and the number of the Promise.all to which that belongs.
+  promise int,
+  wake_group int,
+  kind text not null check (kind in ('task', 'workflow')),
+  name text not null,
+  queue text not null,
+  worker text,
+  -- heartbeatTimeout: the longest lease that a claim of this task gets.
+  beat interval,
+  -- Whether the program of a workflow has been told that it is cancelled.
+  cancelling bool,
+  check (state in ('pending', 'scheduled', 'running', 'waiting')),
+  check ((kind = 'workflow') = (definition_id is not null)),
+  check ((state = 'running') = (token is not null and lease_until is not null)),
+  check (state <> 'scheduled' or run_at is not null),
+  check (kind = 'task' or state <> 'running'),
+  check (kind = 'workflow' or state <> 'waiting'),
+  check ((parent_id is null) = (promise is null))
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);
+comment on table rhythm.live is 'Executions that have not ended: what claims and locks touch. Seen through the view rhythm.executions.';
+create index live_pending on rhythm.live (queue, priority desc, seq) where state = 'pending' and kind = 'task';
+create index live_scheduled on rhythm.live (run_at) where state = 'scheduled';
+create index live_lease on rhythm.live (lease_until) where state = 'running';
+create index live_start_by on rhythm.live (start_by) where start_by is not null;
+create index live_end_by on rhythm.live (end_by) where end_by is not null;
+create index live_children on rhythm.live (parent_id, wake_group) where parent_id is not null;
+
+create table rhythm.payload (
+  id uuid primary key,
+  created_at timestamptz not null,
+  inputs jsonb not null,
+  task_id text,
+  retry jsonb,
+  trace jsonb,
+  attributes jsonb,
+  -- The error of the last failed attempt.
+  error jsonb
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+comment on table rhythm.payload is 'The cold side of rhythm.live, row for row.';
+
+-- The caller's idempotency keys. A row is here as long as a duplicate must be refused: until the execution fails, is
+-- cancelled or timed out, or is swept.
+create table rhythm.keys (
+  kind text not null,
+  name text not null,
+  task_id text not null,
+  id uuid not null,
+  primary key (kind, name, task_id)
+);
+comment on table rhythm.keys is 'Which execution holds a task_id.';
+
+-- Steps whose effect started a task under a task_id that another execution holds: they get its outcome.
+create table rhythm.watchers (
+  id uuid not null,
+  execution_id uuid not null,
+  promise int not null,
+  -- Whether a look under a lock has found the watched execution alive since this row was committed.
+  confirmed bool not null default false,
+  primary key (id, execution_id, promise)
+);
+comment on table rhythm.watchers is 'Promises that are settled by an execution which is not their child (same task_id).';
+
+create table rhythm.archive (
+  id uuid not null,
+  seq bigint not null,
+  root_id uuid not null,
+  parent_id uuid,
+  definition_id bigint,
+  created_at timestamptz not null,
+  run_at timestamptz,
+  started_at timestamptz,
+  finished_at timestamptz not null,
+  start_by timestamptz,
+  end_by timestamptz,
+  beat interval,
+  expires_on date not null,
+  state rhythm.state not null check (state in ('completed', 'failed', 'cancelled', 'timed_out')),
+  attempt int not null,
+  priority int not null,
+  promise int,
+  wake_group int,
+  kind text not null,
+  name text not null,
+  queue text not null,
+  worker text,
+  task_id text,
+  inputs jsonb not null,
+  result jsonb,
+  error jsonb,
+  retry jsonb,
+  trace jsonb,
+  attributes jsonb,
+  check (state <> 'failed' or error is not null),
+  check (state <> 'completed' or error is null)
+) partition by range (expires_on);
+comment on table rhythm.archive is 'Executions that have ended, by the week in which they expire. Seen through the view rhythm.executions.';
+
+-- Takes what has no partition of its own. Weeks are attached ahead by the background worker or tick(), never here.
+-- Each partition is indexed alone: an index on the parent breaks pg_restore of an extension's tables.
+create table rhythm.archive_default partition of rhythm.archive default;
+create index archive_default_id on rhythm.archive_default (id);
+create index archive_default_parent on rhythm.archive_default (parent_id) where parent_id is not null;
+create index archive_default_expires on rhythm.archive_default (expires_on);
+
+-- What happened to an execution and cannot be read from its rows: failed attempts, timers, signals, the log.
+create table rhythm.history (
+  execution_id uuid not null,
+  seq bigint generated always as identity,
+  at timestamptz not null,
+  event text not null,
+  name text,
+  data jsonb
+);
+comment on table rhythm.history is 'Facts for timeline(id) and the log; swept with the execution.';
+create index history_execution on rhythm.history (execution_id, seq);
+
+-- Settled promises of workflows, until the step that takes them. Only ever inserted and deleted: recording an outcome
+-- conflicts with nobody.
+create table rhythm.events (
+  execution_id uuid not null,
+  seq bigint generated always as identity,
+  promise int not null,
+  ok bool not null,
+  value jsonb,
+  error jsonb,
+  check (ok = (error is null))
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+comment on table rhythm.events is 'Outcomes that a workflow has not yet taken.';
+create index events_execution on rhythm.events (execution_id, seq);
+
+-- Ends executions and moves them to the archive: the one definition of this change of state.
+--
+-- `p_tokens[i]` null: the caller has the row locked, or need not fence. Otherwise the token must hold the lease, else
+-- the i-th is left alone. Gives the executions that have ended; for a child also whom to look at: (parent, group),
+-- where the group is null if the parent must be looked at whatever its other children do.
+--
+-- Locks the rows of `live` in the order of ids, then the keys of those that did not complete. The events for parents
+-- are inserts. A parent that failed gets them too (it has a save): it may be retried.
+create function rhythm._settle(p_ids uuid[], p_tokens bigint[], p_states rhythm.state[], p_results jsonb[],
+  p_errors jsonb[])
+returns table (id uuid, parent_id uuid, wake_group int)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+begin
+  return query
+  with o as (
+    select * from unnest(p_ids, p_tokens, p_states, p_results, p_errors) as o (id, token, state, result, error)
+  ), mine as materialized (
+    select l.id, o.state, o.result, o.error
+    from o join rhythm.live l on l.id = o.id and (o.token is null or (l.token = o.token and l.state = 'running'))
+    order by l.id for update of l
+  ), gone as (
+    delete from rhythm.live l using mine m where l.id = m.id
+    returning l.*, m.state as ended, m.result, m.error,
+      rhythm._expires_on(l.kind, l.queue, l.id = l.root_id, v_now) as expires_on
+  ), cold as (
+    delete from rhythm.payload p using gone g where p.id = g.id
+    returning g.id, g.seq, g.root_id, g.parent_id, g.definition_id, p.created_at, g.run_at, g.started_at, g.start_by,
+      g.end_by, g.beat, g.expires_on, g.ended, g.attempt, g.priority, g.promise, g.wake_group, g.kind, g.name, g.queue,
+      g.worker, p.task_id, p.inputs, g.result, g.error, p.retry, p.trace, p.attributes
+  ), kept as (
+    insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, finished_at,
+      start_by, end_by, beat, expires_on, state, attempt, priority, promise, wake_group, kind, name, queue, worker,
+      task_id, inputs, result, error, retry, trace, attributes)
+    select c.id, c.seq, c.root_id, c.parent_id, c.definition_id, c.created_at, c.run_at, c.started_at, v_now,
+      c.start_by, c.end_by, c.beat, c.expires_on, c.ended, c.attempt, c.priority, c.promise, c.wake_group, c.kind,
+      c.name, c.queue, c.worker, c.task_id, c.inputs, c.result, c.error, c.retry, c.trace, c.attributes
+    from cold c where c.expires_on is not null
+  ), freed as (
+    delete from rhythm.keys k using cold c
+    where c.task_id is not null and (c.ended <> 'completed' or c.expires_on is null)
+      and k.kind = c.kind and k.name = c.name and k.task_id = c.task_id and k.id = c.id
+  ), told as (
+    insert into rhythm.events (execution_id, promise, ok, value, error)
+    select c.parent_id, c.promise, c.ended = 'completed', c.result, c.error
+    from cold c where c.parent_id is not null and exists (select from rhythm.saves s where s.id = c.parent_id)
+  )
+  select c.id, c.parent_id, case when c.ended = 'completed' then c.wake_group end
+  from cold c, rhythm._wake_result(c.id);
+
+  -- In a statement of its own, after the rows were locked: so it sees every watcher that was confirmed before.
+  if exists (select from rhythm.watchers w where w.id = any (p_ids)) then
+    return query
+    with done as (
+      delete from rhythm.watchers w using unnest(p_ids, p_states, p_results, p_errors) as o (id, state, result, error)
+      where w.id = o.id and not exists (select from rhythm.live l where l.id = w.id)
+      returning w.execution_id, w.promise, o.state, o.result, o.error
+    ), told as (
+      insert into rhythm.events (execution_id, promise, ok, value, error)
+      select d.execution_id, d.promise, d.state = 'completed', d.result, d.error from done d
+      where exists (select from rhythm.saves s where s.id = d.execution_id)
+    )
+    select d.execution_id, d.execution_id, null::int from done d;
+  end if;
+end
+$$;
+

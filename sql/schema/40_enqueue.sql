@@ -1,0 +1,368 @@
+-- Enqueue and start: one route for tasks and workflows, single and in batches, from callers. (Children of a workflow
+-- come through _start_children in 70_workflow.sql.)
+--
+-- Idempotency ("allow duplicate failed only"): a row of `keys` refuses the duplicate. Under concurrency the unique
+-- index decides; a session whose key another has inserted but not committed waits for it, which is inherent.
+-- Locks: keys in the order (kind, name, task_id). Dying halfway leaves nothing; wake-ups go out at commit.
+
+-- Returns a `retry` with plain numbers (durations in milliseconds), or raises. Null stays null: the default of the task
+-- or of Rhythm.
+create function rhythm._retry(p_retry jsonb) returns jsonb
+language plpgsql immutable as $$
+declare
+  v_key text;
+  v_value jsonb;
+  v_result jsonb := '{}';
+begin
+  if p_retry is null or p_retry = 'null' then
+    return null;
+  end if;
+  if jsonb_typeof(p_retry) <> 'object' then
+    perform rhythm._raise('RH004', 'retry must be an object', 'Got: ' || left(p_retry::text, 200) || '.',
+      'Give {"maxAttempts": 5, "initial": "1s", "backoff": 2, "max": "5m", "jitter": 0.1}, or some of these keys.');
+  end if;
+  for v_key, v_value in select e.key, e.value from jsonb_each(p_retry) e loop
+    if v_key in ('initial', 'max') and rhythm._duration(v_value) is not null then
+      v_value := to_jsonb(extract(epoch from rhythm._duration(v_value)) * 1000);
+    elsif v_key = 'maxAttempts' and jsonb_typeof(v_value) = 'number' and (v_value::numeric % 1) = 0
+      and v_value::numeric between 1 and 1000000
+    then
+      null;
+    elsif v_key = 'backoff' and jsonb_typeof(v_value) = 'number' and v_value::numeric between 1 and 1000 then
+      null;
+    elsif v_key = 'jitter' and v_value in ('true', 'false') then
+      v_value := case when v_value = 'true' then '0.5' else '0' end;
+    elsif v_key = 'jitter' and jsonb_typeof(v_value) = 'number' and v_value::numeric between 0 and 1 then
+      null;
+    else
+      perform rhythm._raise('RH004', format('retry has a wrong or unknown entry "%s"', left(v_key, 50)),
+        'Got: ' || left(v_value::text, 200) || '.',
+        'Keys are maxAttempts (1 or more), initial and max (durations: seconds or "250ms", "1h30m"), backoff (a factor from 1 to 1000), jitter (0 to 1).');
+    end if;
+    v_result := v_result || jsonb_build_object(v_key, v_value);
+  end loop;
+  return v_result;
+end
+$$;
+
+-- Refuses what enqueue and start cannot take.
+create function rhythm._check_enqueue(p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
+  p_priority int, p_delay interval, p_run_at timestamptz, p_timeout interval, p_start_timeout interval,
+  p_heartbeat_timeout interval)
+returns void
+language plpgsql as $$
+begin
+  perform rhythm._check_name(p_kind || ' name', p_name);
+  perform rhythm._check_given('inputs', p_inputs is not null);
+  perform rhythm._check_given('priority', p_priority is not null);
+  if p_queue is not null then
+    perform rhythm._check_name('queue', p_queue);
+  end if;
+  if p_task_id is not null and (p_task_id = '' or octet_length(p_task_id) > 1024) then
+    perform rhythm._raise('RH002', format('task_id must have 1 to 1024 bytes, not %s', octet_length(p_task_id)), null,
+      'Use a short key, such as an order number; hash what is long.');
+  end if;
+  if p_delay is not null and p_run_at is not null then
+    perform rhythm._raise('RH002', 'delay and run_at exclude each other', null, 'Give one of them.');
+  end if;
+  if not isfinite(p_run_at) then
+    perform rhythm._raise('RH002', 'run_at must be finite', null, 'Give a point in time.');
+  end if;
+  perform rhythm._check_duration('delay', p_delay), rhythm._check_duration('timeout', p_timeout),
+    rhythm._check_duration('start_timeout', p_start_timeout),
+    rhythm._check_duration('heartbeat_timeout', p_heartbeat_timeout);
+end
+$$;
+
+-- Returns the current definition of a workflow after checking the inputs against its input type, or raises.
+create function rhythm._current_definition(p_workflow text, p_inputs jsonb) returns bigint
+language plpgsql as $$
+declare
+  v_id bigint;
+  v_typed bool;
+  v_wrong text;
+begin
+  select d.id, d.input_type is not null into v_id, v_typed
+  from rhythm.definitions d where d.name = p_workflow order by d.version desc limit 1;
+  if v_id is null then
+    perform rhythm._raise('RH102', format('workflow "%s" is not deployed', p_workflow), (
+      select 'Deployed: ' || string_agg(quote_ident(n.name), ', ' order by n.name) || '.'
+      from (select distinct d.name from rhythm.definitions d order by d.name limit 20) n),
+      'Deploy it with rhythm.deploy(name, source), or correct the name.');
+  end if;
+  if v_typed then
+    select string_agg(format('%s: %s', e ->> 'path', e ->> 'message'), E'\n') into v_wrong
+    from jsonb_array_elements(rhythm._check_inputs(v_id, p_inputs)) e;
+    if v_wrong is not null then
+      perform rhythm._raise('RH103', format('inputs do not fit workflow "%s"', p_workflow), v_wrong,
+        'The workflow declares the type of its inputs at the head of its source.');
+    end if;
+  end if;
+  return v_id;
+end
+$$;
+
+-- Takes the keys of a batch for new ids; gives for each the id that holds the key now. An id other than the given one
+-- is an execution that is alive or completed.
+create function rhythm._take_keys(p_kinds text[], p_names text[], p_task_ids text[], p_ids uuid[]) returns uuid[]
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_held uuid[];
+  v_lost bool;
+begin
+  loop
+    insert into rhythm.keys (kind, name, task_id, id)
+    select distinct on (n.kind, n.name, n.task_id) n.kind, n.name, n.task_id, n.id
+    from unnest(p_kinds, p_names, p_task_ids, p_ids) with ordinality as n (kind, name, task_id, id, at)
+    where n.task_id is not null
+    order by n.kind, n.name, n.task_id, n.at
+    on conflict do nothing;
+
+    -- A key whose execution is neither alive nor in the archive was swept, or has expired: it is free.
+    delete from rhythm.keys k
+    using unnest(p_kinds, p_names, p_task_ids) as n (kind, name, task_id)
+    where k.kind = n.kind and k.name = n.name and k.task_id = n.task_id and k.id <> all (p_ids)
+      and not exists (select from rhythm.live l where l.id = k.id)
+      and not exists (select from rhythm.archive a where a.id = k.id and a.expires_on > rhythm._today());
+    continue when found;
+
+    select array_agg(case when n.task_id is null then n.id else k.id end order by n.at),
+      bool_or(n.task_id is not null and k.id is null)
+    into v_held, v_lost
+    from unnest(p_kinds, p_names, p_task_ids, p_ids) with ordinality as n (kind, name, task_id, id, at)
+    left join rhythm.keys k on k.kind = n.kind and k.name = n.name and k.task_id = n.task_id;
+    -- A holder that failed between the two statements has given its key back: try again.
+    exit when not v_lost;
+  end loop;
+  return v_held;
+end
+$$;
+
+-- An execution that is to be made: what enqueue, start, enqueue_many and a workflow's effects have in common.
+create type rhythm.new_execution as (
+  id uuid,
+  kind text,
+  name text,
+  inputs jsonb,
+  queue text,
+  task_id text,
+  priority int,
+  run_at timestamptz,
+  retry jsonb,
+  timeout interval,
+  start_timeout interval,
+  heartbeat_timeout interval,
+  trace jsonb,
+  definition_id bigint,
+  root_id uuid,
+  parent_id uuid,
+  promise int,
+  wake_group int
+);
+comment on type rhythm.new_execution is 'Argument of rhythm._create.';
+
+-- Makes executions, in the order given: the one definition of this change of state. What a task does not say comes from
+-- its registration. Wakes at commit who waits for the work: workers for what is pending, the background worker for
+-- what is later. The caller steps workflows.
+create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz) returns void
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform case when w.ready > 0 then rhythm._wake_queue(w.queue, w.ready::int) end,
+    case when w.due is not null then rhythm._wake_due(w.due) end
+  from (
+    with n as materialized (
+      select i.id, i.kind, i.name, i.inputs, i.task_id, i.priority, i.run_at, i.retry, i.trace, i.definition_id,
+        coalesce(i.root_id, i.id) as root_id, i.parent_id, i.promise, i.wake_group,
+        coalesce(i.queue, t.queue, 'default') as queue,
+        coalesce(i.run_at > p_now, false) as later,
+        greatest(p_now, i.run_at) + i.start_timeout as start_by,
+        greatest(p_now, i.run_at) + coalesce(i.timeout, t.timeout) as end_by,
+        coalesce(i.heartbeat_timeout, t.heartbeat_timeout) as beat
+      from unnest(p_items) with ordinality as i (id, kind, name, inputs, queue, task_id, priority, run_at, retry, timeout,
+        start_timeout, heartbeat_timeout, trace, definition_id, root_id, parent_id, promise, wake_group, at)
+      left join rhythm.served_tasks t on t.name = i.name and i.kind = 'task'
+      order by i.at
+    ), hot as (
+      insert into rhythm.live (id, root_id, parent_id, definition_id, run_at, start_by, end_by, state, priority, promise,
+        wake_group, kind, name, queue, beat)
+      select n.id, n.root_id, n.parent_id, n.definition_id, n.run_at, n.start_by, n.end_by,
+        case when n.later then 'scheduled'::rhythm.state else 'pending' end, n.priority, n.promise, n.wake_group, n.kind,
+        n.name, n.queue, n.beat
+      from n
+    ), cold as (
+      insert into rhythm.payload (id, created_at, inputs, task_id, retry, trace)
+      select n.id, p_now, n.inputs, n.task_id, n.retry, n.trace from n
+    )
+    select n.queue, count(*) filter (where n.kind = 'task' and not n.later) as ready,
+      min(least(case when n.later then n.run_at end, n.start_by, n.end_by)) as due
+    from n group by n.queue
+  ) w;
+end
+$$;
+
+create function rhythm.enqueue(name text, inputs jsonb default '{}', queue text default null, task_id text default null,
+  priority int default 0, delay interval default null, run_at timestamptz default null, retry jsonb default null,
+  timeout interval default null, start_timeout interval default null, heartbeat_timeout interval default null,
+  trace jsonb default null)
+returns uuid
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_id uuid := rhythm._new_id();
+  v_held uuid;
+begin
+  perform rhythm._check_enqueue('task', enqueue.name, enqueue.inputs, enqueue.queue, enqueue.task_id, enqueue.priority,
+    enqueue.delay, enqueue.run_at, enqueue.timeout, enqueue.start_timeout, enqueue.heartbeat_timeout);
+  if enqueue.task_id is not null then
+    v_held := (rhythm._take_keys(array['task'], array[enqueue.name], array[enqueue.task_id], array[v_id]))[1];
+    if v_held <> v_id then
+      return v_held;
+    end if;
+  end if;
+  perform rhythm._create(array[row(v_id, 'task', enqueue.name, enqueue.inputs, enqueue.queue, enqueue.task_id,
+    enqueue.priority, coalesce(enqueue.run_at, v_now + enqueue.delay), rhythm._retry(enqueue.retry), enqueue.timeout,
+    enqueue.start_timeout, enqueue.heartbeat_timeout, enqueue.trace, null, null, null, null, null
+    )::rhythm.new_execution], v_now);
+  return v_id;
+end
+$$;
+comment on function rhythm.enqueue(text, jsonb, text, text, int, interval, timestamptz, jsonb, interval, interval, interval, jsonb) is
+'Enqueues a task and gives its id. With a task_id that is taken by an execution which is alive or completed, gives that one''s id and starts nothing. Example: select rhythm.enqueue(''send-mail'', ''{"to": "a@b.c"}'', task_id => ''order-17'', delay => ''5 minutes'')';
+
+create function rhythm.start(workflow text, inputs jsonb default '{}', task_id text default null,
+  queue text default null, priority int default 0, delay interval default null, run_at timestamptz default null,
+  timeout interval default null, trace jsonb default null)
+returns uuid
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_id uuid := rhythm._new_id();
+  v_held uuid;
+  v_definition bigint;
+  v_run_at timestamptz := coalesce(start.run_at, v_now + start.delay);
+begin
+  perform rhythm._check_enqueue('workflow', start.workflow, start.inputs, start.queue, start.task_id, start.priority,
+    start.delay, start.run_at, start.timeout, null, null);
+  v_definition := rhythm._current_definition(start.workflow, start.inputs);
+  if start.task_id is not null then
+    v_held := (rhythm._take_keys(array['workflow'], array[start.workflow], array[start.task_id], array[v_id]))[1];
+    if v_held <> v_id then
+      return v_held;
+    end if;
+  end if;
+  perform rhythm._create(array[row(v_id, 'workflow', start.workflow, start.inputs, start.queue, start.task_id,
+    start.priority, v_run_at, null, start.timeout, null, null, start.trace, v_definition, null, null, null, null
+    )::rhythm.new_execution], v_now);
+  if v_run_at is null or v_run_at <= v_now then
+    perform rhythm._advance(array[v_id], array[null::int]);
+  end if;
+  return v_id;
+end
+$$;
+comment on function rhythm.start(text, jsonb, text, text, int, interval, timestamptz, interval, jsonb) is
+'Starts a workflow and runs its first step at once, in this transaction; gives its id. task_id as in enqueue. Example: select rhythm.start(''order'', ''{"customer": "c1"}'', task_id => ''order-17'')';
+
+-- Returns the items of enqueue_many as executions to make, in their order; raises for the first that is wrong.
+create function rhythm._read_items(p_items jsonb, p_now timestamptz) returns rhythm.new_execution[]
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_items rhythm.new_execution[];
+  v_at bigint;
+  v_key text;
+begin
+  if jsonb_typeof(p_items) is distinct from 'array' then
+    perform rhythm._raise('RH003', 'items must be a JSON array',
+      'Got: ' || coalesce(left(p_items::text, 200), 'null') || '.',
+      'Give [{"name": "send-mail", "inputs": {}}, ...]; the keys are the parameters of enqueue.');
+  end if;
+  select n.at, k into v_at, v_key
+  from jsonb_array_elements(p_items) with ordinality as n (item, at)
+  left join lateral jsonb_object_keys(case jsonb_typeof(n.item) when 'object' then n.item end) k on true
+  where jsonb_typeof(n.item) <> 'object' or k <> all (array['name', 'kind', 'inputs', 'queue', 'task_id', 'priority',
+    'delay', 'run_at', 'retry', 'timeout', 'start_timeout', 'heartbeat_timeout', 'trace'])
+  limit 1;
+  if v_at is not null then
+    perform rhythm._raise('RH003', case when v_key is null then format('item %s is not an object', v_at - 1)
+        else format('item %s has an unknown key "%s"', v_at - 1, left(v_key, 50)) end, null,
+      'The keys of an item are the parameters of enqueue, and kind ("task" or "workflow").');
+  end if;
+  begin
+    select array_agg(row(rhythm._new_id(), coalesce(i.kind, 'task'), i.name, coalesce(i.inputs, '{}'), i.queue, i.task_id,
+        coalesce(i.priority, 0), coalesce(i.run_at, p_now + i.delay), rhythm._retry(i.retry), i.timeout, i.start_timeout,
+        i.heartbeat_timeout, i.trace,
+        case i.kind when 'workflow' then rhythm._current_definition(i.name, coalesce(i.inputs, '{}')) end,
+        null, null, null, null)::rhythm.new_execution order by i.at)
+      -- What is plain needs no closer look.
+      , min(case when i.name is null or i.name = '' or octet_length(i.name) > 255 or i.queue = '' or octet_length(i.queue) > 255
+          or i.task_id = '' or octet_length(i.task_id) > 1024 or i.kind not in ('task', 'workflow') or i.delay is not null
+          or i.run_at is not null or i.timeout is not null or i.start_timeout is not null
+          or i.heartbeat_timeout is not null
+        then rhythm._check_item(i.at, i.kind, i.name, i.queue, i.task_id, i.delay, i.run_at, i.timeout, i.start_timeout,
+          i.heartbeat_timeout) end)
+    into v_items, v_at
+    from rows from (jsonb_to_recordset(p_items) as (name text, kind text, inputs jsonb, queue text, task_id text,
+      priority int, delay interval, run_at timestamptz, retry jsonb, timeout interval, start_timeout interval,
+      heartbeat_timeout interval, trace jsonb)) with ordinality as i (name, kind, inputs, queue, task_id, priority, delay,
+      run_at, retry, timeout, start_timeout, heartbeat_timeout, trace, at);
+  exception when data_exception then
+    perform rhythm._raise('RH003', 'an item has a value of the wrong type', sqlerrm || '.',
+      'Intervals and times are strings as Postgres reads them, priority is an integer.');
+  end;
+  return coalesce(v_items, '{}');
+end
+$$;
+
+-- Refuses a wrong item of enqueue_many.
+create function rhythm._check_item(p_at bigint, p_kind text, p_name text, p_queue text, p_task_id text, p_delay interval,
+  p_run_at timestamptz, p_timeout interval, p_start_timeout interval, p_heartbeat_timeout interval)
+returns bigint
+language plpgsql as $$
+begin
+  if p_kind not in ('task', 'workflow') then
+    perform rhythm._raise('RH003', format('item %s has an unknown kind "%s"', p_at - 1, left(p_kind, 50)), null,
+      'The kind is "task" or "workflow".');
+  end if;
+  perform rhythm._check_enqueue(coalesce(p_kind, 'task'), p_name, '{}', p_queue, p_task_id, 0, p_delay, p_run_at, p_timeout,
+    p_start_timeout, p_heartbeat_timeout);
+  return p_at;
+end
+$$;
+
+create function rhythm.enqueue_many(items jsonb) returns table (id uuid, created bool)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_items rhythm.new_execution[] := rhythm._read_items(enqueue_many.items, v_now);
+  v_ids uuid[];
+  v_held uuid[];
+  v_workflows uuid[];
+begin
+  select array_agg(i.id order by i.at), array_agg(i.id) filter (where i.kind = 'workflow' and coalesce(i.run_at <= v_now, true))
+  into v_ids, v_workflows
+  from unnest(v_items) with ordinality as i (id, kind, name, inputs, queue, task_id, priority, run_at, retry, timeout,
+    start_timeout, heartbeat_timeout, trace, definition_id, root_id, parent_id, promise, wake_group, at);
+  v_held := v_ids;
+  if exists (select from unnest(v_items) i where i.task_id is not null) then
+    v_held := (select rhythm._take_keys(array_agg(i.kind), array_agg(i.name), array_agg(i.task_id), v_ids)
+      from unnest(v_items) i);
+    v_items := (select array_agg(i) from unnest(v_items) i where i.id = any (v_held));
+    v_workflows := (select array_agg(w) from unnest(v_workflows) w where w = any (v_held));
+  end if;
+  perform rhythm._create(v_items, v_now);
+  if v_workflows is not null then
+    perform rhythm._advance(v_workflows, array_fill(null::int, array[cardinality(v_workflows)]));
+  end if;
+  return query select h.id, h.id = h.own from unnest(v_held, v_ids) with ordinality as h (id, own, at) order by h.at;
+end
+$$;
+comment on function rhythm.enqueue_many(jsonb) is
+'Enqueues many tasks (and starts workflows, with "kind": "workflow") at once; gives ids in the order of the items, and whether each is new. Example: select * from rhythm.enqueue_many(''[{"name": "send-mail", "inputs": {"to": "a@b.c"}}, {"name": "send-mail", "task_id": "k1"}]'')';

@@ -1,0 +1,271 @@
+-- Workers and claims. A claim leases pending tasks to a worker: state running, a new fencing token, a lease that ends.
+-- Only who shows the token can heartbeat, complete or fail.
+--
+-- Locks: claim takes rows of `live` with SKIP LOCKED; heartbeat takes its rows in the order of ids. The worker's own row
+-- is written at most every ten seconds, and never waited for. Dying halfway leaves the tasks pending (before commit) or
+-- leased until the lease ends (after it).
+
+create table rhythm.worker_registry (
+  name text primary key,
+  tasks text[],
+  registered_at timestamptz not null,
+  last_seen timestamptz not null
+) with (fillfactor = 50);
+comment on table rhythm.worker_registry is 'Workers that ever registered or claimed. Seen through the view rhythm.workers.';
+
+create table rhythm.served_tasks (
+  name text primary key,
+  queue text,
+  retry jsonb,
+  timeout interval,
+  heartbeat_timeout interval,
+  input_schema jsonb,
+  first_served_at timestamptz not null
+);
+comment on table rhythm.served_tasks is 'Every task name that a worker ever registered, with its defaults as registered last.';
+
+create function rhythm.register(worker text, tasks jsonb) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_task jsonb;
+  v_names text[] := '{}';
+begin
+  perform rhythm._check_name('worker', register.worker);
+  if jsonb_typeof(register.tasks) is distinct from 'array' then
+    perform rhythm._raise('RH003', 'tasks must be a JSON array',
+      'Got: ' || coalesce(left(register.tasks::text, 200), 'null') || '.',
+      'Give names, or objects such as {"name": "charge", "queue": "payments", "retry": {"maxAttempts": 3}, "timeout": "5m"}.');
+  end if;
+  for v_task in select e from jsonb_array_elements(register.tasks) e order by coalesce(e ->> 'name', e #>> '{}') loop
+    if jsonb_typeof(v_task) = 'string' then
+      v_task := jsonb_build_object('name', v_task);
+    elsif jsonb_typeof(v_task) <> 'object' then
+      perform rhythm._raise('RH003', 'a task must be a name or an object', 'Got: ' || left(v_task::text, 200) || '.',
+        'Give "charge" or {"name": "charge"}.');
+    end if;
+    perform rhythm._check_name('task name', v_task ->> 'name');
+    if v_task ->> 'queue' is not null then
+      perform rhythm._check_name('queue', v_task ->> 'queue');
+    end if;
+    if (v_task ->> 'timeout' is not null and rhythm._duration(v_task -> 'timeout') is null)
+      or (v_task ->> 'heartbeatTimeout' is not null and rhythm._duration(v_task -> 'heartbeatTimeout') is null)
+    then
+      perform rhythm._raise('RH003', format('task "%s" has a wrong timeout', v_task ->> 'name'), null,
+        'Durations are seconds or strings such as "90s" and "1h30m".');
+    end if;
+    v_names := v_names || (v_task ->> 'name');
+    insert into rhythm.served_tasks as t (name, queue, retry, timeout, heartbeat_timeout, input_schema, first_served_at)
+    values (v_task ->> 'name', v_task ->> 'queue', rhythm._retry(v_task -> 'retry'),
+      rhythm._duration(v_task -> 'timeout'), rhythm._duration(v_task -> 'heartbeatTimeout'),
+      nullif(v_task -> 'inputSchema', 'null'), v_now)
+    on conflict (name) do update set queue = excluded.queue, retry = excluded.retry, timeout = excluded.timeout,
+      heartbeat_timeout = excluded.heartbeat_timeout, input_schema = excluded.input_schema
+    where (t.queue, t.retry, t.timeout, t.heartbeat_timeout, t.input_schema)
+      is distinct from (excluded.queue, excluded.retry, excluded.timeout, excluded.heartbeat_timeout, excluded.input_schema);
+  end loop;
+  insert into rhythm.worker_registry as w (name, tasks, registered_at, last_seen)
+  values (register.worker, v_names, v_now, v_now)
+  on conflict (name) do update set tasks = excluded.tasks, registered_at = v_now, last_seen = v_now;
+end
+$$;
+comment on function rhythm.register(text, jsonb) is
+'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, heartbeatTimeout, inputSchema (defaults for this task). Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
+
+-- Returns the names that the worker may be given; null: any. Notes that the worker is alive.
+create function rhythm._worker_tasks(p_worker text, p_tasks text[]) returns text[]
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_tasks text[];
+  v_seen timestamptz;
+begin
+  select w.tasks, w.last_seen into v_tasks, v_seen from rhythm.worker_registry w where w.name = p_worker;
+  if v_seen is null then
+    insert into rhythm.worker_registry (name, tasks, registered_at, last_seen) values (p_worker, p_tasks, v_now, v_now)
+    on conflict do nothing;
+    insert into rhythm.served_tasks (name, first_served_at) select n, v_now from unnest(p_tasks) n order by n
+    on conflict do nothing;
+  elsif v_seen not between v_now - interval '10 seconds' and v_now then
+    update rhythm.worker_registry w set last_seen = v_now
+    where w.name = (select m.name from rhythm.worker_registry m where m.name = p_worker for update skip locked);
+  end if;
+  return coalesce(p_tasks, v_tasks);
+end
+$$;
+
+-- Leases up to `p_max` pending tasks; the queues in the order given, in each larger priority first, then older first.
+create function rhythm._claim(p_worker text, p_queues text[], p_max int, p_lease interval, p_tasks text[])
+returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
+  trace jsonb)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_queue text;
+  v_left int := p_max;
+  v_got int;
+begin
+  foreach v_queue in array p_queues loop
+    continue when exists (select from rhythm.queue_settings q where q.name = v_queue and q.paused_at is not null);
+    return query
+    with picked as materialized (
+      select l.id from rhythm.live l
+      where l.queue = v_queue and l.state = 'pending' and l.kind = 'task' and (p_tasks is null or l.name = any (p_tasks))
+      order by l.priority desc, l.seq
+      limit v_left for update skip locked
+    ), leased as (
+      update rhythm.live l set state = 'running', attempt = l.attempt + 1,
+        token = uuid_hash_extended(gen_random_uuid(), 0), lease_until = v_now + least(l.beat, p_lease),
+        worker = p_worker, started_at = coalesce(l.started_at, v_now), start_by = null
+      from picked where l.id = picked.id
+      returning l.id, l.token, l.name, l.queue, l.attempt, l.lease_until, l.priority, l.seq
+    )
+    select c.id, c.token, c.name, c.queue, p.inputs, c.attempt, c.lease_until, p.trace
+    from leased c join rhythm.payload p on p.id = c.id
+    order by c.priority desc, c.seq;
+    get diagnostics v_got = row_count;
+    v_left := v_left - v_got;
+    exit when v_left <= 0;
+  end loop;
+  if v_left < p_max then
+    perform rhythm._wake_due(v_now + p_lease);
+  end if;
+end
+$$;
+
+-- Returns for how long a session may wait inside one statement: 5 s, less where a timeout of the role is shorter.
+create function rhythm._wait_limit(p_wait interval) returns interval
+language sql stable as $$
+  select least(p_wait, interval '5 seconds',
+    nullif(current_setting('statement_timeout')::interval, '0') * 0.8,
+    nullif(current_setting('transaction_timeout', true)::interval, '0') * 0.8)
+$$;
+
+-- Refuses what claim and finish cannot take.
+create function rhythm._check_claim(p_worker text, p_queues text[], p_max int, p_wait interval, p_lease interval)
+returns void
+language plpgsql as $$
+begin
+  perform rhythm._check_name('worker', p_worker), rhythm._check_given('queues', p_queues is not null),
+    rhythm._check_given('max', p_max is not null), rhythm._check_given('wait', p_wait is not null),
+    rhythm._check_given('lease', p_lease is not null), rhythm._check_duration('wait', p_wait);
+  if array_position(p_queues, null) is not null then
+    perform rhythm._raise('RH001', 'queues must not have a null', null, 'Give the names of the queues.');
+  elsif p_max not between 0 and 10000 then
+    perform rhythm._raise('RH002', format('max must be between 0 and 10000, not %s', p_max), null,
+      'Claim what the worker can run at once.');
+  elsif p_lease not between interval '100 milliseconds' and interval '1 day' then
+    perform rhythm._raise('RH002', format('lease must be between 100 milliseconds and 1 day, not %s', p_lease), null,
+      'Keep leases short, and heartbeat what runs long.');
+  elsif p_wait > interval '0' and not rhythm._sees_commits() then
+    perform rhythm._raise('RH201', 'a claim cannot wait in a REPEATABLE READ or SERIALIZABLE transaction', null,
+      'Such a transaction never sees new work: claim with wait => ''0'', or use READ COMMITTED.');
+  end if;
+end
+$$;
+
+-- Claims, and waits for work when there is none: in a slot of shared memory until a commit brings work, or by looking
+-- every 100 ms where there is no shared memory.
+create function rhythm._claim_or_wait(p_worker text, p_queues text[], p_max int, p_wait interval, p_lease interval,
+  p_tasks text[])
+returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
+  trace jsonb)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_tasks text[];
+  v_until timestamptz;
+  v_left int;
+  v_parked bool;
+begin
+  if p_max = 0 then
+    return;
+  end if;
+  v_tasks := rhythm._worker_tasks(p_worker, p_tasks);
+  return query select * from rhythm._claim(p_worker, p_queues, p_max, p_lease, v_tasks);
+  if found or p_wait = interval '0' then
+    return;
+  end if;
+  v_until := clock_timestamp() + rhythm._wait_limit(p_wait);
+  -- The slot first, then another look: work that commits in between finds the slot.
+  v_parked := rhythm._park_begin(p_queues);
+  loop
+    return query select * from rhythm._claim(p_worker, p_queues, p_max, p_lease, v_tasks);
+    exit when found;
+    v_left := (extract(epoch from v_until - clock_timestamp()) * 1000)::int;
+    exit when v_left <= 0;
+    if v_parked then
+      perform rhythm._park_wait(v_left);
+    else
+      perform pg_sleep(least(v_left, 100) / 1000.0);
+    end if;
+  end loop;
+  if v_parked then
+    perform rhythm._park_end();
+  end if;
+end
+$$;
+
+create function rhythm.claim(worker text, queues text[] default '{default}', max int default 1,
+  wait interval default '0', lease interval default '60s', tasks text[] default null)
+returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
+  trace jsonb)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+begin
+  perform rhythm._check_claim(claim.worker, claim.queues, claim.max, claim.wait, claim.lease);
+  return query select * from rhythm._claim_or_wait(claim.worker, claim.queues, claim.max, claim.wait, claim.lease,
+    claim.tasks);
+end
+$$;
+comment on function rhythm.claim(text, text[], int, interval, interval, text[]) is
+'Leases up to max pending tasks to a worker, waiting up to wait (at most 5 s) when there are none. The token proves the lease to heartbeat, complete and fail. Only the tasks that the worker registered, or those given. Example: select * from rhythm.claim(''w1'', ''{default}'', max => 10, wait => ''5s'')';
+
+-- Refuses arrays of ids and tokens that do not belong together.
+create function rhythm._check_ids(p_ids uuid[], p_tokens bigint[]) returns void
+language plpgsql as $$
+begin
+  perform rhythm._check_given('ids', p_ids is not null), rhythm._check_given('tokens', p_tokens is not null);
+  if cardinality(p_ids) <> cardinality(p_tokens) then
+    perform rhythm._raise('RH003', format('%s ids, but %s tokens', cardinality(p_ids), cardinality(p_tokens)), null,
+      'Give one token for each id, in the same order.');
+  end if;
+end
+$$;
+
+create function rhythm.heartbeat(ids uuid[], tokens bigint[], lease interval default '60s')
+returns table (id uuid, status text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+begin
+  perform rhythm._check_ids(heartbeat.ids, heartbeat.tokens), rhythm._check_given('lease', heartbeat.lease is not null);
+  if heartbeat.lease not between interval '100 milliseconds' and interval '1 day' then
+    perform rhythm._raise('RH002', format('lease must be between 100 milliseconds and 1 day, not %s', heartbeat.lease),
+      null, 'Keep leases short, and heartbeat what runs long.');
+  end if;
+  return query
+  with mine as materialized (
+    select l.id from rhythm.live l join unnest(heartbeat.ids, heartbeat.tokens) o (id, token) on l.id = o.id
+    where l.token = o.token and l.state = 'running'
+    order by l.id for update of l
+  ), longer as (
+    update rhythm.live l set lease_until = v_now + least(l.beat, heartbeat.lease) from mine where l.id = mine.id
+    returning l.id
+  )
+  select o.id, case when b.id is null then 'lost'
+      when exists (select from rhythm.cancels c where c.execution_id = o.id) then 'cancel' else 'ok' end
+  from unnest(heartbeat.ids) with ordinality o (id, at) left join longer b on b.id = o.id
+  order by o.at;
+end
+$$;
+comment on function rhythm.heartbeat(uuid[], bigint[], interval) is
+'Prolongs leases. Gives for each: ok, cancel (somebody wants it cancelled: stop when you can) or lost (another may have it: stop now). Example: select * from rhythm.heartbeat(''{0190a1b2-0000-7000-8000-000000000000}'', ''{42}'')';

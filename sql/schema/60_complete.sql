@@ -1,0 +1,216 @@
+-- Outcomes: complete, fail, finish. All are set-based; what they settle is recorded as events of the parents, which
+-- then step here and now if their trees are free (_advance).
+--
+-- Locks: the batch's own rows in the order of ids, then roots with SKIP LOCKED. Nobody waits for a root. One user's
+-- error never aborts a batch: a workflow that fails is data to _advance. Dying halfway changes nothing, and the leases
+-- end by themselves.
+
+-- Ends a failed attempt: the task is retried (scheduled, or pending at once) or has failed for good. `p_tokens[i]` null:
+-- whoever holds the lease (its time is up). Gives the new states, and for ended children whom to look at, as _settle.
+create function rhythm._fail(p_ids uuid[], p_tokens bigint[], p_errors jsonb[], p_retry_in interval[],
+  p_retryable bool[])
+returns table (id uuid, state rhythm.state, parent_id uuid, wake_group int)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_again uuid[];
+  v_delays interval[];
+  v_again_errors jsonb[];
+  v_over uuid[];
+  v_over_states rhythm.state[];
+  v_over_errors jsonb[];
+begin
+  with mine as materialized (
+    select l.id, l.name, l.attempt, o.error, o.retry_in, o.retryable
+    from unnest(p_ids, p_tokens, p_errors, p_retry_in, p_retryable) as o (id, token, error, retry_in, retryable)
+    join rhythm.live l on l.id = o.id and l.state = 'running' and (o.token is null or l.token = o.token)
+    order by l.id for update of l
+  ), policy as (
+    select m.*, coalesce(p.retry, t.retry, '{}') as retry, c.reason is not null as cancelled, c.reason
+    from mine m
+    join rhythm.payload p on p.id = m.id
+    left join rhythm.served_tasks t on t.name = m.name
+    left join lateral (
+      select coalesce(c.reason, 'cancelled') as reason from rhythm.cancels c where c.execution_id = m.id limit 1
+    ) c on true
+  ), decided as (
+    select p.*, p.retryable and not p.cancelled and p.attempt < coalesce((p.retry ->> 'maxAttempts')::int, 5) as again
+    from policy p
+  )
+  select array_agg(d.id) filter (where d.again),
+    array_agg(coalesce(d.retry_in, rhythm._backoff(d.retry, d.attempt))) filter (where d.again),
+    array_agg(d.error) filter (where d.again),
+    array_agg(d.id) filter (where not d.again),
+    array_agg(case when d.cancelled then 'cancelled' else 'failed' end::rhythm.state) filter (where not d.again),
+    array_agg(case when d.cancelled then jsonb_build_object('name', 'CancelledError', 'message', d.reason) else d.error end)
+      filter (where not d.again)
+  into v_again, v_delays, v_again_errors, v_over, v_over_states, v_over_errors
+  from decided d;
+
+  if v_again is not null then
+    return query
+    with o as materialized (
+      select * from unnest(v_again, v_delays, v_again_errors) as o (id, delay, error)
+    ), back as (
+      update rhythm.live l set token = null, lease_until = null, run_at = v_now + o.delay,
+        state = case when o.delay > interval '0' then 'scheduled'::rhythm.state else 'pending' end
+      from o where l.id = o.id
+      returning l.id, l.queue, l.state, l.run_at, l.attempt, l.worker, o.error
+    ), cold as (
+      update rhythm.payload p set error = b.error from back b where p.id = b.id
+    ), noted as (
+      insert into rhythm.history (execution_id, at, event, name, data)
+      select b.id, v_now, 'attempt_failed', b.worker,
+        jsonb_build_object('attempt', b.attempt, 'error', b.error, 'next_at', b.run_at)
+      from back b
+    )
+    select b.id, b.state, null::uuid, null::int from back b,
+      lateral (select case when b.state = 'pending' then rhythm._wake_queue(b.queue, 1)
+        else rhythm._wake_due(b.run_at) end) w;
+  end if;
+  if v_over is not null then
+    return query
+    select s.id, o.state, s.parent_id, s.wake_group
+    from rhythm._settle(v_over, null, v_over_states, null, v_over_errors) s
+    left join unnest(v_over, v_over_states) as o (id, state) on o.id = s.id;
+  end if;
+end
+$$;
+
+-- Returns how long to wait after this attempt: exponential, capped, and up to the share `jitter` shorter.
+create function rhythm._backoff(p_retry jsonb, p_attempt int) returns interval
+language sql volatile as $$
+  select make_interval(secs => least(
+      coalesce((p_retry ->> 'initial')::double precision, 1000)
+        * power(coalesce((p_retry ->> 'backoff')::double precision, 2), least(p_attempt - 1, 60)),
+      coalesce((p_retry ->> 'max')::double precision, 300000))
+    * (1 - coalesce((p_retry ->> 'jitter')::double precision, 0.1) * random()) / 1000)
+$$;
+
+create function rhythm.complete(id uuid, token bigint, result jsonb default null) returns bool
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  v_ids uuid[];
+  v_parents uuid[];
+  v_groups int[];
+begin
+  perform rhythm._check_given('id', complete.id is not null), rhythm._check_given('token', complete.token is not null);
+  select array_agg(s.id), array_agg(s.parent_id) filter (where s.parent_id is not null),
+    array_agg(s.wake_group) filter (where s.parent_id is not null)
+  into v_ids, v_parents, v_groups
+  from rhythm._settle(array[complete.id], array[complete.token], array['completed'::rhythm.state],
+    array[coalesce(complete.result, 'null')], null) s;
+  if v_ids is null then
+    perform rhythm._check_known(complete.id);
+    return false;
+  end if;
+  if v_parents is not null then
+    perform rhythm._advance(v_parents, v_groups);
+  end if;
+  return true;
+end
+$$;
+comment on function rhythm.complete(uuid, bigint, jsonb) is
+'Ends a task with a result, and steps the workflow that awaits it. False: this token no longer holds the lease, nothing changed. Example: select rhythm.complete(''0190a1b2-0000-7000-8000-000000000000'', 42, ''{"ok": true}'')';
+
+create function rhythm.fail(id uuid, token bigint, error jsonb, retry_in interval default null,
+  retryable bool default true)
+returns text
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  v_state text;
+  v_parents uuid[];
+  v_groups int[];
+begin
+  perform rhythm._check_given('id', fail.id is not null), rhythm._check_given('token', fail.token is not null),
+    rhythm._check_given('retryable', fail.retryable is not null), rhythm._check_duration('retry_in', fail.retry_in);
+  select max(f.state::text), array_agg(f.parent_id) filter (where f.parent_id is not null),
+    array_agg(f.wake_group) filter (where f.parent_id is not null)
+  into v_state, v_parents, v_groups
+  from rhythm._fail(array[fail.id], array[fail.token], array[rhythm._check_error(fail.error)], array[fail.retry_in],
+    array[fail.retryable]) f;
+  if v_state is null then
+    perform rhythm._check_known(fail.id);
+  elsif v_parents is not null then
+    perform rhythm._advance(v_parents, v_groups);
+  end if;
+  return v_state;
+end
+$$;
+comment on function rhythm.fail(uuid, bigint, jsonb, interval, bool) is
+'Ends an attempt with an error: the task is retried after a backoff (or retry_in), or has failed when its attempts are used up or the error is not retryable. Gives the new state; null: lease lost, nothing changed. Example: select rhythm.fail(''0190a1b2-0000-7000-8000-000000000000'', 42, ''{"name": "IOError", "message": "disk full"}'')';
+
+create function rhythm.finish(worker text, outcomes jsonb, queues text[] default null, max int default 0,
+  wait interval default '0', lease interval default '60s')
+returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
+  trace jsonb)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  v_queues text[] := coalesce(finish.queues, '{default}');
+  v_ids uuid[];
+  v_tokens bigint[];
+  v_results jsonb[];
+  v_bad uuid[];
+  v_bad_tokens bigint[];
+  v_errors jsonb[];
+  v_retry_in interval[];
+  v_retryable bool[];
+  v_parents uuid[];
+  v_groups int[];
+  v_bad_parents uuid[];
+  v_bad_groups int[];
+begin
+  perform rhythm._check_claim(finish.worker, v_queues, finish.max, finish.wait, finish.lease);
+  if jsonb_typeof(finish.outcomes) is distinct from 'array' then
+    perform rhythm._raise('RH003', 'outcomes must be a JSON array',
+      'Got: ' || coalesce(left(finish.outcomes::text, 200), 'null') || '.',
+      'Give [{"id": "...", "token": "...", "result": 1}, {"id": "...", "token": "...", "error": {"name": "E", "message": "m"}}].');
+  end if;
+  begin
+    select array_agg(o.id) filter (where o.error is null), array_agg(o.token) filter (where o.error is null),
+      array_agg(coalesce(o.result, 'null')) filter (where o.error is null),
+      array_agg(o.id) filter (where o.error is not null), array_agg(o.token) filter (where o.error is not null),
+      array_agg(rhythm._check_error(o.error)) filter (where o.error is not null),
+      array_agg(o.retry_in) filter (where o.error is not null),
+      array_agg(coalesce(o.retryable, true)) filter (where o.error is not null)
+    into v_ids, v_tokens, v_results, v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable
+    from jsonb_to_recordset(finish.outcomes)
+      as o (id uuid, token bigint, result jsonb, error jsonb, retry_in interval, retryable bool);
+  exception when data_exception then
+    perform rhythm._raise('RH003', 'an outcome has a value of the wrong type', sqlerrm || '.',
+      'id is a uuid, token an integer or a string of digits, retry_in an interval such as "5 seconds".');
+  end;
+  if array_position(v_ids || v_bad, null) is not null or array_position(v_tokens || v_bad_tokens, null) is not null then
+    perform rhythm._raise('RH003', 'an outcome lacks its id or token', null, 'Give back the id and token of the claim.');
+  end if;
+  if v_ids is not null then
+    select array_agg(s.parent_id), array_agg(s.wake_group) into v_parents, v_groups
+    from rhythm._settle(v_ids, v_tokens, array_fill('completed'::rhythm.state, array[cardinality(v_ids)]), v_results,
+      null) s
+    where s.parent_id is not null;
+  end if;
+  if v_bad is not null then
+    select array_agg(f.parent_id), array_agg(f.wake_group) into v_bad_parents, v_bad_groups
+    from rhythm._fail(v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable) f
+    where f.parent_id is not null;
+  end if;
+  if v_parents is not null or v_bad_parents is not null then
+    perform rhythm._advance(v_parents || v_bad_parents, v_groups || v_bad_groups);
+  end if;
+  if finish.max > 0 then
+    return query select * from rhythm._claim_or_wait(finish.worker, v_queues, finish.max, finish.wait, finish.lease, null);
+  end if;
+end
+$$;
+comment on function rhythm.finish(text, jsonb, text[], int, interval, interval) is
+'Completes and fails a batch, steps the workflows that await it, and claims the next tasks, in one round trip. Outcomes whose lease is lost change nothing. Example: select * from rhythm.finish(''w1'', ''[{"id": "0190a1b2-0000-7000-8000-000000000000", "token": "42", "result": 1}]'', ''{default}'', max => 10)';

@@ -1,0 +1,278 @@
+-- Timers of workflows, and everything else that time does: what the background worker and tick() run.
+--
+-- Locks: due rows with SKIP LOCKED, so two who fire at once share the work; events are inserts; roots with SKIP LOCKED.
+
+create table rhythm.timers (
+  execution_id uuid not null,
+  promise int not null,
+  due_at timestamptz not null,
+  primary key (execution_id, promise)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+comment on table rhythm.timers is 'Timers that have not fired.';
+create index timers_due on rhythm.timers (due_at);
+
+-- Starts timers of a step: [{promise, due_ms}].
+create function rhythm._start_timers(p_id uuid, p_timers jsonb) returns void
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform rhythm._wake_due(w.due_at)
+  from (
+    with t as (
+      insert into rhythm.timers (execution_id, promise, due_at)
+      select p_id, (e ->> 'promise')::int, to_timestamp(least((e ->> 'due_ms')::float8, 9e12) / 1000)
+      from jsonb_array_elements(p_timers) e
+      returning due_at
+    )
+    select min(t.due_at) as due_at from t
+  ) w;
+end
+$$;
+
+-- Fires timers that are due; gives their number.
+create function rhythm._fire_timers(p_max int) returns int
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_count int;
+  v_ids uuid[];
+begin
+  with due as materialized (
+    select t.execution_id, t.promise from rhythm.timers t where t.due_at <= v_now
+    order by t.due_at limit p_max for update skip locked
+  ), fired as (
+    delete from rhythm.timers t using due d where t.execution_id = d.execution_id and t.promise = d.promise
+    returning t.execution_id, t.promise, t.due_at
+  ), told as (
+    insert into rhythm.events (execution_id, promise, ok)
+    select f.execution_id, f.promise, true from fired f order by f.due_at, f.promise
+  ), noted as (
+    insert into rhythm.history (execution_id, at, event, data)
+    select f.execution_id, v_now, 'timer_fired', jsonb_build_object('due_at', f.due_at) from fired f
+  )
+  select count(*), array_agg(distinct f.execution_id) into v_count, v_ids from fired f;
+  if v_ids is not null then
+    perform rhythm._advance(v_ids, array_fill(null::int, array[cardinality(v_ids)]));
+  end if;
+  return v_count;
+end
+$$;
+
+-- Makes scheduled executions pending when their time has come.
+create function rhythm._promote(p_max int) returns int
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_count int;
+  v_ids uuid[];
+begin
+  with due as materialized (
+    select l.id from rhythm.live l where l.state = 'scheduled' and l.run_at <= v_now
+    order by l.run_at limit p_max for update skip locked
+  ), up as (
+    update rhythm.live l set state = 'pending' from due d where l.id = d.id returning l.id, l.kind, l.queue
+  ), woken as (
+    select rhythm._wake_queue(w.queue, w.n::int)
+    from (select u.queue, count(*) as n from up u where u.kind = 'task' group by u.queue) w
+  )
+  select count(*), array_agg(u.id) filter (where u.kind = 'workflow') into v_count, v_ids
+  from up u left join (select count(*) as n from woken) w on true;
+  if v_ids is not null then
+    perform rhythm._advance(v_ids, array_fill(null::int, array[cardinality(v_ids)]));
+  end if;
+  return v_count;
+end
+$$;
+
+-- Takes back expired leases: each counts as a failed attempt, and the task is claimable at once.
+create function rhythm._expire_leases(p_max int) returns int
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_ids uuid[];
+  v_errors jsonb[];
+  v_parents uuid[];
+  v_groups int[];
+begin
+  select array_agg(d.id), array_agg(jsonb_build_object('name', 'LeaseExpired',
+    'message', format('worker %s let the lease of attempt %s expire', quote_literal(d.worker), d.attempt)))
+  into v_ids, v_errors
+  from (
+    select l.id, l.worker, l.attempt from rhythm.live l
+    where l.state = 'running' and l.lease_until <= rhythm._now()
+    order by l.lease_until limit p_max for update skip locked
+  ) d;
+  if v_ids is null then
+    return 0;
+  end if;
+  select array_agg(f.parent_id), array_agg(f.wake_group) into v_parents, v_groups
+  from rhythm._fail(v_ids, null, v_errors, array_fill(interval '0', array[cardinality(v_ids)]),
+    array_fill(true, array[cardinality(v_ids)])) f
+  where f.parent_id is not null;
+  if v_parents is not null then
+    perform rhythm._advance(v_parents, v_groups);
+  end if;
+  return cardinality(v_ids);
+end
+$$;
+
+-- Ends what has passed its timeout or startTimeout. A workflow needs its tree; one that is taken is met again.
+create function rhythm._time_out(p_max int) returns int
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_ids uuid[];
+  v_errors jsonb[];
+  v_workflows uuid[];
+  v_workflow uuid;
+  v_parents uuid[];
+  v_groups int[];
+begin
+  select array_agg(d.id) filter (where d.kind = 'task'),
+    array_agg(jsonb_build_object('name', 'TimeoutError', 'message', format('%s %L timed out', d.kind, d.name)))
+      filter (where d.kind = 'task'),
+    array_agg(d.id) filter (where d.kind = 'workflow')
+  into v_ids, v_errors, v_workflows
+  from (
+    select l.id, l.kind, l.name from rhythm.live l
+    where l.id in (
+      select l.id from rhythm.live l where l.end_by <= v_now
+      union all
+      select l.id from rhythm.live l where l.start_by <= v_now)
+    order by l.id limit p_max for update skip locked
+  ) d;
+  if v_ids is not null then
+    select array_agg(s.parent_id), array_agg(s.wake_group) into v_parents, v_groups
+    from rhythm._settle(v_ids, null, array_fill('timed_out'::rhythm.state, array[cardinality(v_ids)]), null, v_errors) s
+    where s.parent_id is not null;
+  end if;
+  foreach v_workflow in array coalesce(v_workflows, '{}') loop
+    perform from rhythm.live r
+    where r.id = (select l.root_id from rhythm.live l where l.id = v_workflow) for update skip locked;
+    continue when not found;
+    select v_parents || l.parent_id, v_groups || null::int into v_parents, v_groups
+    from rhythm.live l where l.id = v_workflow and l.parent_id is not null;
+    perform rhythm._finish_workflow(l.id, 'timed_out', null,
+      jsonb_build_object('name', 'TimeoutError', 'message', format('workflow %L timed out', l.name)))
+    from rhythm.live l where l.id = v_workflow;
+  end loop;
+  if v_parents is not null then
+    perform rhythm._advance(v_parents, v_groups);
+  end if;
+  return coalesce(cardinality(v_ids), 0) + coalesce(cardinality(v_workflows), 0);
+end
+$$;
+
+-- Looks at what somebody left marks for, as far as the trees are free.
+create function rhythm._look_at_marks(p_max int) returns int
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_roots uuid[];
+  v_ids uuid[];
+  v_groups int[];
+begin
+  if not exists (select from rhythm.runnable r where r.alone_at is null) then
+    return 0;
+  end if;
+  delete from rhythm.runnable r where not exists (select from rhythm.live l where l.id = r.root_id);
+  v_roots := array(
+    select l.id from rhythm.live l
+    where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null)
+    order by l.id limit p_max for update skip locked);
+  with taken as (
+    delete from rhythm.runnable r where r.root_id = any (v_roots) and r.alone_at is null
+    returning r.execution_id, r.wake_group
+  )
+  select array_agg(t.execution_id), array_agg(t.wake_group) into v_ids, v_groups
+  from (select distinct t.execution_id, t.wake_group from taken t) t;
+  if v_ids is not null then
+    perform rhythm._apply_cancels(v_ids);
+    perform rhythm._advance(v_ids, v_groups);
+  end if;
+  return cardinality(v_roots);
+end
+$$;
+
+-- Steps one workflow whose last step met a deadlock, in this transaction alone. True: there was one.
+create function rhythm._step_alone() returns bool
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_seq bigint;
+  v_id uuid;
+begin
+  select r.seq, r.execution_id into v_seq, v_id
+  from rhythm.runnable r where r.alone_at <= rhythm._now()
+    and exists (select from rhythm.live l where l.id = r.root_id for update skip locked)
+  order by r.alone_at limit 1;
+  if v_seq is null then
+    return false;
+  end if;
+  delete from rhythm.runnable r where r.seq = v_seq;
+  perform rhythm._advance(array[v_id], array[null::int]);
+  return true;
+end
+$$;
+
+-- Does everything that is due, up to `p_max` of each, in one transaction. Gives when to come back (on the server's
+-- clock), and whether there is more to do now. The background worker and tick() call it.
+create function rhythm._run_duties(max int, out next_due timestamptz, out again bool)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  v_shift interval := (select c.shift from rhythm.test_clock c);
+  v_busy bool;
+begin
+  if rhythm._retention_is_due() then
+    perform rhythm._run_retention();
+    again := true;
+    next_due := clock_timestamp();
+    return;
+  end if;
+  if rhythm._step_alone() then
+    again := true;
+    next_due := clock_timestamp();
+    return;
+  end if;
+  again := greatest(rhythm._promote(max), rhythm._fire_timers(max), rhythm._time_out_signals(max),
+    rhythm._expire_leases(max), rhythm._time_out(max), rhythm._look_at_marks(max), rhythm._start_deferred(max),
+    rhythm._confirm_watchers(max)) >= max;
+  -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
+  -- between our look and its.
+  v_busy := exists (select from rhythm.runnable r) or exists (select from rhythm.deferred_starts d)
+    or exists (select from rhythm.watchers w where not w.confirmed);
+  next_due := least(
+      (select min(l.run_at) from rhythm.live l where l.state = 'scheduled'),
+      (select min(l.lease_until) from rhythm.live l where l.state = 'running'),
+      (select min(l.end_by) from rhythm.live l where l.end_by is not null),
+      (select min(l.start_by) from rhythm.live l where l.start_by is not null),
+      (select min(t.due_at) from rhythm.timers t),
+      (select min(w.due_at) from rhythm.signal_waits w)) - v_shift;
+  if v_busy then
+    next_due := least(next_due, clock_timestamp() + interval '100 milliseconds');
+  end if;
+  -- What is due and was skipped is locked by somebody.
+  next_due := greatest(next_due, clock_timestamp() + interval '5 milliseconds');
+end
+$$;
+
+create function rhythm.tick() returns timestamptz
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_done record;
+begin
+  for v_round in 1 .. 100 loop
+    v_done := rhythm._run_duties(1000);
+    exit when not v_done.again;
+  end loop;
+  return v_done.next_due;
+end
+$$;
+comment on function rhythm.tick() is
+'Does what the background worker would do now (timers, scheduled work, expired leases, timeouts, workflows left behind, retention), and gives when to call again; null: nothing is planned. For servers without the background worker, and for tests. Example: select rhythm.tick()';

@@ -1,0 +1,271 @@
+-- Control: result, wait, cancel, retry.
+--
+-- Locks: cancel takes a waiting task's row with SKIP LOCKED and never waits; retry takes the row of the archive and the
+-- key. A cancel of what somebody holds at the moment is recorded, and applied after the holder's commit.
+
+-- Requests to cancel; only ever inserted and deleted.
+create table rhythm.cancels (
+  execution_id uuid not null,
+  reason text,
+  at timestamptz not null
+);
+comment on table rhythm.cancels is 'Requests to cancel that are not yet done.';
+create index cancels_execution on rhythm.cancels (execution_id);
+
+-- Returns whether an execution that is not alive is in the archive; raises if it was never here or has been swept.
+create function rhythm._check_known(p_id uuid) returns void
+language plpgsql as $$
+begin
+  if not exists (select from rhythm.live l where l.id = p_id)
+    and not exists (select from rhythm.archive a where a.id = p_id and a.expires_on > rhythm._today())
+  then
+    perform rhythm._raise('RH301', format('execution %s does not exist', p_id), null,
+      'Check the id; finished executions are kept for the retention of their queue.');
+  end if;
+end
+$$;
+
+-- Gives state, result and error; no row: unknown.
+create function rhythm._result(p_id uuid) returns table (state text, result jsonb, error jsonb)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  return query select l.state::text, null::jsonb, null::jsonb from rhythm.live l where l.id = p_id;
+  if not found then
+    return query select a.state::text, a.result, a.error
+      from rhythm.archive a where a.id = p_id and a.expires_on > rhythm._today();
+  end if;
+end
+$$;
+
+create function rhythm.result(id uuid, out state text, out result jsonb, out error jsonb)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+begin
+  perform rhythm._check_given('id', result.id is not null);
+  select r.state, r.result, r.error into state, result, error from rhythm._result(result.id) r;
+  if state is null then
+    perform rhythm._check_known(result.id);
+  end if;
+end
+$$;
+comment on function rhythm.result(uuid) is
+'Gives the state of an execution, and its result or error when it has ended. Example: select * from rhythm.result(''0190a1b2-0000-7000-8000-000000000000'')';
+
+create function rhythm.wait(id uuid, timeout interval default '5s', out state text, out result jsonb, out error jsonb)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_until timestamptz;
+  v_left int;
+  v_parked bool;
+begin
+  perform rhythm._check_given('id', wait.id is not null), rhythm._check_given('timeout', wait.timeout is not null),
+    rhythm._check_duration('timeout', wait.timeout);
+  select r.state, r.result, r.error into state, result, error from rhythm._result(wait.id) r;
+  if state is null then
+    perform rhythm._check_known(wait.id);
+  end if;
+  if state in ('completed', 'failed', 'cancelled', 'timed_out') or wait.timeout = interval '0' then
+    return;
+  end if;
+  if not rhythm._sees_commits() then
+    perform rhythm._raise('RH201', 'wait cannot wait in a REPEATABLE READ or SERIALIZABLE transaction', null,
+      'Such a transaction never sees the end: use rhythm.result(id), or READ COMMITTED.');
+  end if;
+  v_until := clock_timestamp() + rhythm._wait_limit(wait.timeout);
+  v_parked := rhythm._park_result_begin(wait.id);
+  loop
+    select r.state, r.result, r.error into state, result, error from rhythm._result(wait.id) r;
+    exit when state is null or state in ('completed', 'failed', 'cancelled', 'timed_out');
+    v_left := (extract(epoch from v_until - clock_timestamp()) * 1000)::int;
+    exit when v_left <= 0;
+    if v_parked then
+      perform rhythm._park_wait(v_left);
+    else
+      perform pg_sleep(least(v_left, 50) / 1000.0);
+    end if;
+  end loop;
+  if v_parked then
+    perform rhythm._park_end();
+  end if;
+  if state is null then
+    perform rhythm._check_known(wait.id);
+  end if;
+end
+$$;
+comment on function rhythm.wait(uuid, interval) is
+'Waits until an execution has ended (at most 5 s in one call: call again), and gives what result gives; at the timeout the state of that moment. Example: select * from rhythm.wait(''0190a1b2-0000-7000-8000-000000000000'', ''5s'')';
+
+-- Ends tasks that wait and are to be cancelled, as far as their rows are free; gives whom to look at.
+create function rhythm._cancel_waiting(p_ids uuid[], p_reason text)
+returns table (id uuid, parent_id uuid, wake_group int)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_ids uuid[] := array(
+    select l.id from rhythm.live l
+    where l.id = any (p_ids) and l.kind = 'task' and l.state in ('pending', 'scheduled')
+    order by l.id for update skip locked);
+begin
+  return query
+  select * from rhythm._settle(v_ids, null, array_fill('cancelled'::rhythm.state, array[cardinality(v_ids)]), null,
+    array_fill(jsonb_build_object('name', 'CancelledError', 'message', p_reason), array[cardinality(v_ids)]));
+  delete from rhythm.cancels c where c.execution_id = any (v_ids);
+end
+$$;
+
+-- Looks again at tasks that somebody held when they were cancelled; those that run hear it from heartbeat.
+create function rhythm._apply_cancels(p_ids uuid[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_parents uuid[];
+  v_groups int[];
+begin
+  select array_agg(s.parent_id), array_agg(s.wake_group) into v_parents, v_groups
+  from (select array_agg(distinct c.execution_id) as ids, coalesce(c.reason, 'cancelled') as reason
+      from rhythm.cancels c where c.execution_id = any (p_ids) group by 2) c
+    cross join lateral rhythm._cancel_waiting(c.ids, c.reason) s
+  where s.parent_id is not null;
+  if v_parents is not null then
+    perform rhythm._mark(v_parents, v_groups, false);
+  end if;
+end
+$$;
+
+-- Cancels what a workflow has started and nobody has begun; what runs is told at its next heartbeat.
+create function rhythm._cancel_children(p_id uuid, p_reason text) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_ids uuid[] := array(select l.id from rhythm.live l where l.parent_id = p_id);
+begin
+  if v_ids = '{}' then
+    return;
+  end if;
+  perform from rhythm._cancel_waiting(v_ids, p_reason);
+  insert into rhythm.cancels (execution_id, reason, at)
+  select l.id, p_reason, rhythm._now() from rhythm.live l where l.id = any (v_ids);
+  insert into rhythm.runnable (root_id, execution_id)
+  select l.id, l.id from rhythm.live l where l.id = any (v_ids) and l.state in ('pending', 'scheduled', 'waiting');
+  if found then
+    perform rhythm._wake_steps(false);
+  end if;
+end
+$$;
+
+create function rhythm.cancel(id uuid, reason text default null) returns bool
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  v_live record;
+  v_reason text := coalesce(cancel.reason, 'cancelled');
+  v_ended bool;
+  v_parents uuid[];
+  v_groups int[];
+begin
+  perform rhythm._check_given('id', cancel.id is not null);
+  if octet_length(cancel.reason) > 10000 then
+    perform rhythm._raise('RH002', format('reason must have at most 10000 bytes, not %s', octet_length(cancel.reason)), null,
+      'Give a short reason.');
+  end if;
+  select l.kind, l.state, l.root_id, l.parent_id into v_live from rhythm.live l where l.id = cancel.id;
+  if not found then
+    perform rhythm._check_known(cancel.id);
+    return false;
+  end if;
+  if v_live.kind = 'task' then
+    select count(*) > 0, array_agg(s.parent_id) filter (where s.parent_id is not null),
+      array_agg(s.wake_group) filter (where s.parent_id is not null)
+    into v_ended, v_parents, v_groups
+    from rhythm._cancel_waiting(array[cancel.id], v_reason) s;
+    if v_parents is not null then
+      perform rhythm._advance(v_parents, v_groups);
+    end if;
+    if v_ended then
+      return true;
+    end if;
+    insert into rhythm.cancels (execution_id, reason, at) values (cancel.id, v_reason, rhythm._now());
+    -- Held by somebody just now: a claim (then heartbeat tells it), or a change that may leave it waiting.
+    insert into rhythm.runnable (root_id, execution_id)
+    select l.id, l.id from rhythm.live l where l.id = cancel.id and l.state <> 'running';
+    if found then
+      perform rhythm._wake_steps(true);
+    end if;
+    return true;
+  end if;
+  insert into rhythm.cancels (execution_id, reason, at) values (cancel.id, v_reason, rhythm._now());
+  insert into rhythm.history (execution_id, at, event, data)
+  values (cancel.id, rhythm._now(), 'cancel_requested', jsonb_build_object('reason', v_reason));
+  if v_live.state = 'scheduled' and rhythm._sees_commits() then
+    -- Its program has not begun: there is nothing to tell it.
+    perform from rhythm.live l where l.id = cancel.id and l.state = 'scheduled' for update skip locked;
+    if found then
+      perform rhythm._finish_workflow(cancel.id, 'cancelled', null, null);
+      return true;
+    end if;
+  end if;
+  perform rhythm._advance(array[cancel.id], array[null::int]);
+  return true;
+end
+$$;
+comment on function rhythm.cancel(uuid, text) is
+'Cancels: a task that waits ends, one that runs is told at its next heartbeat, a workflow gets a CancelledError at its await. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'')';
+
+create function rhythm.retry(id uuid) returns uuid
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_old rhythm.archive;
+  v_holder uuid;
+begin
+  perform rhythm._check_given('id', retry.id is not null);
+  delete from rhythm.archive a
+  where a.id = retry.id and a.expires_on > rhythm._today()
+    and (a.state in ('failed', 'timed_out') or (a.state = 'cancelled' and a.kind = 'task'))
+  returning a.* into v_old;
+  if v_old.id is null then
+    perform rhythm._check_known(retry.id);
+    perform rhythm._raise('RH302', format('execution %s is %s', retry.id, (select r.state from rhythm._result(retry.id) r)),
+      null, 'Only what has failed can be retried: failed or timed out, and cancelled tasks.');
+  end if;
+  if v_old.task_id is not null then
+    v_holder := (rhythm._take_keys(array[v_old.kind], array[v_old.name], array[v_old.task_id], array[v_old.id]))[1];
+    if v_holder <> v_old.id then
+      perform rhythm._raise('RH304', format('execution %s holds the task_id %L now', v_holder, left(v_old.task_id, 100)),
+        null, 'Look at the newer execution; there can be only one that is alive or completed.');
+    end if;
+  end if;
+  -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
+  insert into rhythm.live (id, seq, root_id, parent_id, definition_id, run_at, started_at, end_by, state, attempt, priority,
+    promise, wake_group, kind, name, queue, beat)
+  overriding system value
+  values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, null, v_old.started_at,
+    v_now + (v_old.end_by - greatest(v_old.created_at, v_old.run_at)),
+    case when v_old.kind = 'workflow' and exists (select from rhythm.saves s where s.id = v_old.id and s.save is not null)
+      then 'waiting'::rhythm.state else 'pending' end,
+    0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat);
+  insert into rhythm.payload (id, created_at, inputs, task_id, retry, trace, attributes, error)
+  values (v_old.id, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry, v_old.trace, v_old.attributes, v_old.error);
+  insert into rhythm.history (execution_id, at, event, data)
+  values (v_old.id, v_now, 'retried', jsonb_build_object('error', v_old.error));
+  if v_old.kind = 'task' then
+    perform rhythm._wake_queue(v_old.queue, 1);
+  else
+    perform rhythm._advance(array[v_old.id], array[null::int]);
+  end if;
+  if v_old.end_by is not null then
+    perform rhythm._wake_due(v_now + (v_old.end_by - greatest(v_old.created_at, v_old.run_at)));
+  end if;
+  return v_old.id;
+end
+$$;
+comment on function rhythm.retry(uuid) is
+'Lets a failed execution go on under its id: a task is claimable again, with all its attempts; a workflow goes on from its last await. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';

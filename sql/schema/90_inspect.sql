@@ -1,0 +1,115 @@
+-- What people and tools read: views over live and finished executions, queues, workers; the timeline of one execution.
+--
+-- Views run with the rights of their owner, so readers need none on the tables. No locks.
+
+create view rhythm.executions as
+select l.id, l.kind, l.name, d.version, l.queue, l.state::text as state, p.task_id, l.parent_id, l.root_id, p.inputs,
+  null::jsonb as result, p.error, l.attempt, l.priority, coalesce(p.attributes, '{}') as attributes, p.created_at,
+  l.run_at, l.started_at, null::timestamptz as finished_at,
+  coalesce(p.trace ->> 'traceId', split_part(p.trace ->> 'traceparent', '-', 2)) as trace_id, l.worker, l.lease_until,
+  case when l.kind = 'task' and l.state in ('pending', 'scheduled')
+      and not exists (select from rhythm.served_tasks t where t.name = l.name)
+    then format('no worker has ever served %L; known: %s', l.name, coalesce(
+      (select string_agg(quote_literal(t.name), ', ' order by t.name)
+        from (select s.name from rhythm.served_tasks s order by s.name limit 20) t), 'none'))
+  end as note
+from rhythm.live l
+join rhythm.payload p on p.id = l.id
+left join rhythm.definitions d on d.id = l.definition_id
+union all
+select a.id, a.kind, a.name, d.version, a.queue, a.state::text, a.task_id, a.parent_id, a.root_id, a.inputs,
+  a.result, a.error, a.attempt, a.priority, coalesce(a.attributes, '{}'), a.created_at,
+  a.run_at, a.started_at, a.finished_at,
+  coalesce(a.trace ->> 'traceId', split_part(a.trace ->> 'traceparent', '-', 2)), a.worker, null, null
+from rhythm.archive a
+left join rhythm.definitions d on d.id = a.definition_id
+where a.expires_on > (
+  select ((clock_timestamp() + c.shift) at time zone 'UTC')::date from rhythm.test_clock c);
+comment on view rhythm.executions is 'All executions, live and finished; note says why a task waits that nobody serves. Example: select id, name, state, note from rhythm.executions order by created_at desc limit 20';
+
+create view rhythm.queues as
+select q.name, s.paused_at is not null as paused, s.paused_at, s.paused_by, s.retention,
+  coalesce(l.pending, 0) as pending, coalesce(l.scheduled, 0) as scheduled, coalesce(l.running, 0) as running,
+  l.oldest_pending_at
+from (
+  select s.name from rhythm.queue_settings s
+  union select l.queue from rhythm.live l where l.kind = 'task'
+  union select t.queue from rhythm.served_tasks t where t.queue is not null
+) q
+left join rhythm.queue_settings s on s.name = q.name
+left join (
+  select l.queue, count(*) filter (where l.state = 'pending') as pending,
+    count(*) filter (where l.state = 'scheduled') as scheduled, count(*) filter (where l.state = 'running') as running,
+    min(coalesce(l.run_at, p.created_at)) filter (where l.state = 'pending') as oldest_pending_at
+  from rhythm.live l join rhythm.payload p on p.id = l.id where l.kind = 'task' group by l.queue
+) l on l.queue = q.name;
+comment on view rhythm.queues is 'Queues that have settings or live tasks, with their counts at this moment. Example: select name, pending, running from rhythm.queues';
+
+create view rhythm.workers as
+select w.name, w.tasks, w.registered_at, w.last_seen, coalesce(l.running, 0) as running
+from rhythm.worker_registry w
+left join (
+  select l.worker, count(*) as running from rhythm.live l where l.state = 'running' group by l.worker
+) l on l.worker = w.name;
+comment on view rhythm.workers is 'Workers that registered or claimed; last_seen is exact to ten seconds. Example: select name, last_seen, running from rhythm.workers';
+
+create view rhythm.logs as
+select h.execution_id as id, h.at, h.name as level, h.data #>> '{}' as message, h.seq
+from rhythm.history h where h.event = 'log';
+comment on view rhythm.logs is 'What workflows wrote with console.log. Example: select at, level, message from rhythm.logs where id = ''0190a1b2-0000-7000-8000-000000000000'' order by seq';
+
+create function rhythm.timeline(id uuid) returns table (at timestamptz, event text, name text, data jsonb)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+begin
+  perform rhythm._check_given('id', timeline.id is not null);
+  perform rhythm._check_known(timeline.id);
+  return query
+  with e as (
+    select x.* from (
+      select l.id, l.parent_id, l.kind, l.name, l.attempt, l.worker, p.created_at, l.started_at,
+        null::timestamptz as finished_at, l.state, p.error
+      from rhythm.live l join rhythm.payload p on p.id = l.id where l.id = timeline.id or l.parent_id = timeline.id
+      union all
+      select a.id, a.parent_id, a.kind, a.name, a.attempt, a.worker, a.created_at, a.started_at, a.finished_at, a.state,
+        a.error
+      from rhythm.archive a where (a.id = timeline.id or a.parent_id = timeline.id)
+    ) x
+  ), facts as (
+    select e.created_at as at, 0 as rank, 'created' as event, e.name, null::jsonb as data from e where e.id = timeline.id
+    union all
+    select e.started_at, 1, 'started', e.name,
+      case when e.kind = 'task' then jsonb_build_object('worker', e.worker, 'attempt', e.attempt) end
+    from e where e.id = timeline.id and e.started_at is not null
+    union all
+    select h.at, 2, h.event, h.name, h.data from rhythm.history h where h.execution_id = timeline.id
+    union all
+    select h.at, 2, 'task_' || h.event, e.name, h.data || jsonb_build_object('id', e.id)
+    from e join rhythm.history h on h.execution_id = e.id
+    where e.id <> timeline.id and h.event = 'attempt_failed'
+    union all
+    select e.created_at, 3, e.kind || '_created', e.name, jsonb_build_object('id', e.id) from e where e.id <> timeline.id
+    union all
+    select e.finished_at, 4, e.kind || '_' || e.state, e.name,
+      jsonb_strip_nulls(jsonb_build_object('id', e.id, 'attempt', e.attempt, 'error', e.error))
+    from e where e.id <> timeline.id and e.finished_at is not null
+    union all
+    select e.finished_at, 9, e.state::text, e.name, jsonb_strip_nulls(jsonb_build_object('error', e.error))
+    from e where e.id = timeline.id and e.finished_at is not null
+  )
+  select f.at, f.event, f.name, f.data from facts f order by f.at, f.rank;
+end
+$$;
+comment on function rhythm.timeline(uuid) is
+'Gives what happened to an execution, in order: started, children created and ended, failed attempts, timers, signals, log, end. Example: select * from rhythm.timeline(''0190a1b2-0000-7000-8000-000000000000'')';
+
+create function rhythm.version() returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select coalesce((select e.extversion from pg_extension e where e.extname = 'rhythm'), 'portable')
+    || ' (library ' || rhythm._library_version() || ')');
+end
+$$;
+comment on function rhythm.version() is
+'Gives the version of the schema and of the library; they may differ between a replaced library and ALTER EXTENSION rhythm UPDATE. Example: select rhythm.version()';
