@@ -1,4 +1,16 @@
-//! The Flow language.
+//! Flow, the language of Rhythm's workflows: a strict subset of JavaScript whose runs can be saved
+//! at every `await`. Pure Rust: no Postgres, no clock, no I/O.
+//!
+//! # Layout
+//! - `source`, `diagnostic`, `codes`: text, positions, and what is said about them
+//! - `parse` → `ast` → `check`: from text to a tree, with every error of a file at once
+//! - `input_type`: the declared type of `Inputs`
+//! - `compile` → `op`, `program`: from the tree to bytecode that is stored
+//! - `value`: values and their heap
+//! - `vm`: the machine; `limits`: what a step may use
+//! - `builtins`: everything that a program can name without declaring it
+//! - `snapshot`: a suspended run as bytes
+//! - `host`: the one seam to the world; `mock`: a host for tests
 #![forbid(unsafe_code)]
 
 pub mod ast;
@@ -11,6 +23,7 @@ pub mod error;
 pub mod host;
 pub mod input_type;
 pub mod limits;
+pub mod mock;
 pub mod nearest;
 pub mod op;
 pub mod parse;
@@ -19,3 +32,39 @@ mod snapshot;
 pub mod source;
 pub mod value;
 pub mod vm;
+
+pub use diagnostic::Diagnostic;
+pub use error::Fault;
+pub use limits::Limits;
+pub use program::Program;
+pub use source::Source;
+pub use vm::{ContextInfo, ExecutionError, Outcome, Start, Vm};
+
+/// What is known of a source after all checks.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Errors and warnings in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The compiled program; none if there was an error.
+    pub program: Option<Program>,
+}
+
+/// Parses, checks and compiles a source. Never fails: what is wrong stands in the diagnostics.
+#[must_use]
+pub fn check(source: &Source) -> Checked {
+    let (script, mut diagnostics) = parse::parse(source);
+    diagnostics.extend(check::check(&script, source));
+    let mut program = None;
+    if !diagnostics.iter().any(Diagnostic::is_error) {
+        match compile::compile(&script, source) {
+            Ok(compiled) => program = Some(compiled),
+            Err(too_large) => diagnostics.push(Diagnostic::new(
+                codes::Code::TooLarge,
+                too_large.span,
+                "the function has too many variables",
+            )),
+        }
+    }
+    diagnostic::sort(&mut diagnostics);
+    Checked { diagnostics, program }
+}

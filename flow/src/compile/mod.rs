@@ -62,6 +62,7 @@ pub(crate) fn compile(script: &Script, source: &Source) -> Result<Program, TooLa
         uses_sql: compiler.uses_sql,
         task_names,
         input_type: script.input_type.clone(),
+        hash: 0,
     };
     // The compiler names only builtins that it found in the registry and makes balanced code.
     let linked = program.link();

@@ -60,11 +60,15 @@ impl Program {
     /// A hash of the program's bytes: equal programs have equal hashes on every machine.
     #[must_use]
     pub fn content_hash(&self) -> u64 {
-        // FNV-1a: enough to tell versions apart; nobody gains from a collision with himself.
-        self.encode().iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
-        })
+        self.hash
     }
+}
+
+/// FNV-1a: enough to tell versions apart; nobody gains from a collision with himself.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+    })
 }
 
 fn write_texts(out: &mut Writer, texts: &[String]) {
@@ -128,8 +132,17 @@ fn read_program(input: &mut Reader<'_>) -> Option<Program> {
         })
         .collect::<Option<_>>()?;
     let functions = (0..input.count()?).map(|_| read_function(input)).collect::<Option<_>>()?;
-    let resolved = Vec::new();
-    Some(Program { file, functions, consts, globals, resolved, uses_sql, task_names, input_type })
+    Some(Program {
+        file,
+        functions,
+        consts,
+        globals,
+        resolved: Vec::new(),
+        uses_sql,
+        task_names,
+        input_type,
+        hash: 0,
+    })
 }
 
 fn read_function(input: &mut Reader<'_>) -> Option<Func> {

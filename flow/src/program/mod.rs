@@ -103,6 +103,8 @@ pub struct Program {
     pub(crate) uses_sql: bool,
     pub(crate) task_names: Vec<String>,
     pub(crate) input_type: Option<crate::input_type::InputType>,
+    /// Of the encoded form; made by `link`.
+    pub(crate) hash: u64,
 }
 
 impl Program {
@@ -133,7 +135,9 @@ impl Program {
     /// Looks up the builtins and checks every number in the code.
     pub(crate) fn link(&mut self) -> Result<(), Fault> {
         self.resolved = self.globals.iter().map(|path| resolve(path)).collect::<Result<_, _>>()?;
-        verify::verify(self)
+        verify::verify(self)?;
+        self.hash = encode::hash(&self.encode());
+        Ok(())
     }
 
     /// The instructions of all functions as text, for tests and for people.

@@ -1,19 +1,55 @@
-//! The state of a run as bytes.
+//! A suspended run as bytes: what can be reached from the promises that the host will settle.
+//!
+//! Strings come first, then all other bodies in the order in which they are found, each naming
+//! others by number. Nothing recurses. The version stands in front; readers of old ones stay.
 
-use crate::error::Fault;
-use crate::limits::Limits;
-use crate::program::Program;
-use crate::value::Heap;
-use crate::vm::state::State;
+mod read;
+mod write;
 
-/// Reads a save.
-pub(crate) fn load(program: &Program, save: &[u8], limits: Limits) -> Result<(Heap, State), Fault> {
-    let _ = (program, save, limits);
-    Err(Fault::NotOurs("save"))
+pub(crate) use read::load;
+pub(crate) use write::save;
+
+const MAGIC: &[u8] = b"FLOWSAVE";
+const VERSION: u64 = 1;
+
+/// The kinds of value. Only ever append.
+mod tag {
+    pub(super) const UNDEFINED: u8 = 0;
+    pub(super) const NULL: u8 = 1;
+    pub(super) const FALSE: u8 = 2;
+    pub(super) const TRUE: u8 = 3;
+    pub(super) const INTEGER: u8 = 4;
+    pub(super) const DOUBLE: u8 = 5;
+    pub(super) const EMPTY: u8 = 6;
+    pub(super) const STRING: u8 = 7;
+    pub(super) const OBJECT: u8 = 8;
+    pub(super) const VARIABLE: u8 = 9;
 }
 
-/// Writes what is reachable; none if it is more than `limit` bytes.
-pub(crate) fn save(program: &Program, heap: &Heap, state: &State, limit: usize) -> Option<Vec<u8>> {
-    let _ = (program, heap, state, limit);
-    None
+/// The kinds of body. Only ever append.
+mod kind {
+    pub(super) const OBJECT: u8 = 0;
+    pub(super) const ARRAY: u8 = 1;
+    pub(super) const CLOSURE: u8 = 2;
+    pub(super) const NATIVE: u8 = 3;
+    pub(super) const NAMESPACE: u8 = 4;
+    pub(super) const VARIABLE: u8 = 5;
+    pub(super) const PROMISE: u8 = 6;
+    pub(super) const COROUTINE: u8 = 7;
+    pub(super) const AGGREGATE: u8 = 8;
+    pub(super) const ERROR: u8 = 9;
+    pub(super) const DATE: u8 = 10;
+    pub(super) const MAP: u8 = 11;
+    pub(super) const SET: u8 = 12;
+    pub(super) const ITERATOR: u8 = 13;
+}
+
+/// The kinds of reaction. Only ever append.
+mod reaction {
+    pub(super) const AWAIT: u8 = 0;
+    pub(super) const THEN: u8 = 1;
+    pub(super) const FINALLY: u8 = 2;
+    pub(super) const PASS: u8 = 3;
+    pub(super) const FORWARD: u8 = 4;
+    pub(super) const ELEMENT: u8 = 5;
 }

@@ -1,0 +1,123 @@
+//! A host for tests and for `rhythm test`: a virtual clock, and lists of what the program asked for.
+//!
+//! It decides nothing: whoever drives the run looks at the lists and settles the promises.
+
+use std::collections::BTreeMap;
+
+use crate::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCall};
+
+/// A host that remembers.
+#[derive(Debug, Default)]
+pub struct MockHost {
+    /// The virtual clock, in milliseconds since 1970.
+    pub now_ms: f64,
+    /// Tasks that were started and not taken yet.
+    pub tasks: Vec<(PromiseId, TaskCall)>,
+    /// Timers that were started and not taken yet, with their due time.
+    pub timers: Vec<(PromiseId, f64)>,
+    /// Waits for signals that were not taken yet, with name and due time.
+    pub signals: Vec<(PromiseId, String, Option<f64>)>,
+    /// What `Context.set` published, as JSON text.
+    pub attributes: BTreeMap<String, String>,
+    /// The log: level and line.
+    pub logs: Vec<(&'static str, String)>,
+    /// The groups of `await_all`.
+    pub groups: Vec<Vec<PromiseId>>,
+    /// What `Sql.query` was asked.
+    pub queries: Vec<(String, String)>,
+    /// Answers of `Sql.query` as JSON text, first come first served.
+    pub rows: Vec<Result<String, CallError>>,
+    /// How often the VM asked for interrupts.
+    pub ticks: u64,
+    /// What `tick` says once, if anything.
+    pub interrupt: Option<Interrupt>,
+    /// The seed of `Math.random` and of ids.
+    pub seed: u64,
+}
+
+impl MockHost {
+    /// Takes the timer that is due first, and moves the clock there.
+    pub fn next_timer(&mut self) -> Option<PromiseId> {
+        let first = (0..self.timers.len()).min_by(|a, b| {
+            let key = |at: &usize| (self.timers[*at].1, self.timers[*at].0);
+            key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
+        })?;
+        let (promise, due) = self.timers.remove(first);
+        self.now_ms = self.now_ms.max(due);
+        Some(promise)
+    }
+
+    fn number(&mut self) -> u64 {
+        // SplitMix64: any sequence will do, as long as it is always the same one.
+        self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.seed;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl Host for MockHost {
+    fn now_ms(&mut self) -> f64 {
+        self.now_ms
+    }
+
+    fn random(&mut self) -> f64 {
+        (self.number() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn uuid(&mut self) -> String {
+        let (a, b) = (self.number(), self.number());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xFFFF,
+            a & 0xFFF,
+            b >> 52,
+            b & 0xFFFF_FFFF_FFFF
+        )
+    }
+
+    fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
+        self.tasks.push((promise, call));
+        Ok(())
+    }
+
+    fn start_timer(&mut self, promise: PromiseId, due_ms: f64) -> Result<(), HostError> {
+        self.timers.push((promise, due_ms));
+        Ok(())
+    }
+
+    fn next_signal(
+        &mut self,
+        promise: PromiseId,
+        name: &str,
+        due_ms: Option<f64>,
+    ) -> Result<(), HostError> {
+        self.signals.push((promise, name.to_owned(), due_ms));
+        Ok(())
+    }
+
+    fn await_all(&mut self, _group: u32, promises: &[PromiseId]) {
+        self.groups.push(promises.to_vec());
+    }
+
+    fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
+        self.queries.push((text.to_owned(), params.to_owned()));
+        if self.rows.is_empty() { Ok("[]".to_owned()) } else { self.rows.remove(0) }
+    }
+
+    fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {
+        self.attributes.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    fn log(&mut self, level: &'static str, message: &str) {
+        self.logs.push((level, message.to_owned()));
+    }
+
+    fn tick(&mut self) -> Result<(), Interrupt> {
+        self.ticks += 1;
+        self.interrupt.take().map_or(Ok(()), Err)
+    }
+}
