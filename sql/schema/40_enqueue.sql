@@ -168,37 +168,45 @@ comment on type rhythm.new_execution is 'Argument of rhythm._create.';
 create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz) returns void
 language plpgsql as $$
 #variable_conflict use_column
+declare
+  v_queues text[];
+  v_ready int[];
+  v_due timestamptz;
 begin
-  perform case when w.ready > 0 then rhythm._wake_queue(w.queue, w.ready::int) end,
-    case when w.due is not null then rhythm._wake_due(w.due) end
+  with n as materialized (
+    select i.id, i.kind, i.name, i.inputs, i.task_id, i.priority, i.run_at, i.retry, i.trace, i.definition_id,
+      coalesce(i.root_id, i.id) as root_id, i.parent_id, i.promise, i.wake_group,
+      coalesce(i.queue, t.queue, 'default') as queue,
+      coalesce(i.run_at > p_now, false) as later,
+      greatest(p_now, i.run_at) + i.start_timeout as start_by,
+      greatest(p_now, i.run_at) + coalesce(i.timeout, t.timeout) as end_by,
+      coalesce(i.heartbeat_timeout, t.heartbeat_timeout) as beat
+    from unnest(p_items) with ordinality as i (id, kind, name, inputs, queue, task_id, priority, run_at, retry, timeout,
+      start_timeout, heartbeat_timeout, trace, definition_id, root_id, parent_id, promise, wake_group, at)
+    left join rhythm.served_tasks t on t.name = i.name and i.kind = 'task'
+    order by i.at
+  ), hot as (
+    insert into rhythm.live (id, root_id, parent_id, definition_id, run_at, started_at, start_by, end_by, state, priority,
+      promise, wake_group, kind, name, queue, beat)
+    select n.id, n.root_id, n.parent_id, n.definition_id, n.run_at,
+      case when n.kind = 'workflow' and not n.later then p_now end, n.start_by, n.end_by,
+      case when n.later then 'scheduled'::rhythm.state else 'pending' end, n.priority, n.promise, n.wake_group, n.kind,
+      n.name, n.queue, n.beat
+    from n
+  ), cold as (
+    insert into rhythm.payload (id, created_at, inputs, task_id, retry, trace)
+    select n.id, p_now, n.inputs, n.task_id, n.retry, n.trace from n
+  )
+  select array_agg(w.queue), array_agg(w.ready), min(w.due) into v_queues, v_ready, v_due
   from (
-    with n as materialized (
-      select i.id, i.kind, i.name, i.inputs, i.task_id, i.priority, i.run_at, i.retry, i.trace, i.definition_id,
-        coalesce(i.root_id, i.id) as root_id, i.parent_id, i.promise, i.wake_group,
-        coalesce(i.queue, t.queue, 'default') as queue,
-        coalesce(i.run_at > p_now, false) as later,
-        greatest(p_now, i.run_at) + i.start_timeout as start_by,
-        greatest(p_now, i.run_at) + coalesce(i.timeout, t.timeout) as end_by,
-        coalesce(i.heartbeat_timeout, t.heartbeat_timeout) as beat
-      from unnest(p_items) with ordinality as i (id, kind, name, inputs, queue, task_id, priority, run_at, retry, timeout,
-        start_timeout, heartbeat_timeout, trace, definition_id, root_id, parent_id, promise, wake_group, at)
-      left join rhythm.served_tasks t on t.name = i.name and i.kind = 'task'
-      order by i.at
-    ), hot as (
-      insert into rhythm.live (id, root_id, parent_id, definition_id, run_at, start_by, end_by, state, priority, promise,
-        wake_group, kind, name, queue, beat)
-      select n.id, n.root_id, n.parent_id, n.definition_id, n.run_at, n.start_by, n.end_by,
-        case when n.later then 'scheduled'::rhythm.state else 'pending' end, n.priority, n.promise, n.wake_group, n.kind,
-        n.name, n.queue, n.beat
-      from n
-    ), cold as (
-      insert into rhythm.payload (id, created_at, inputs, task_id, retry, trace)
-      select n.id, p_now, n.inputs, n.task_id, n.retry, n.trace from n
-    )
     select n.queue, count(*) filter (where n.kind = 'task' and not n.later) as ready,
       min(least(case when n.later then n.run_at end, n.start_by, n.end_by)) as due
     from n group by n.queue
   ) w;
+  perform rhythm._wake_queue(w.queue, w.ready) from unnest(v_queues, v_ready) w (queue, ready) where w.ready > 0;
+  if v_due is not null then
+    perform rhythm._wake_due(v_due);
+  end if;
 end
 $$;
 

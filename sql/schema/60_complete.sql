@@ -147,6 +147,23 @@ $$;
 comment on function rhythm.fail(uuid, bigint, jsonb, interval, bool) is
 'Ends an attempt with an error: the task is retried after a backoff (or retry_in), or has failed when its attempts are used up or the error is not retryable. Gives the new state; null: lease lost, nothing changed. Example: select rhythm.fail(''0190a1b2-0000-7000-8000-000000000000'', 42, ''{"name": "IOError", "message": "disk full"}'')';
 
+-- Gives leases back: the tasks are pending at once, and the attempt does not count.
+create function rhythm._release(p_ids uuid[], p_tokens bigint[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  with mine as materialized (
+    select l.id from rhythm.live l join unnest(p_ids, p_tokens) o (id, token) on l.id = o.id
+    where l.token = o.token and l.state = 'running' order by l.id for update of l
+  )
+  update rhythm.live l set state = 'pending', token = null, lease_until = null, attempt = l.attempt - 1
+  from mine where l.id = mine.id;
+  perform rhythm._apply_cancels(p_ids);
+  perform rhythm._wake_queue(l.queue, count(*)::int)
+  from rhythm.live l where l.id = any (p_ids) and l.state = 'pending' group by l.queue;
+end
+$$;
+
 create function rhythm.finish(worker text, outcomes jsonb, queues text[] default null, max int default 0,
   wait interval default '0', lease interval default '60s')
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
@@ -169,6 +186,8 @@ declare
   v_groups int[];
   v_bad_parents uuid[];
   v_bad_groups int[];
+  v_released uuid[];
+  v_released_tokens bigint[];
 begin
   perform rhythm._check_claim(finish.worker, v_queues, finish.max, finish.wait, finish.lease);
   if jsonb_typeof(finish.outcomes) is distinct from 'array' then
@@ -177,20 +196,26 @@ begin
       'Give [{"id": "...", "token": "...", "result": 1}, {"id": "...", "token": "...", "error": {"name": "E", "message": "m"}}].');
   end if;
   begin
-    select array_agg(o.id) filter (where o.error is null), array_agg(o.token) filter (where o.error is null),
-      array_agg(coalesce(o.result, 'null')) filter (where o.error is null),
+    select array_agg(o.id) filter (where o.good), array_agg(o.token) filter (where o.good),
+      array_agg(coalesce(o.result, 'null')) filter (where o.good),
       array_agg(o.id) filter (where o.error is not null), array_agg(o.token) filter (where o.error is not null),
       array_agg(rhythm._check_error(o.error)) filter (where o.error is not null),
       array_agg(o.retry_in) filter (where o.error is not null),
-      array_agg(coalesce(o.retryable, true)) filter (where o.error is not null)
-    into v_ids, v_tokens, v_results, v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable
-    from jsonb_to_recordset(finish.outcomes)
-      as o (id uuid, token bigint, result jsonb, error jsonb, retry_in interval, retryable bool);
+      array_agg(coalesce(o.retryable, true)) filter (where o.error is not null),
+      array_agg(o.id) filter (where o.released), array_agg(o.token) filter (where o.released)
+    into v_ids, v_tokens, v_results, v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable, v_released, v_released_tokens
+    from (
+      select r.*, r.error is null and r.release is not true as good, r.error is null and r.release is true as released
+      from jsonb_to_recordset(finish.outcomes)
+        as r (id uuid, token bigint, result jsonb, error jsonb, retry_in interval, retryable bool, release bool)
+    ) o;
   exception when data_exception then
     perform rhythm._raise('RH003', 'an outcome has a value of the wrong type', sqlerrm || '.',
       'id is a uuid, token an integer or a string of digits, retry_in an interval such as "5 seconds".');
   end;
-  if array_position(v_ids || v_bad, null) is not null or array_position(v_tokens || v_bad_tokens, null) is not null then
+  if array_position(v_ids || v_bad || v_released, null) is not null
+    or array_position(v_tokens || v_bad_tokens || v_released_tokens, null) is not null
+  then
     perform rhythm._raise('RH003', 'an outcome lacks its id or token', null, 'Give back the id and token of the claim.');
   end if;
   if v_ids is not null then
@@ -204,6 +229,9 @@ begin
     from rhythm._fail(v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable) f
     where f.parent_id is not null;
   end if;
+  if v_released is not null then
+    perform rhythm._release(v_released, v_released_tokens);
+  end if;
   if v_parents is not null or v_bad_parents is not null then
     perform rhythm._advance(v_parents || v_bad_parents, v_groups || v_bad_groups);
   end if;
@@ -213,4 +241,4 @@ begin
 end
 $$;
 comment on function rhythm.finish(text, jsonb, text[], int, interval, interval) is
-'Completes and fails a batch, steps the workflows that await it, and claims the next tasks, in one round trip. Outcomes whose lease is lost change nothing. Example: select * from rhythm.finish(''w1'', ''[{"id": "0190a1b2-0000-7000-8000-000000000000", "token": "42", "result": 1}]'', ''{default}'', max => 10)';
+'Completes and fails a batch, steps the workflows that await it, and claims the next tasks, in one round trip. An outcome {id, token, release: true} gives a lease back without counting the attempt. Outcomes whose lease is lost change nothing. Example: select * from rhythm.finish(''w1'', ''[{"id": "0190a1b2-0000-7000-8000-000000000000", "token": "42", "result": 1}]'', ''{default}'', max => 10)';

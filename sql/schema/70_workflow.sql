@@ -279,7 +279,7 @@ declare
   v_settled bool := false;
   v_timeout text;
 begin
-  select l into v_parent from rhythm.live l where l.id = p_id;
+  select l.* into v_parent from rhythm.live l where l.id = p_id;
   select p.trace into v_trace from rhythm.payload p where p.id = p_id;
   begin
     v_items := array(select rhythm._read_child(e, v_parent, v_trace, v_now)
@@ -336,8 +336,12 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_one record;
+  v_items jsonb;
   v_count int := 0;
 begin
+  if not exists (select from rhythm.deferred_starts) then
+    return 0;
+  end if;
   delete from rhythm.deferred_starts d where not exists (select from rhythm.saves s where s.id = d.execution_id)
     and not exists (select from rhythm.live l where l.id = d.execution_id);
   for v_one in
@@ -349,8 +353,11 @@ begin
     with taken as (
       delete from rhythm.deferred_starts d where d.execution_id = v_one.id returning d.seq, d.item
     )
-    select v_count + count(*) into v_count
-    from (select rhythm._start_children(v_one.id, jsonb_agg(t.item order by t.seq)) from taken t) x;
+    select jsonb_agg(t.item order by t.seq) into v_items from taken t;
+    if rhythm._start_children(v_one.id, v_items) then
+      perform rhythm._mark(array[v_one.id], array[null::int], false);
+    end if;
+    v_count := v_count + 1;
   end loop;
   return v_count;
 end
@@ -430,7 +437,7 @@ begin
   if cardinality(p_taken) > 0 then
     delete from rhythm.events e where e.execution_id = p_id and e.seq = any (p_taken);
   end if;
-  update rhythm.live l set state = 'waiting', started_at = coalesce(l.started_at, rhythm._now()), attempt = 1
+  update rhythm.live l set state = 'waiting', attempt = 1
   where l.id = p_id and l.state = 'pending';
   delete from rhythm.cancels c where c.execution_id = p_id;
   if found then
@@ -461,8 +468,6 @@ begin
     v_error := coalesce(case when p_error ->> 'name' = 'CancelledError' then p_error end,
       jsonb_build_object('name', 'CancelledError', 'message', coalesce(v_reason, 'cancelled')));
   end if;
-  update rhythm.live l set started_at = coalesce(l.started_at, rhythm._now()), attempt = 1
-  where l.id = p_id and l.started_at is null;
   v_watching := array(
     select s.parent_id from rhythm._settle(array[p_id], null, array[v_state],
       array[case when v_state = 'completed' then coalesce(p_result, 'null') end], array[v_error]) s

@@ -15,17 +15,17 @@ create index timers_due on rhythm.timers (due_at);
 create function rhythm._start_timers(p_id uuid, p_timers jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column
+declare
+  v_due timestamptz;
 begin
-  perform rhythm._wake_due(w.due_at)
-  from (
-    with t as (
-      insert into rhythm.timers (execution_id, promise, due_at)
-      select p_id, (e ->> 'promise')::int, to_timestamp(least((e ->> 'due_ms')::float8, 9e12) / 1000)
-      from jsonb_array_elements(p_timers) e
-      returning due_at
-    )
-    select min(t.due_at) as due_at from t
-  ) w;
+  with t as (
+    insert into rhythm.timers (execution_id, promise, due_at)
+    select p_id, (e ->> 'promise')::int, to_timestamp(least((e ->> 'due_ms')::float8, 9e12) / 1000)
+    from jsonb_array_elements(p_timers) e
+    returning due_at
+  )
+  select min(t.due_at) into v_due from t;
+  perform rhythm._wake_due(v_due);
 end
 $$;
 
@@ -72,7 +72,9 @@ begin
     select l.id from rhythm.live l where l.state = 'scheduled' and l.run_at <= v_now
     order by l.run_at limit p_max for update skip locked
   ), up as (
-    update rhythm.live l set state = 'pending' from due d where l.id = d.id returning l.id, l.kind, l.queue
+    update rhythm.live l set state = 'pending', started_at = case when l.kind = 'workflow' then v_now else l.started_at end
+    from due d where l.id = d.id
+    returning l.id, l.kind, l.queue
   ), woken as (
     select rhythm._wake_queue(w.queue, w.n::int)
     from (select u.queue, count(*) as n from up u where u.kind = 'task' group by u.queue) w
@@ -258,7 +260,9 @@ begin
     next_due := least(next_due, clock_timestamp() + interval '100 milliseconds');
   end if;
   -- What is due and was skipped is locked by somebody.
-  next_due := greatest(next_due, clock_timestamp() + interval '5 milliseconds');
+  if next_due is not null then
+    next_due := greatest(next_due, clock_timestamp() + interval '5 milliseconds');
+  end if;
 end
 $$;
 

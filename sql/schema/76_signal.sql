@@ -28,18 +28,19 @@ create index signal_waits_due on rhythm.signal_waits (due_at) where due_at is no
 create function rhythm._await_signals(p_id uuid, p_waits jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column
+declare
+  v_due timestamptz;
 begin
-  perform rhythm._wake_due(n.due_at)
-  from (
-    with w as (
-      insert into rhythm.signal_waits (execution_id, promise, name, due_at)
-      select p_id, (e ->> 'promise')::int, e ->> 'name', to_timestamp(least((e ->> 'due_ms')::float8, 9e12) / 1000)
-      from jsonb_array_elements(p_waits) e
-      returning due_at
-    )
-    select min(w.due_at) as due_at from w
-  ) n
-  where n.due_at is not null;
+  with w as (
+    insert into rhythm.signal_waits (execution_id, promise, name, due_at)
+    select p_id, (e ->> 'promise')::int, e ->> 'name', to_timestamp(least((e ->> 'due_ms')::float8, 9e12) / 1000)
+    from jsonb_array_elements(p_waits) e
+    returning due_at
+  )
+  select min(w.due_at) into v_due from w;
+  if v_due is not null then
+    perform rhythm._wake_due(v_due);
+  end if;
 end
 $$;
 

@@ -80,7 +80,7 @@ begin
     select e.created_at as at, 0 as rank, 'created' as event, e.name, null::jsonb as data from e where e.id = timeline.id
     union all
     select e.started_at, 1, 'started', e.name,
-      case when e.kind = 'task' then jsonb_build_object('worker', e.worker, 'attempt', e.attempt) end
+      case when e.worker is not null then jsonb_build_object('worker', e.worker, 'attempt', e.attempt) end
     from e where e.id = timeline.id and e.started_at is not null
     union all
     select h.at, 2, h.event, h.name, h.data from rhythm.history h where h.execution_id = timeline.id
