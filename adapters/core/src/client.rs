@@ -1,6 +1,8 @@
 //! One method for each public SQL function, with its name, in the order of `sql/schema`; then the
 //! reads of the views. Every call is one round trip, and leaves nothing in its session.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,10 @@ use crate::rows::{
 
 /// How many calls of a client that `connect` made may be in flight at once.
 const SESSIONS: usize = 4;
+
+/// What `claimed` reads. How long the lease holds is asked of the server, whose clock may differ.
+const CLAIMED: &str = "id, token, name, queue, inputs::text, attempt, trace::text, \
+                       extract(epoch from lease_until - clock_timestamp())::float8";
 
 /// A value with its type: nothing is prepared, so that any pooler will do.
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -144,9 +150,13 @@ impl Client {
     ) -> Result<Uuid> {
         let sql = "select rhythm.enqueue($1, $2::jsonb, queue => $3, task_id => $4, \
                    priority => $5, delay => make_interval(secs => $6), run_at => $7, \
-                   retry => $8::jsonb, timeout => make_interval(secs => $9))";
+                   retry => $8::jsonb, timeout => make_interval(secs => $9), \
+                   start_timeout => make_interval(secs => $10), \
+                   heartbeat_timeout => make_interval(secs => $11), trace => $12::jsonb)";
         let (delay, timeout) = (seconds(options.delay), seconds(options.timeout));
-        let parameters: [Parameter<'_>; 9] = [
+        let start_timeout = seconds(options.start_timeout);
+        let heartbeat_timeout = seconds(options.heartbeat_timeout);
+        let parameters: [Parameter<'_>; 12] = [
             (&name, Type::TEXT),
             (&inputs, Type::TEXT),
             (&options.queue, Type::TEXT),
@@ -156,6 +166,9 @@ impl Client {
             (&options.run_at, Type::TIMESTAMPTZ),
             (&options.retry, Type::TEXT),
             (&timeout, Type::FLOAT8),
+            (&start_timeout, Type::FLOAT8),
+            (&heartbeat_timeout, Type::FLOAT8),
+            (&options.trace, Type::TEXT),
         ];
         Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }
@@ -167,12 +180,20 @@ impl Client {
         inputs: &str,
         options: &StartOptions,
     ) -> Result<Uuid> {
-        let sql = "select rhythm.start($1, $2::jsonb, task_id => $3, queue => $4)";
-        let parameters: [Parameter<'_>; 4] = [
+        let sql = "select rhythm.start($1, $2::jsonb, task_id => $3, queue => $4, \
+                   priority => $5, delay => make_interval(secs => $6), run_at => $7, \
+                   timeout => make_interval(secs => $8), trace => $9::jsonb)";
+        let (delay, timeout) = (seconds(options.delay), seconds(options.timeout));
+        let parameters: [Parameter<'_>; 9] = [
             (&workflow, Type::TEXT),
             (&inputs, Type::TEXT),
             (&options.task_id, Type::TEXT),
             (&options.queue, Type::TEXT),
+            (&options.priority, Type::INT4),
+            (&delay, Type::FLOAT8),
+            (&options.run_at, Type::TIMESTAMPTZ),
+            (&timeout, Type::FLOAT8),
+            (&options.trace, Type::TEXT),
         ];
         Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }
@@ -206,9 +227,28 @@ impl Client {
         lease: Duration,
         tasks: Option<&[String]>,
     ) -> Result<Vec<Claimed>> {
-        let sql = "select id, token, name, queue, inputs::text, attempt, trace::text \
-                   from rhythm.claim($1, $2, $3, make_interval(secs => $4), \
-                   make_interval(secs => $5), $6)";
+        let never = std::future::pending();
+        self.claim_until(worker, queues, max, wait, lease, tasks, never)
+            .await
+    }
+
+    /// The same, but the wait is cut short when `stop` ends. What was claimed by then is returned;
+    /// a claim that was cut short is an error (57014).
+    #[allow(clippy::too_many_arguments, reason = "the SQL function has them")]
+    pub async fn claim_until(
+        &self,
+        worker: &str,
+        queues: &[String],
+        max: i32,
+        wait: Duration,
+        lease: Duration,
+        tasks: Option<&[String]>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Vec<Claimed>> {
+        let sql = format!(
+            "select {CLAIMED} from rhythm.claim($1, $2, $3, make_interval(secs => $4), \
+             make_interval(secs => $5), $6)"
+        );
         let (wait, lease) = (wait.as_secs_f64(), lease.as_secs_f64());
         let parameters: [Parameter<'_>; 6] = [
             (&worker, Type::TEXT),
@@ -218,14 +258,28 @@ impl Client {
             (&lease, Type::FLOAT8),
             (&tasks, Type::TEXT_ARRAY),
         ];
-        self.rows(sql, &parameters)
-            .await?
-            .iter()
-            .map(claimed)
-            .collect()
+        let loan = self.pool.lend().await?;
+        let (rows, stopped) = {
+            let mut call = pin!(loan.session()?.query_typed(&sql, &parameters));
+            tokio::select! {
+                rows = &mut call => (rows, false),
+                () = stop => {
+                    loan.cancel().await;
+                    (call.await, true)
+                }
+            }
+        };
+        if stopped {
+            // The request to cancel may arrive late, and must not hit another call.
+            loan.discard();
+        } else {
+            loan.give_back();
+        }
+        let rows = rows?;
+        rows.iter().map(claimed).collect()
     }
 
-    /// Prolongs leases. The answers come in any order.
+    /// Prolongs leases. The answers have the order of the ids.
     pub async fn heartbeat(
         &self,
         ids: &[Uuid],
@@ -289,9 +343,10 @@ impl Client {
         wait: Duration,
         lease: Duration,
     ) -> Result<Vec<Claimed>> {
-        let sql = "select id, token, name, queue, inputs::text, attempt, trace::text \
-                   from rhythm.finish($1, $2::jsonb, $3, $4, make_interval(secs => $5), \
-                   make_interval(secs => $6))";
+        let sql = format!(
+            "select {CLAIMED} from rhythm.finish($1, $2::jsonb, $3, $4, \
+             make_interval(secs => $5), make_interval(secs => $6))"
+        );
         let (wait, lease) = (wait.as_secs_f64(), lease.as_secs_f64());
         let parameters: [Parameter<'_>; 6] = [
             (&worker, Type::TEXT),
@@ -301,7 +356,7 @@ impl Client {
             (&wait, Type::FLOAT8),
             (&lease, Type::FLOAT8),
         ];
-        self.rows(sql, &parameters)
+        self.rows(&sql, &parameters)
             .await?
             .iter()
             .map(claimed)
@@ -451,8 +506,8 @@ impl Client {
 
     /// All workers that were seen lately.
     pub async fn workers(&self) -> Result<Vec<WorkerInfo>> {
-        let sql =
-            "select name, tasks, running::bigint, last_seen from rhythm.workers order by name";
+        let sql = "select name, coalesce(tasks, '{}'), running::bigint, last_seen \
+                   from rhythm.workers order by name";
         self.rows(sql, &[])
             .await?
             .iter()
@@ -497,6 +552,7 @@ fn claimed(row: &Row) -> Result<Claimed> {
         inputs: row.try_get(4)?,
         attempt: row.try_get(5)?,
         trace: row.try_get(6)?,
+        lease_left: Duration::try_from_secs_f64(row.try_get(7)?).unwrap_or_default(),
     })
 }
 

@@ -98,6 +98,21 @@ impl Loan<'_> {
             .ok_or_else(|| Error::new(ErrorKind::Connection, "the session was given back"))
     }
 
+    /// Asks the server to end the call that is under way.
+    pub(crate) async fn cancel(&self) {
+        if let Ok(session) = self.session()
+            && let Ok(tls) = tls::connector(&self.pool.config)
+        {
+            // Should the server not be told, the call ends by itself.
+            let _ = session.cancel_token().cancel_query(tls).await;
+        }
+    }
+
+    /// The call is over, and the session shall serve no other.
+    pub(crate) fn discard(mut self) {
+        self.session = None;
+    }
+
     /// The call is over: the session may serve the next one, unless it broke.
     pub(crate) fn give_back(mut self) {
         if let Some(session) = self.session.take().filter(|session| !session.is_closed())

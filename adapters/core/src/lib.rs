@@ -7,6 +7,7 @@
 //! - `client`: one method for each SQL function, same names; reads of the views.
 //! - `rows`: what they answer with. `time`: points in time as text.
 //! - `error`: kinds of errors by SQLSTATE.
+//! - `worker`: claims tasks, runs their handlers, hands in what came of it.
 //! - `config`: connection strings and environment as libpq reads them. `tls`, `connect`: sessions.
 
 mod client;
@@ -16,6 +17,7 @@ mod error;
 mod rows;
 pub mod time;
 mod tls;
+pub mod worker;
 
 pub use client::Client;
 pub use config::Config;

@@ -115,8 +115,14 @@ pub struct EnqueueOptions {
     pub run_at: Option<SystemTime>,
     /// JSON text with `maxAttempts`, `initial`, `backoff`, `max`, `jitter`.
     pub retry: Option<String>,
-    /// How long one attempt may take.
+    /// How long it may take in all.
     pub timeout: Option<Duration>,
+    /// How long it may wait for a worker.
+    pub start_timeout: Option<Duration>,
+    /// How long its handler may be silent.
+    pub heartbeat_timeout: Option<Duration>,
+    /// The trace context to hand on, as JSON text.
+    pub trace: Option<String>,
 }
 
 /// How to start a workflow; what is `None` is left to the server.
@@ -126,6 +132,16 @@ pub struct StartOptions {
     pub task_id: Option<String>,
     /// Queue, instead of `default`.
     pub queue: Option<String>,
+    /// Larger goes first.
+    pub priority: i32,
+    /// Not before this much time has passed.
+    pub delay: Option<Duration>,
+    /// Not before this moment.
+    pub run_at: Option<SystemTime>,
+    /// How long it may take in all.
+    pub timeout: Option<Duration>,
+    /// The trace context to hand on, as JSON text.
+    pub trace: Option<String>,
 }
 
 /// A task that this worker has got.
@@ -145,6 +161,8 @@ pub struct Claimed {
     pub attempt: i32,
     /// JSON text.
     pub trace: Option<String>,
+    /// For how long the claim holds. Shorter than what was asked for where the task has a heartbeat timeout.
+    pub lease_left: Duration,
 }
 
 /// What a heartbeat is answered with.

@@ -1,0 +1,104 @@
+//! What the worker asks of the server: four calls, which the client answers, and in tests a script.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::error::Result;
+use crate::rows::{Claimed, HeartbeatStatus};
+
+/// Who asks for how much work.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) worker: String,
+    pub(super) queues: Vec<String>,
+    pub(super) max: usize,
+    pub(super) wait: Duration,
+    pub(super) lease: Duration,
+}
+
+impl Ask {
+    fn max(&self) -> i32 {
+        // More than the server's own bound is refused there, with a hint.
+        i32::try_from(self.max).unwrap_or(i32::MAX)
+    }
+}
+
+/// The server as a worker sees it.
+pub(super) trait Server: Clone + Send + Sync + 'static {
+    /// Says which tasks this worker runs.
+    fn register(&self, worker: &str, tasks: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// Waits for work. When `stop` becomes true the wait is cut short; what was claimed by then is still returned.
+    fn claim(
+        &self,
+        ask: &Ask,
+        stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = Result<Vec<Claimed>>> + Send;
+
+    /// Settles a batch and claims.
+    fn finish(
+        &self,
+        outcomes: &str,
+        ask: &Ask,
+    ) -> impl Future<Output = Result<Vec<Claimed>>> + Send;
+
+    /// Extends leases.
+    fn heartbeat(
+        &self,
+        ids: &[Uuid],
+        tokens: &[i64],
+        lease: Duration,
+    ) -> impl Future<Output = Result<Vec<(Uuid, HeartbeatStatus)>>> + Send;
+}
+
+impl Server for Client {
+    async fn register(&self, worker: &str, tasks: &str) -> Result<()> {
+        Self::register(self, worker, tasks).await
+    }
+
+    async fn claim(&self, ask: &Ask, stop: watch::Receiver<bool>) -> Result<Vec<Claimed>> {
+        let stopped = async move {
+            let mut stop = stop;
+            // A sender that is gone will not stop anything any more.
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        self.claim_until(
+            &ask.worker,
+            &ask.queues,
+            ask.max(),
+            ask.wait,
+            ask.lease,
+            None,
+            stopped,
+        )
+        .await
+    }
+
+    async fn finish(&self, outcomes: &str, ask: &Ask) -> Result<Vec<Claimed>> {
+        Self::finish(
+            self,
+            &ask.worker,
+            outcomes,
+            &ask.queues,
+            ask.max(),
+            ask.wait,
+            ask.lease,
+        )
+        .await
+    }
+
+    async fn heartbeat(
+        &self,
+        ids: &[Uuid],
+        tokens: &[i64],
+        lease: Duration,
+    ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
+        Self::heartbeat(self, ids, tokens, lease).await
+    }
+}
