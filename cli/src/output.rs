@@ -82,6 +82,14 @@ impl Output {
         table
     }
 
+    /// The table as text, from the first column to the last letter.
+    pub(crate) fn draw(self, mut table: Table) -> String {
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        table.trim_fmt()
+    }
+
     /// A cell with the name of a state in its colour.
     pub(crate) fn state_cell(self, state: &str) -> Cell {
         let cell = Cell::new(state);

@@ -95,5 +95,5 @@ fn table(executions: &[rhythm_client::Execution], output: Output) -> String {
             Cell::new(execution.note.as_deref().unwrap_or_default()),
         ]);
     }
-    table.trim_fmt()
+    output.draw(table)
 }

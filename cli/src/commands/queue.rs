@@ -69,5 +69,5 @@ fn table(queues: &[rhythm_client::QueueInfo], output: Output) -> String {
             Cell::new(if queue.paused_at.is_some() { "yes" } else { "" }),
         ]);
     }
-    table.trim_fmt()
+    output.draw(table)
 }

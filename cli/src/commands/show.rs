@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use rhythm_client::Execution;
-use serde_json::json;
+use rhythm_client::{Execution, TimelineEvent};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cli::Context;
@@ -35,17 +35,16 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
             .hint("See `rhythm list`; what ended long ago is removed.")
     })?;
     let members = client.tree(execution.root_id).await?;
-    let (events, logs) = if args.verbose {
-        (client.timeline(args.id).await?, client.logs(args.id).await?)
+    let events = if args.verbose {
+        client.timeline(args.id).await?
     } else {
-        (Vec::new(), Vec::new())
+        Vec::new()
     };
     let output = context.output;
     if output.is_json() {
         let mut value = json!({ "execution": execution, "tree": members });
         if args.verbose {
             value["timeline"] = json!(events);
-            value["logs"] = json!(logs);
         }
         output.json(&value);
         return Ok(());
@@ -56,14 +55,7 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
     let id = execution.id.to_string();
     output.line(format!("\n{}", tree(&nodes, &id, now, args.all, output)));
     if args.verbose {
-        let mut events: Vec<Event> = events.iter().map(event).collect();
-        events.extend(logs.iter().map(|line| Event {
-            at: line.at,
-            what: line.level.clone(),
-            detail: line.message.clone(),
-        }));
-        // Stable: what happened at the same moment stays in the server's order.
-        events.sort_by_key(|event| event.at);
+        let events: Vec<Event> = events.iter().map(event).collect();
         output.line(format!("\n{}", timeline(&events, args.all, output)));
     }
     Ok(())
@@ -129,11 +121,36 @@ fn node(execution: &Execution) -> Node {
     }
 }
 
-fn event(event: &rhythm_client::TimelineEvent) -> Event {
-    let parts = [event.name.clone(), event.data.as_deref().map(compact)];
+fn event(event: &TimelineEvent) -> Event {
+    let name = event.name.as_deref().unwrap_or_default();
+    let data: Value = event
+        .data
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    // The name of a line of the log is its level.
+    if event.event == "log" {
+        let message = data.as_str().unwrap_or_default();
+        return Event {
+            at: event.at,
+            what: "log".into(),
+            detail: format!("{name}: {message}"),
+        };
+    }
+    let mut detail = name.to_owned();
+    if let Some(attempt) = data["attempt"].as_i64().filter(|attempt| *attempt > 1) {
+        detail.push_str(&format!("  attempt {attempt}"));
+    }
+    if let Some(worker) = data["worker"].as_str() {
+        detail.push_str(&format!("  by {worker}"));
+    }
+    if let Some(error) = data.get("error").filter(|error| error.is_object()) {
+        let error = error_text(&error.to_string());
+        detail.push_str(&format!("  {}", error.lines().next().unwrap_or_default()));
+    }
     Event {
         at: event.at,
         what: event.event.replace('_', " "),
-        detail: parts.into_iter().flatten().collect::<Vec<_>>().join("  "),
+        detail,
     }
 }

@@ -50,5 +50,5 @@ fn table(workers: &[rhythm_client::WorkerInfo], output: Output) -> String {
             Cell::new(worker.tasks.join(", ")),
         ]);
     }
-    table.trim_fmt()
+    output.draw(table)
 }
