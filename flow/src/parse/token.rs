@@ -109,24 +109,26 @@ fn kind(rule: Rule) -> Kind {
         Rule::EOI => Kind::End,
         // Silent rules make no pairs.
         Rule::file
-        | Rule::space
+        | Rule::plain
         | Rule::blank
         | Rule::line_break
+        | Rule::comment
         | Rule::line_comment
         | Rule::block_comment
-        | Rule::word
         | Rule::name_start
         | Rule::name_part
         | Rule::name_escape
+        | Rule::decimal
         | Rule::hex
         | Rule::octal
         | Rule::binary
-        | Rule::decimal
         | Rule::integer
         | Rule::digits
         | Rule::exponent
+        | Rule::double
+        | Rule::single
         | Rule::escape
-        | Rule::bad_word
+        | Rule::odd
         | Rule::brace
         | Rule::template
         | Rule::hole
