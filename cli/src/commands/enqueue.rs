@@ -50,7 +50,7 @@ pub(crate) async fn run(args: EnqueueArgs, context: &Context) -> Result<()> {
         delay: args.delay,
         retry,
         timeout: args.timeout,
-        run_at: None,
+        ..Default::default()
     };
     let id = client.enqueue(&args.task, &inputs, &options).await?;
     context

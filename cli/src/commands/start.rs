@@ -36,6 +36,7 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<()> {
     let options = rhythm_client::StartOptions {
         task_id: args.task_id,
         queue: args.queue,
+        ..Default::default()
     };
     let id = client.start(&args.workflow, &inputs, &options).await?;
     if args.wait {
