@@ -177,7 +177,7 @@ begin
     select i.id, i.kind, i.name, i.inputs, i.task_id, i.priority, i.run_at, i.retry, i.trace, i.definition_id,
       coalesce(i.root_id, i.id) as root_id, i.parent_id, i.promise, i.wake_group,
       coalesce(i.queue, t.queue, 'default') as queue,
-      coalesce(i.run_at > p_now, false) as later,
+      case when i.run_at > p_now then i.run_at end as starts_at,
       greatest(p_now, i.run_at) + i.start_timeout as start_by,
       greatest(p_now, i.run_at) + coalesce(i.timeout, t.timeout) as end_by,
       coalesce(i.heartbeat_timeout, t.heartbeat_timeout) as beat
@@ -186,11 +186,11 @@ begin
     left join rhythm.served_tasks t on t.name = i.name and i.kind = 'task'
     order by i.at
   ), hot as (
-    insert into rhythm.live (id, root_id, parent_id, definition_id, run_at, started_at, start_by, end_by, state, priority,
-      promise, wake_group, kind, name, queue, beat)
-    select n.id, n.root_id, n.parent_id, n.definition_id, n.run_at,
-      case when n.kind = 'workflow' and not n.later then p_now end, n.start_by, n.end_by,
-      case when n.later then 'scheduled'::rhythm.state else 'pending' end, n.priority, n.promise, n.wake_group, n.kind,
+    insert into rhythm.live (id, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state,
+      priority, promise, wake_group, kind, name, queue, beat)
+    select n.id, n.root_id, n.parent_id, n.definition_id, least(n.starts_at, n.start_by, n.end_by), n.run_at,
+      case when n.kind = 'workflow' and n.starts_at is null then p_now end, n.start_by, n.end_by,
+      case when n.starts_at is null then 'pending'::rhythm.state else 'scheduled' end, n.priority, n.promise, n.wake_group, n.kind,
       n.name, n.queue, n.beat
     from n
   ), cold as (
@@ -199,8 +199,8 @@ begin
   )
   select array_agg(w.queue), array_agg(w.ready), min(w.due) into v_queues, v_ready, v_due
   from (
-    select n.queue, count(*) filter (where n.kind = 'task' and not n.later) as ready,
-      min(least(case when n.later then n.run_at end, n.start_by, n.end_by)) as due
+    select n.queue, count(*) filter (where n.kind = 'task' and n.starts_at is null) as ready,
+      min(least(n.starts_at, n.start_by, n.end_by)) as due
     from n group by n.queue
   ) w;
   perform rhythm._wake_queue(w.queue, w.ready) from unnest(v_queues, v_ready) w (queue, ready) where w.ready > 0;

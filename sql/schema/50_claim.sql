@@ -119,7 +119,7 @@ begin
     ), leased as (
       update rhythm.live l set state = 'running', attempt = l.attempt + 1,
         token = uuid_hash_extended(gen_random_uuid(), 0), lease_until = v_now + least(l.beat, p_lease),
-        worker = p_worker, started_at = coalesce(l.started_at, v_now), start_by = null
+        due_at = least(v_now + least(l.beat, p_lease), l.end_by), worker = p_worker, started_at = coalesce(l.started_at, v_now), start_by = null
       from picked where l.id = picked.id
       returning l.id, l.token, l.name, l.queue, l.attempt, l.lease_until, l.priority, l.seq
     )
@@ -258,7 +258,9 @@ begin
     where l.token = o.token and l.state = 'running'
     order by l.id for update of l
   ), longer as (
-    update rhythm.live l set lease_until = v_now + least(l.beat, heartbeat.lease) from mine where l.id = mine.id
+    update rhythm.live l set lease_until = v_now + least(l.beat, heartbeat.lease),
+      due_at = least(v_now + least(l.beat, heartbeat.lease), l.end_by)
+    from mine where l.id = mine.id
     returning l.id
   )
   select o.id, case when b.id is null then 'lost'

@@ -54,6 +54,7 @@ begin
       select * from unnest(v_again, v_delays, v_again_errors) as o (id, delay, error)
     ), back as (
       update rhythm.live l set token = null, lease_until = null, run_at = v_now + o.delay,
+        due_at = least(case when o.delay > interval '0' then v_now + o.delay end, l.end_by),
         state = case when o.delay > interval '0' then 'scheduled'::rhythm.state else 'pending' end
       from o where l.id = o.id
       returning l.id, l.queue, l.state, l.run_at, l.attempt, l.worker, o.error
@@ -156,7 +157,8 @@ begin
     select l.id from rhythm.live l join unnest(p_ids, p_tokens) o (id, token) on l.id = o.id
     where l.token = o.token and l.state = 'running' order by l.id for update of l
   )
-  update rhythm.live l set state = 'pending', token = null, lease_until = null, attempt = l.attempt - 1
+  update rhythm.live l set state = 'pending', token = null, lease_until = null, due_at = l.end_by,
+    attempt = l.attempt - 1
   from mine where l.id = mine.id;
   perform rhythm._apply_cancels(p_ids);
   perform rhythm._wake_queue(l.queue, count(*)::int)
@@ -198,14 +200,15 @@ begin
   begin
     select array_agg(o.id) filter (where o.good), array_agg(o.token) filter (where o.good),
       array_agg(coalesce(o.result, 'null')) filter (where o.good),
-      array_agg(o.id) filter (where o.error is not null), array_agg(o.token) filter (where o.error is not null),
-      array_agg(rhythm._check_error(o.error)) filter (where o.error is not null),
-      array_agg(o.retry_in) filter (where o.error is not null),
-      array_agg(coalesce(o.retryable, true)) filter (where o.error is not null),
+      array_agg(o.id) filter (where o.bad), array_agg(o.token) filter (where o.bad),
+      array_agg(rhythm._check_error(o.error)) filter (where o.bad),
+      array_agg(o.retry_in) filter (where o.bad),
+      array_agg(coalesce(o.retryable, true)) filter (where o.bad),
       array_agg(o.id) filter (where o.released), array_agg(o.token) filter (where o.released)
     into v_ids, v_tokens, v_results, v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable, v_released, v_released_tokens
     from (
-      select r.*, r.error is null and r.release is not true as good, r.error is null and r.release is true as released
+      select r.*, r.error is null and r.release is not true as good,
+        r.error is not null and r.release is not true as bad, r.release is true as released
       from jsonb_to_recordset(finish.outcomes)
         as r (id uuid, token bigint, result jsonb, error jsonb, retry_in interval, retryable bool, release bool)
     ) o;

@@ -59,112 +59,117 @@ begin
 end
 $$;
 
--- Makes scheduled executions pending when their time has come.
-create function rhythm._promote(p_max int) returns int
+-- Makes scheduled executions pending; the caller has locked them.
+create function rhythm._promote(p_ids uuid[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_ids uuid[];
+begin
+  update rhythm.live l set state = 'pending', due_at = least(l.start_by, l.end_by),
+    started_at = case when l.kind = 'workflow' then v_now else l.started_at end
+  where l.id = any (p_ids);
+  perform rhythm._wake_queue(l.queue, count(*)::int)
+  from rhythm.live l where l.id = any (p_ids) and l.kind = 'task' group by l.queue;
+  v_ids := array(select l.id from rhythm.live l where l.id = any (p_ids) and l.kind = 'workflow');
+  perform rhythm._advance(v_ids, array_fill(null::int, array[cardinality(v_ids)]));
+end
+$$;
+
+-- Takes back expired leases, whose rows the caller has locked: each counts as a failed attempt, and the task is
+-- claimable at once.
+create function rhythm._expire_leases(p_ids uuid[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_errors jsonb[];
+  v_parents uuid[];
+  v_groups int[];
+begin
+  v_errors := array(
+    select jsonb_build_object('name', 'LeaseExpired',
+      'message', format('worker %s let the lease of attempt %s expire', quote_literal(l.worker), l.attempt))
+    from unnest(p_ids) with ordinality o (id, at) join rhythm.live l on l.id = o.id order by o.at);
+  select array_agg(f.parent_id), array_agg(f.wake_group) into v_parents, v_groups
+  from rhythm._fail(p_ids, null, v_errors, array_fill(interval '0', array[cardinality(p_ids)]),
+    array_fill(true, array[cardinality(p_ids)])) f
+  where f.parent_id is not null;
+  if v_parents is not null then
+    perform rhythm._advance(v_parents, v_groups);
+  end if;
+end
+$$;
+
+-- Ends what has passed its timeout or startTimeout, whose rows the caller has locked. A workflow needs its tree too; one
+-- that is taken is met again.
+create function rhythm._time_out(p_ids uuid[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_tasks uuid[];
+  v_errors jsonb[];
+  v_one record;
+  v_parents uuid[];
+  v_groups int[];
+begin
+  select array_agg(l.id),
+    array_agg(jsonb_build_object('name', 'TimeoutError', 'message', format('task %L timed out', l.name)))
+  into v_tasks, v_errors
+  from rhythm.live l where l.id = any (p_ids) and l.kind = 'task';
+  if v_tasks is not null then
+    select array_agg(s.parent_id), array_agg(s.wake_group) into v_parents, v_groups
+    from rhythm._settle(v_tasks, null, array_fill('timed_out'::rhythm.state, array[cardinality(v_tasks)]), null, v_errors) s
+    where s.parent_id is not null;
+  end if;
+  for v_one in
+    select l.id, l.name, l.root_id, l.parent_id from rhythm.live l
+    where l.id = any (p_ids) and l.kind = 'workflow' order by l.id
+  loop
+    perform from rhythm.live r where r.id = v_one.root_id for update skip locked;
+    continue when not found;
+    perform rhythm._finish_workflow(v_one.id, 'timed_out', null,
+      jsonb_build_object('name', 'TimeoutError', 'message', format('workflow %L timed out', v_one.name)));
+    if v_one.parent_id is not null then
+      v_parents := v_parents || v_one.parent_id;
+      v_groups := v_groups || null::int;
+    end if;
+  end loop;
+  if v_parents is not null then
+    perform rhythm._advance(v_parents, v_groups);
+  end if;
+end
+$$;
+
+-- Does what time wants from executions: scheduled ones, expired leases, timeouts; gives their number.
+create function rhythm._do_due(p_max int) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
   v_count int;
-  v_ids uuid[];
+  v_late uuid[];
+  v_expired uuid[];
+  v_ready uuid[];
 begin
-  with due as materialized (
-    select l.id from rhythm.live l where l.state = 'scheduled' and l.run_at <= v_now
-    order by l.run_at limit p_max for update skip locked
-  ), up as (
-    update rhythm.live l set state = 'pending', started_at = case when l.kind = 'workflow' then v_now else l.started_at end
-    from due d where l.id = d.id
-    returning l.id, l.kind, l.queue
-  ), woken as (
-    select rhythm._wake_queue(w.queue, w.n::int)
-    from (select u.queue, count(*) as n from up u where u.kind = 'task' group by u.queue) w
-  )
-  select count(*), array_agg(u.id) filter (where u.kind = 'workflow') into v_count, v_ids
-  from up u left join (select count(*) as n from woken) w on true;
-  if v_ids is not null then
-    perform rhythm._advance(v_ids, array_fill(null::int, array[cardinality(v_ids)]));
+  select count(*), array_agg(d.id) filter (where d.late), array_agg(d.id) filter (where not d.late and d.state = 'running'),
+    array_agg(d.id) filter (where not d.late and d.state = 'scheduled')
+  into v_count, v_late, v_expired, v_ready
+  from (
+    select l.id, l.state, coalesce(l.end_by <= v_now, false) or coalesce(l.start_by <= v_now, false) as late
+    from rhythm.live l where l.due_at <= v_now
+    order by l.due_at limit p_max for update skip locked
+  ) d;
+  if v_late is not null then
+    perform rhythm._time_out(v_late);
+  end if;
+  if v_expired is not null then
+    perform rhythm._expire_leases(v_expired);
+  end if;
+  if v_ready is not null then
+    perform rhythm._promote(v_ready);
   end if;
   return v_count;
-end
-$$;
-
--- Takes back expired leases: each counts as a failed attempt, and the task is claimable at once.
-create function rhythm._expire_leases(p_max int) returns int
-language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_ids uuid[];
-  v_errors jsonb[];
-  v_parents uuid[];
-  v_groups int[];
-begin
-  select array_agg(d.id), array_agg(jsonb_build_object('name', 'LeaseExpired',
-    'message', format('worker %s let the lease of attempt %s expire', quote_literal(d.worker), d.attempt)))
-  into v_ids, v_errors
-  from (
-    select l.id, l.worker, l.attempt from rhythm.live l
-    where l.state = 'running' and l.lease_until <= rhythm._now()
-    order by l.lease_until limit p_max for update skip locked
-  ) d;
-  if v_ids is null then
-    return 0;
-  end if;
-  select array_agg(f.parent_id), array_agg(f.wake_group) into v_parents, v_groups
-  from rhythm._fail(v_ids, null, v_errors, array_fill(interval '0', array[cardinality(v_ids)]),
-    array_fill(true, array[cardinality(v_ids)])) f
-  where f.parent_id is not null;
-  if v_parents is not null then
-    perform rhythm._advance(v_parents, v_groups);
-  end if;
-  return cardinality(v_ids);
-end
-$$;
-
--- Ends what has passed its timeout or startTimeout. A workflow needs its tree; one that is taken is met again.
-create function rhythm._time_out(p_max int) returns int
-language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_now timestamptz := rhythm._now();
-  v_ids uuid[];
-  v_errors jsonb[];
-  v_workflows uuid[];
-  v_workflow uuid;
-  v_parents uuid[];
-  v_groups int[];
-begin
-  select array_agg(d.id) filter (where d.kind = 'task'),
-    array_agg(jsonb_build_object('name', 'TimeoutError', 'message', format('%s %L timed out', d.kind, d.name)))
-      filter (where d.kind = 'task'),
-    array_agg(d.id) filter (where d.kind = 'workflow')
-  into v_ids, v_errors, v_workflows
-  from (
-    select l.id, l.kind, l.name from rhythm.live l
-    where l.id in (
-      select l.id from rhythm.live l where l.end_by <= v_now
-      union all
-      select l.id from rhythm.live l where l.start_by <= v_now)
-    order by l.id limit p_max for update skip locked
-  ) d;
-  if v_ids is not null then
-    select array_agg(s.parent_id), array_agg(s.wake_group) into v_parents, v_groups
-    from rhythm._settle(v_ids, null, array_fill('timed_out'::rhythm.state, array[cardinality(v_ids)]), null, v_errors) s
-    where s.parent_id is not null;
-  end if;
-  foreach v_workflow in array coalesce(v_workflows, '{}') loop
-    perform from rhythm.live r
-    where r.id = (select l.root_id from rhythm.live l where l.id = v_workflow) for update skip locked;
-    continue when not found;
-    select v_parents || l.parent_id, v_groups || null::int into v_parents, v_groups
-    from rhythm.live l where l.id = v_workflow and l.parent_id is not null;
-    perform rhythm._finish_workflow(l.id, 'timed_out', null,
-      jsonb_build_object('name', 'TimeoutError', 'message', format('workflow %L timed out', l.name)))
-    from rhythm.live l where l.id = v_workflow;
-  end loop;
-  if v_parents is not null then
-    perform rhythm._advance(v_parents, v_groups);
-  end if;
-  return coalesce(cardinality(v_ids), 0) + coalesce(cardinality(v_workflows), 0);
 end
 $$;
 
@@ -242,18 +247,14 @@ begin
     next_due := clock_timestamp();
     return;
   end if;
-  again := greatest(rhythm._promote(max), rhythm._fire_timers(max), rhythm._time_out_signals(max),
-    rhythm._expire_leases(max), rhythm._time_out(max), rhythm._look_at_marks(max), rhythm._start_deferred(max),
-    rhythm._confirm_watchers(max)) >= max;
+  again := greatest(rhythm._do_due(max), rhythm._fire_timers(max), rhythm._time_out_signals(max),
+    rhythm._look_at_marks(max), rhythm._start_deferred(max), rhythm._confirm_watchers(max)) >= max;
   -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
   -- between our look and its.
   v_busy := exists (select from rhythm.runnable r) or exists (select from rhythm.deferred_starts d)
     or exists (select from rhythm.watchers w where not w.confirmed);
   next_due := least(
-      (select min(l.run_at) from rhythm.live l where l.state = 'scheduled'),
-      (select min(l.lease_until) from rhythm.live l where l.state = 'running'),
-      (select min(l.end_by) from rhythm.live l where l.end_by is not null),
-      (select min(l.start_by) from rhythm.live l where l.start_by is not null),
+      (select min(l.due_at) from rhythm.live l where l.due_at is not null),
       (select min(t.due_at) from rhythm.timers t),
       (select min(w.due_at) from rhythm.signal_waits w)) - v_shift;
   if v_busy then
@@ -261,7 +262,7 @@ begin
   end if;
   -- What is due and was skipped is locked by somebody.
   if next_due is not null then
-    next_due := greatest(next_due, clock_timestamp() + interval '5 milliseconds');
+    next_due := greatest(next_due, clock_timestamp() + interval '20 milliseconds');
   end if;
 end
 $$;

@@ -225,6 +225,7 @@ declare
   v_now timestamptz := rhythm._now();
   v_old rhythm.archive;
   v_holder uuid;
+  v_end_by timestamptz;
 begin
   perform rhythm._check_given('id', retry.id is not null);
   delete from rhythm.archive a
@@ -243,12 +244,12 @@ begin
         null, 'Look at the newer execution; there can be only one that is alive or completed.');
     end if;
   end if;
+  v_end_by := v_now + (v_old.end_by - greatest(v_old.created_at, v_old.run_at));
   -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
-  insert into rhythm.live (id, seq, root_id, parent_id, definition_id, run_at, started_at, end_by, state, attempt, priority,
-    promise, wake_group, kind, name, queue, beat)
+  insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, end_by, state, attempt,
+    priority, promise, wake_group, kind, name, queue, beat)
   overriding system value
-  values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, null, v_old.started_at,
-    v_now + (v_old.end_by - greatest(v_old.created_at, v_old.run_at)),
+  values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, v_end_by, null, v_old.started_at, v_end_by,
     case when v_old.kind = 'workflow' and exists (select from rhythm.saves s where s.id = v_old.id and s.save is not null)
       then 'waiting'::rhythm.state else 'pending' end,
     0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat);
@@ -261,8 +262,8 @@ begin
   else
     perform rhythm._advance(array[v_old.id], array[null::int]);
   end if;
-  if v_old.end_by is not null then
-    perform rhythm._wake_due(v_now + (v_old.end_by - greatest(v_old.created_at, v_old.run_at)));
+  if v_end_by is not null then
+    perform rhythm._wake_due(v_end_by);
   end if;
   return v_old.id;
 end
