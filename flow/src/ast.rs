@@ -33,6 +33,8 @@ pub struct Stmt {
 
 /// The kinds of statement.
 #[derive(Clone, Debug)]
+// The fields are named by what they hold.
+#[allow(missing_docs)]
 pub enum StmtKind {
     /// `;`
     Empty,
@@ -47,17 +49,34 @@ pub enum StmtKind {
     /// `return`.
     Return(Option<Expr>),
     /// `if … else …`
-    If { test: Expr, then: Box<Stmt>, otherwise: Option<Box<Stmt>> },
+    If {
+        test: Expr,
+        then: Box<Stmt>,
+        otherwise: Option<Box<Stmt>>,
+    },
     /// `while`
     While { test: Expr, body: Box<Stmt> },
     /// `do … while`
     DoWhile { body: Box<Stmt>, test: Expr },
     /// `for (init; test; update)`. `update` holds the parts of a comma list.
-    For { init: Option<ForInit>, test: Option<Expr>, update: Vec<Expr>, body: Box<Stmt> },
+    For {
+        init: Option<ForInit>,
+        test: Option<Expr>,
+        update: Vec<Expr>,
+        body: Box<Stmt>,
+    },
     /// `for (left of right)`
-    ForOf { left: ForLeft, right: Expr, body: Box<Stmt> },
+    ForOf {
+        left: ForLeft,
+        right: Expr,
+        body: Box<Stmt>,
+    },
     /// `for (left in right)`
-    ForIn { left: ForLeft, right: Expr, body: Box<Stmt> },
+    ForIn {
+        left: ForLeft,
+        right: Expr,
+        body: Box<Stmt>,
+    },
     /// `switch`
     Switch { value: Expr, cases: Vec<Case> },
     /// `break` with an optional label.
@@ -67,7 +86,11 @@ pub enum StmtKind {
     /// `throw`
     Throw(Expr),
     /// `try`, with at least one of handler and finalizer.
-    Try { block: Vec<Stmt>, handler: Option<Catch>, finalizer: Option<Vec<Stmt>> },
+    Try {
+        block: Vec<Stmt>,
+        handler: Option<Catch>,
+        finalizer: Option<Vec<Stmt>>,
+    },
     /// `{ … }`
     Block(Vec<Stmt>),
     /// `label: …`
@@ -123,6 +146,8 @@ pub enum ForInit {
 
 /// The left side of `for … of` and `for … in`.
 #[derive(Clone, Debug)]
+// The fields are named by what they hold.
+#[allow(missing_docs)]
 pub enum ForLeft {
     /// `const x`, `let [a, b]`: a fresh binding for each turn.
     Declare { constant: bool, target: Pattern },
@@ -141,15 +166,23 @@ pub struct Pattern {
 
 /// The kinds of pattern.
 #[derive(Clone, Debug)]
+// The fields are named by what they hold.
+#[allow(missing_docs)]
 pub enum PatternKind {
     /// A variable.
     Name(Ident),
     /// A path such as `a.b[c]`; only in assignments. Always `Member` or `Index`, never optional.
     Path(Box<Expr>),
     /// `[a, , b = 1, ...rest]`; `None` is a hole.
-    Array { items: Vec<Option<PatternItem>>, rest: Option<Box<Pattern>> },
+    Array {
+        items: Vec<Option<PatternItem>>,
+        rest: Option<Box<Pattern>>,
+    },
     /// `{a, b: c = 1, [k]: d, ...rest}`
-    Object { props: Vec<PatternProp>, rest: Option<Box<Pattern>> },
+    Object {
+        props: Vec<PatternProp>,
+        rest: Option<Box<Pattern>>,
+    },
 }
 
 /// A pattern with an optional default.
@@ -172,6 +205,8 @@ pub struct PatternProp {
 
 /// The key of a property.
 #[derive(Clone, Debug)]
+// The fields are named by what they hold.
+#[allow(missing_docs)]
 pub enum PropKey {
     /// A name, string or number, as the property name that it means, in UTF-16 units.
     Static { name: Vec<u16>, span: Span },
@@ -218,6 +253,8 @@ pub struct Expr {
 
 /// The kinds of expression.
 #[derive(Clone, Debug)]
+// The fields are named by what they hold.
+#[allow(missing_docs)]
 pub enum ExprKind {
     /// An expression that was broken and reported.
     Broken,
@@ -230,7 +267,10 @@ pub enum ExprKind {
     /// A string in UTF-16 units: a literal may hold lone surrogates.
     String(Vec<u16>),
     /// A template: `strings` has one more part than `exprs`.
-    Template { strings: Vec<Vec<u16>>, exprs: Vec<Expr> },
+    Template {
+        strings: Vec<Vec<u16>>,
+        exprs: Vec<Expr>,
+    },
     /// A variable.
     Name(Ident),
     /// `[a, , ...b]`; `None` is a hole.
@@ -244,23 +284,59 @@ pub enum ExprKind {
     /// `delete path`; the path is a `Member` or `Index`.
     Delete(Box<Expr>),
     /// `left op right`
-    Binary { op: BinaryOp, op_span: Span, left: Box<Expr>, right: Box<Expr> },
+    Binary {
+        op: BinaryOp,
+        op_span: Span,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// `left && right` and the like, which may leave out the right side.
-    Logical { op: LogicalOp, left: Box<Expr>, right: Box<Expr> },
+    Logical {
+        op: LogicalOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// `test ? then : otherwise`
-    Conditional { test: Box<Expr>, then: Box<Expr>, otherwise: Box<Expr> },
+    Conditional {
+        test: Box<Expr>,
+        then: Box<Expr>,
+        otherwise: Box<Expr>,
+    },
     /// `target = value`
-    Assign { target: Box<Pattern>, value: Box<Expr> },
+    Assign {
+        target: Box<Pattern>,
+        value: Box<Expr>,
+    },
     /// `target += value`, `target ??= value`; the target is a name or path.
-    Compound { op: CompoundOp, target: Box<Pattern>, value: Box<Expr> },
+    Compound {
+        op: CompoundOp,
+        target: Box<Pattern>,
+        value: Box<Expr>,
+    },
     /// `++target`, `target--`; the target is a name or path.
-    Update { increment: bool, prefix: bool, target: Box<Pattern> },
+    Update {
+        increment: bool,
+        prefix: bool,
+        target: Box<Pattern>,
+    },
     /// `object.name`; `optional` for `?.`.
-    Member { object: Box<Expr>, name: Ident, optional: bool },
+    Member {
+        object: Box<Expr>,
+        name: Ident,
+        optional: bool,
+    },
     /// `object[index]`; `optional` for `?.[`.
-    Index { object: Box<Expr>, index: Box<Expr>, optional: bool },
+    Index {
+        object: Box<Expr>,
+        index: Box<Expr>,
+        optional: bool,
+    },
     /// `callee(args)`; `optional` for `?.(`.
-    Call { callee: Box<Expr>, args: Vec<Element>, optional: bool },
+    Call {
+        callee: Box<Expr>,
+        args: Vec<Element>,
+        optional: bool,
+    },
     /// A whole optional chain: where a `?.` in it finds null or undefined, all of it is undefined.
     Chain(Box<Expr>),
     /// `new Callee(args)`
@@ -282,9 +358,15 @@ pub struct Element {
 
 /// A part of an object literal.
 #[derive(Clone, Debug)]
+// The fields are named by what they hold.
+#[allow(missing_docs)]
 pub enum Prop {
     /// `key: value`, also for shorthand and methods.
-    Value { key: PropKey, value: Expr, shorthand: bool },
+    Value {
+        key: PropKey,
+        value: Expr,
+        shorthand: bool,
+    },
     /// `...value`
     Spread(Expr),
 }

@@ -104,6 +104,10 @@ impl Code {
     /// Whether it refuses the program.
     #[must_use]
     pub fn severity(self) -> Severity {
-        if self.number().starts_with('E') { Severity::Error } else { Severity::Warning }
+        if self.number().starts_with('E') {
+            Severity::Error
+        } else {
+            Severity::Warning
+        }
     }
 }

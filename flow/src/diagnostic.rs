@@ -25,7 +25,13 @@ impl Diagnostic {
     /// Makes one with the severity of its code.
     #[must_use]
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, severity: code.severity(), span, message: message.into(), hint: None }
+        Self {
+            code,
+            severity: code.severity(),
+            span,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Adds what to do.
@@ -57,7 +63,13 @@ impl Diagnostic {
         let line = source.line(position.line);
         if !line.trim().is_empty() {
             let start = self.span.start as usize - source.line_start(position.line) as usize;
-            let length = source.slice(self.span).lines().next().unwrap_or_default().chars().count();
+            let length = source
+                .slice(self.span)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .count();
             let (text, caret) = mark(line, start, length);
             out.push_str(&format!("\n  {text}\n  {caret}"));
         }
@@ -78,7 +90,11 @@ fn mark(line: &str, start: usize, length: usize) -> (String, String) {
     let mut rest = line.chars().skip(skip);
     for (column, char) in rest.by_ref().take(LINE_WIDTH).enumerate() {
         // A tab stays a tab in both lines, so that the caret stands right at any tab width.
-        text.push(if char.is_control() && char != '\t' { ' ' } else { char });
+        text.push(if char.is_control() && char != '\t' {
+            ' '
+        } else {
+            char
+        });
         if column + skip < before {
             caret.push(if char == '\t' { '\t' } else { ' ' });
         }
@@ -95,6 +111,8 @@ fn mark(line: &str, start: usize, length: usize) -> (String, String) {
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     let place = |one: &Diagnostic| (one.span.start, one.severity, one.span.end, one.code);
     diagnostics.sort_by(|one, other| {
-        place(one).cmp(&place(other)).then_with(|| one.message.cmp(&other.message))
+        place(one)
+            .cmp(&place(other))
+            .then_with(|| one.message.cmp(&other.message))
     });
 }

@@ -28,6 +28,7 @@ pub mod nearest;
 pub mod op;
 pub mod parse;
 pub mod program;
+pub mod reference;
 mod snapshot;
 pub mod source;
 pub mod value;
@@ -59,7 +60,7 @@ pub fn check(source: &Source) -> Checked {
         match compile::compile(&script, source) {
             Ok(compiled) => program = Some(compiled),
             Err(too_large) => diagnostics.push(Diagnostic::new(
-                codes::Code::TooLarge,
+                codes::Code::TooBig,
                 too_large.span,
                 "the function has too many variables",
             )),

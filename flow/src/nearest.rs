@@ -34,10 +34,8 @@ fn distance(left: &str, right: &str) -> usize {
         for (column, other) in right.iter().enumerate() {
             let change = last[column] + usize::from(one != other);
             let mut best = change.min(last[column + 1] + 1).min(here[column] + 1);
-            let swapped = row > 0
-                && column > 0
-                && *one == right[column - 1]
-                && left[row - 1] == *other;
+            let swapped =
+                row > 0 && column > 0 && *one == right[column - 1] && left[row - 1] == *other;
             if swapped {
                 best = best.min(before[column - 1] + 1);
             }
@@ -57,7 +55,10 @@ mod tests {
         assert_eq!(nearest("custmer", ["items", "customer"]), Some("customer"));
         assert_eq!(nearest("rnu", ["try", "run"]), Some("run"));
         assert_eq!(nearest("Maths", ["Math", "Map"]), Some("Math"));
-        assert_eq!(nearest("tolowercase", ["toLowerCase", "toUpperCase"]), Some("toLowerCase"));
+        assert_eq!(
+            nearest("tolowercase", ["toLowerCase", "toUpperCase"]),
+            Some("toLowerCase")
+        );
         assert_eq!(nearest("x", ["y", "items"]), None);
         assert_eq!(nearest("total", ["items", "note"]), None);
     }

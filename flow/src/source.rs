@@ -14,13 +14,19 @@ impl Span {
     #[must_use]
     pub fn new(start: usize, end: usize) -> Self {
         // Sources are limited to far less than 4 GiB by the parser.
-        Self { start: start as u32, end: end as u32 }
+        Self {
+            start: start as u32,
+            end: end as u32,
+        }
     }
 
     /// Returns the smallest span that covers both.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
-        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+        Self {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
@@ -49,7 +55,11 @@ impl Source {
         let line_starts = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(at, _)| at as u32 + 1))
             .collect();
-        Self { name: name.into(), text, line_starts }
+        Self {
+            name: name.into(),
+            text,
+            line_starts,
+        }
     }
 
     /// The name that messages use.
@@ -67,16 +77,25 @@ impl Source {
     /// The text of a span.
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {
-        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
     }
 
     /// The line and column of a byte offset.
     #[must_use]
     pub fn position(&self, offset: u32) -> Position {
-        let line = self.line_starts.partition_point(|start| *start <= offset).max(1) - 1;
+        let line = self
+            .line_starts
+            .partition_point(|start| *start <= offset)
+            .max(1)
+            - 1;
         let start = self.line_starts[line] as usize;
         let before = self.text.get(start..offset as usize).unwrap_or_default();
-        Position { line: line as u32 + 1, column: before.encode_utf16().count() as u32 + 1 }
+        Position {
+            line: line as u32 + 1,
+            column: before.encode_utf16().count() as u32 + 1,
+        }
     }
 
     /// The byte offset at which a line (from 1) starts.
@@ -93,7 +112,10 @@ impl Source {
         let Some(start) = index.checked_sub(1).and_then(|i| self.line_starts.get(i)) else {
             return "";
         };
-        let end = self.line_starts.get(index).map_or(self.text.len(), |next| *next as usize);
+        let end = self
+            .line_starts
+            .get(index)
+            .map_or(self.text.len(), |next| *next as usize);
         self.text[*start as usize..end].trim_end_matches(['\n', '\r'])
     }
 }

@@ -10,8 +10,15 @@ use rhythm_flow::source::Source;
 use crate::tree;
 
 pub(crate) fn read(path: &Path) -> Source {
-    let name = path.file_name().expect("a glob gives files").to_string_lossy().into_owned();
-    Source::new(name, fs::read_to_string(path).expect("a glob gives readable files"))
+    let name = path
+        .file_name()
+        .expect("a glob gives files")
+        .to_string_lossy()
+        .into_owned();
+    Source::new(
+        name,
+        fs::read_to_string(path).expect("a glob gives readable files"),
+    )
 }
 
 #[test]

@@ -6,7 +6,11 @@ use rhythm_flow::ast::*;
 
 /// The statements of a file, one a line.
 pub(crate) fn script(script: &Script) -> String {
-    script.body.iter().map(|stmt| self::stmt(stmt) + "\n").collect()
+    script
+        .body
+        .iter()
+        .map(|stmt| self::stmt(stmt) + "\n")
+        .collect()
 }
 
 fn list(head: &str, parts: impl IntoIterator<Item = String>) -> String {
@@ -29,7 +33,11 @@ fn stmt(stmt: &Stmt) -> String {
         StmtKind::Declare(value) => declare(value),
         StmtKind::Function(value) => function(value),
         StmtKind::Return(value) => list("return", value.iter().map(expr)),
-        StmtKind::If { test, then, otherwise } => list(
+        StmtKind::If {
+            test,
+            then,
+            otherwise,
+        } => list(
             "if",
             [expr(test), self::stmt(then)]
                 .into_iter()
@@ -37,7 +45,12 @@ fn stmt(stmt: &Stmt) -> String {
         ),
         StmtKind::While { test, body } => list("while", [expr(test), self::stmt(body)]),
         StmtKind::DoWhile { body, test } => list("do", [self::stmt(body), expr(test)]),
-        StmtKind::For { init, test, update, body } => {
+        StmtKind::For {
+            init,
+            test,
+            update,
+            body,
+        } => {
             let init = match init {
                 None => "_".into(),
                 Some(ForInit::Declare(value)) => declare(value),
@@ -63,7 +76,11 @@ fn stmt(stmt: &Stmt) -> String {
         StmtKind::Break(label) => list("break", label.iter().map(|label| label.name.clone())),
         StmtKind::Continue(label) => list("continue", label.iter().map(|label| label.name.clone())),
         StmtKind::Throw(value) => list("throw", [expr(value)]),
-        StmtKind::Try { block: body, handler, finalizer } => list(
+        StmtKind::Try {
+            block: body,
+            handler,
+            finalizer,
+        } => list(
             "try",
             std::iter::once(block(body))
                 .chain(handler.iter().map(|handler| {
@@ -134,15 +151,20 @@ fn function(function: &Function) -> String {
     if function.is_async {
         head.push_str("async-");
     }
-    head.push_str(if function.is_arrow { "arrow" } else { "function" });
+    head.push_str(if function.is_arrow {
+        "arrow"
+    } else {
+        "function"
+    });
     if let Some(name) = &function.name {
         let _ = write!(head, " {}", name.name);
     }
-    let params = function
-        .params
-        .iter()
-        .map(pattern_item)
-        .chain(function.rest.iter().map(|rest| format!("...{}", pattern(rest))));
+    let params = function.params.iter().map(pattern_item).chain(
+        function
+            .rest
+            .iter()
+            .map(|rest| format!("...{}", pattern(rest))),
+    );
     let params = list("", params);
     let body = match &function.body {
         FunctionBody::Block(body) => block(body),
@@ -152,7 +174,11 @@ fn function(function: &Function) -> String {
 }
 
 fn element(element: &Element) -> String {
-    format!("{}{}", if element.spread { "..." } else { "" }, expr(&element.value))
+    format!(
+        "{}{}",
+        if element.spread { "..." } else { "" },
+        expr(&element.value)
+    )
 }
 
 fn expr(value: &Expr) -> String {
@@ -173,27 +199,33 @@ fn expr(value: &Expr) -> String {
         ExprKind::Name(name) => name.name.clone(),
         ExprKind::Array(items) => list(
             "array",
-            items.iter().map(|item| item.as_ref().map_or("hole".into(), element)),
+            items
+                .iter()
+                .map(|item| item.as_ref().map_or("hole".into(), element)),
         ),
         ExprKind::Object(props) => list(
             "object",
             props.iter().map(|prop| match prop {
-                Prop::Value { key: name, value, .. } => format!("{}:{}", key(name), expr(value)),
+                Prop::Value {
+                    key: name, value, ..
+                } => format!("{}:{}", key(name), expr(value)),
                 Prop::Spread(value) => format!("...{}", expr(value)),
             }),
         ),
         ExprKind::Function(value) => function(value),
         ExprKind::Unary { op, value } => list(&format!("{op:?}"), [expr(value)]),
         ExprKind::Delete(path) => list("delete", [expr(path)]),
-        ExprKind::Binary { op, left, right, .. } => {
-            list(&format!("{op:?}"), [expr(left), expr(right)])
-        }
+        ExprKind::Binary {
+            op, left, right, ..
+        } => list(&format!("{op:?}"), [expr(left), expr(right)]),
         ExprKind::Logical { op, left, right } => {
             list(&format!("{op:?}"), [expr(left), expr(right)])
         }
-        ExprKind::Conditional { test, then, otherwise } => {
-            list("?:", [expr(test), expr(then), expr(otherwise)])
-        }
+        ExprKind::Conditional {
+            test,
+            then,
+            otherwise,
+        } => list("?:", [expr(test), expr(then), expr(otherwise)]),
         ExprKind::Assign { target, value } => list("=", [pattern(target), expr(value)]),
         ExprKind::Compound { op, target, value } => {
             let op = match op {
@@ -202,18 +234,34 @@ fn expr(value: &Expr) -> String {
             };
             list(&op, [pattern(target), expr(value)])
         }
-        ExprKind::Update { increment, prefix, target } => {
+        ExprKind::Update {
+            increment,
+            prefix,
+            target,
+        } => {
             let op = if *increment { "++" } else { "--" };
             let place = if *prefix { "before" } else { "after" };
             list(&format!("{op}{place}"), [pattern(target)])
         }
-        ExprKind::Member { object, name, optional } => {
+        ExprKind::Member {
+            object,
+            name,
+            optional,
+        } => {
             format!("{}{}.{}", expr(object), mark(optional), name.name)
         }
-        ExprKind::Index { object, index, optional } => {
+        ExprKind::Index {
+            object,
+            index,
+            optional,
+        } => {
             format!("{}{}[{}]", expr(object), mark(optional), expr(index))
         }
-        ExprKind::Call { callee, args, optional } => list(
+        ExprKind::Call {
+            callee,
+            args,
+            optional,
+        } => list(
             &format!("call{}", mark(optional)),
             std::iter::once(expr(callee)).chain(args.iter().map(element)),
         ),

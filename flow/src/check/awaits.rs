@@ -8,7 +8,11 @@ use crate::source::Span;
 
 pub(super) fn check(script: &Script, found: &mut Vec<Diagnostic>) {
     // The file itself is the body of an async function.
-    Awaits { found, place: Place::Async }.list(&script.body);
+    Awaits {
+        found,
+        place: Place::Async,
+    }
+    .list(&script.body);
 }
 
 /// What is directly around an expression.
@@ -33,14 +37,21 @@ impl<'a> Visitor<'a> for Awaits<'_> {
         if let Some(rest) = &function.rest {
             self.pattern(rest);
         }
-        self.place = if function.is_async { Place::Async } else { Place::Plain };
+        self.place = if function.is_async {
+            Place::Async
+        } else {
+            Place::Plain
+        };
         walk::walk_body(self, function);
         self.place = outer;
     }
 
     fn expr(&mut self, expr: &'a Expr) {
         if let ExprKind::Await(_) = expr.kind {
-            let word = Span { end: expr.span.start + "await".len() as u32, ..expr.span };
+            let word = Span {
+                end: expr.span.start + "await".len() as u32,
+                ..expr.span
+            };
             let (message, hint) = match self.place {
                 Place::Async => ("", ""),
                 Place::Plain => (
@@ -53,9 +64,8 @@ impl<'a> Visitor<'a> for Awaits<'_> {
                 ),
             };
             if self.place != Place::Async {
-                self.found.push(
-                    Diagnostic::new(Code::AwaitOutsideAsync, word, message).with_hint(hint),
-                );
+                self.found
+                    .push(Diagnostic::new(Code::AwaitOutsideAsync, word, message).with_hint(hint));
             }
         }
         walk::walk_expr(self, expr);

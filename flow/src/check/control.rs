@@ -8,7 +8,10 @@ use crate::nearest::nearest;
 use crate::source::Span;
 
 pub(super) fn check(script: &Script, found: &mut Vec<Diagnostic>) {
-    let mut control = Control { found, targets: Vec::new() };
+    let mut control = Control {
+        found,
+        targets: Vec::new(),
+    };
     control.statements(&script.body);
 }
 
@@ -42,8 +45,12 @@ impl<'a> Control<'a, '_> {
             if !reached && !told && matters {
                 let message = "this is never reached";
                 let hint = "Remove it, or what leaves in front of it.";
-                let span = Span { end: stmt.span.end.min(stmt.span.start + 60), ..stmt.span };
-                self.found.push(Diagnostic::new(Code::Unreachable, span, message).with_hint(hint));
+                let span = Span {
+                    end: stmt.span.end.min(stmt.span.start + 60),
+                    ..stmt.span
+                };
+                self.found
+                    .push(Diagnostic::new(Code::Unreachable, span, message).with_hint(hint));
                 told = true;
             }
             reached &= self.statement(stmt, None);
@@ -66,10 +73,16 @@ impl<'a> Control<'a, '_> {
                 self.jump(to.as_ref(), stmt.span, false);
                 false
             }
-            StmtKind::If { test, then, otherwise } => {
+            StmtKind::If {
+                test,
+                then,
+                otherwise,
+            } => {
                 self.condition(test);
                 let then = self.statement(then, None);
-                let otherwise = otherwise.as_ref().is_none_or(|stmt| self.statement(stmt, None));
+                let otherwise = otherwise
+                    .as_ref()
+                    .is_none_or(|stmt| self.statement(stmt, None));
                 then || otherwise
             }
             StmtKind::While { test, body } => {
@@ -83,7 +96,12 @@ impl<'a> Control<'a, '_> {
                 // A `continue` may lead to the test as well, so only an endless loop is certain.
                 left || !is_true(test)
             }
-            StmtKind::For { init: _, test, update: _, body } => {
+            StmtKind::For {
+                init: _,
+                test,
+                update: _,
+                body,
+            } => {
                 self.for_head(stmt);
                 let (_, left) = self.body(body, label, TargetKind::Loop);
                 left || test.as_ref().is_some_and(|test| !is_true(test))
@@ -96,7 +114,11 @@ impl<'a> Control<'a, '_> {
             }
             StmtKind::Switch { value, cases } => {
                 self.expr(value);
-                self.targets.push(Target { label, kind: TargetKind::Switch, left: false });
+                self.targets.push(Target {
+                    label,
+                    kind: TargetKind::Switch,
+                    left: false,
+                });
                 let mut end = true;
                 for case in cases {
                     if let Some(test) = &case.test {
@@ -108,7 +130,11 @@ impl<'a> Control<'a, '_> {
                 let complete = cases.iter().any(|case| case.test.is_none());
                 left || end || !complete
             }
-            StmtKind::Try { block, handler, finalizer } => {
+            StmtKind::Try {
+                block,
+                handler,
+                finalizer,
+            } => {
                 let block = self.statements(block);
                 let handler = handler.as_ref().is_some_and(|handler| {
                     if let Some(param) = &handler.param {
@@ -132,7 +158,9 @@ impl<'a> Control<'a, '_> {
     fn for_head(&mut self, stmt: &'a Stmt) {
         use crate::ast::{ForInit, ForLeft};
         match &stmt.kind {
-            StmtKind::For { init, test, update, .. } => {
+            StmtKind::For {
+                init, test, update, ..
+            } => {
                 match init {
                     Some(ForInit::Declare(declare)) => self.declare(declare),
                     Some(ForInit::Exprs(exprs)) => exprs.iter().for_each(|expr| self.expr(expr)),
@@ -149,7 +177,11 @@ impl<'a> Control<'a, '_> {
     }
 
     fn body(&mut self, body: &'a Stmt, label: Option<&'a str>, kind: TargetKind) -> (bool, bool) {
-        self.targets.push(Target { label, kind, left: false });
+        self.targets.push(Target {
+            label,
+            kind,
+            left: false,
+        });
         let end = self.statement(body, None);
         let left = self.targets.pop().is_some_and(|target| target.left);
         (end, left)
@@ -160,7 +192,8 @@ impl<'a> Control<'a, '_> {
         if self.targets.iter().any(|target| target.label == Some(name)) {
             let message = format!("the label `{name}` is already around this statement");
             let hint = "Choose another label.";
-            self.found.push(Diagnostic::new(Code::DuplicateLabel, label.span, message).with_hint(hint));
+            self.found
+                .push(Diagnostic::new(Code::DuplicateLabel, label.span, message).with_hint(hint));
         }
         let takes_label = matches!(
             body.kind,
@@ -181,28 +214,39 @@ impl<'a> Control<'a, '_> {
     fn jump(&mut self, to: Option<&'a Ident>, span: Span, is_break: bool) {
         let word = if is_break { "break" } else { "continue" };
         let Some(label) = to else {
-            let target = self.targets.iter_mut().rev().find(|target| match target.kind {
-                TargetKind::Loop => true,
-                TargetKind::Switch => is_break,
-                TargetKind::Block => false,
-            });
+            let target = self
+                .targets
+                .iter_mut()
+                .rev()
+                .find(|target| match target.kind {
+                    TargetKind::Loop => true,
+                    TargetKind::Switch => is_break,
+                    TargetKind::Block => false,
+                });
             match target {
                 Some(target) => target.left |= is_break,
                 None => {
                     let around = if is_break { "loop or `switch`" } else { "loop" };
                     let message = format!("`{word}` with no {around} around it");
                     let hint = "Use `return` to leave a function or the workflow.";
-                    self.found.push(Diagnostic::new(Code::BadBreak, span, message).with_hint(hint));
+                    self.found
+                        .push(Diagnostic::new(Code::BadBreak, span, message).with_hint(hint));
                 }
             }
             return;
         };
         let name = label.name.as_str();
-        match self.targets.iter_mut().rev().find(|target| target.label == Some(name)) {
+        match self
+            .targets
+            .iter_mut()
+            .rev()
+            .find(|target| target.label == Some(name))
+        {
             Some(target) if is_break || target.kind == TargetKind::Loop => target.left |= is_break,
             Some(_) => {
                 let message = format!("`continue {name}` needs a loop, and `{name}` is none");
-                self.found.push(Diagnostic::new(Code::BadBreak, span, message));
+                self.found
+                    .push(Diagnostic::new(Code::BadBreak, span, message));
             }
             None => {
                 let labels = self.targets.iter().filter_map(|target| target.label);
@@ -250,7 +294,12 @@ impl<'a> Visitor<'a> for Control<'a, '_> {
     }
 
     fn expr(&mut self, expr: &'a Expr) {
-        if let ExprKind::Conditional { test, then, otherwise } = &expr.kind {
+        if let ExprKind::Conditional {
+            test,
+            then,
+            otherwise,
+        } = &expr.kind
+        {
             self.condition(test);
             self.expr(then);
             self.expr(otherwise);

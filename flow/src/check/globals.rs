@@ -3,8 +3,15 @@
 use crate::builtins::registry;
 
 /// The members of `Context`.
-const CONTEXT: &[&str] =
-    &["executionId", "workflow", "version", "taskId", "startedAt", "traceId", "set"];
+const CONTEXT: &[&str] = &[
+    "executionId",
+    "workflow",
+    "version",
+    "taskId",
+    "startedAt",
+    "traceId",
+    "set",
+];
 
 /// The parameters of every program.
 pub(super) const PARAMETERS: [&str; 2] = ["Inputs", "Context"];
@@ -15,13 +22,22 @@ const ABSENT: &[(&str, &str)] = &[
     ("setInterval", "Use a loop with `await sleep(seconds)`."),
     ("setImmediate", "Use `await sleep(0)`."),
     ("queueMicrotask", "Use `await Promise.resolve()`."),
-    ("fetch", "Call the service in a task: `await Task.run(\"name\", inputs)`."),
-    ("require", "A .flow file stands alone; call a task or a workflow."),
+    (
+        "fetch",
+        "Call the service in a task: `await Task.run(\"name\", inputs)`.",
+    ),
+    (
+        "require",
+        "A .flow file stands alone; call a task or a workflow.",
+    ),
     ("process", "Pass what the program needs in its inputs."),
     ("global", "Declare a variable."),
     ("globalThis", "Declare a variable."),
     ("window", "Declare a variable."),
-    ("RegExp", "Use `includes`, `startsWith`, `split` or `indexOf` with strings."),
+    (
+        "RegExp",
+        "Use `includes`, `startsWith`, `split` or `indexOf` with strings.",
+    ),
     ("Symbol", "Use a string key."),
     ("BigInt", "Beyond 2^53 keep numbers in strings."),
     ("Proxy", "Use a function."),
@@ -49,17 +65,23 @@ pub(super) fn builtins() -> Vec<&'static str> {
 
 /// What to do about a name that JavaScript or its hosts have.
 pub(super) fn absent(name: &str) -> Option<&'static str> {
-    ABSENT.iter().find(|(absent, _)| *absent == name).map(|(_, hint)| *hint)
+    ABSENT
+        .iter()
+        .find(|(absent, _)| *absent == name)
+        .map(|(_, hint)| *hint)
 }
 
-/// Whether `new` can be put in front of a name.
+/// Whether `new` can be put in front of a name. `new Promise` is only there to throw by name.
 pub(super) fn is_constructor(name: &str) -> bool {
-    registry().find(&format!("new {name}")).is_some()
+    name != "Promise" && registry().find(&format!("new {name}")).is_some()
 }
 
 /// All names that `new` can be put in front of.
 pub(super) fn constructors() -> Vec<&'static str> {
-    builtins().into_iter().filter(|name| is_constructor(name)).collect()
+    builtins()
+        .into_iter()
+        .filter(|name| is_constructor(name))
+        .collect()
 }
 
 /// The members of a builtin; `None` if it is a value of which nothing is known.

@@ -25,7 +25,7 @@ enum Wanted {
     /// A number of seconds is written as a literal, so a long one is suspicious.
     Sleep,
     Date,
-    Options(&'static [(&'static str, Wanted)]),
+    Options(&'static [(&'static str, Self)]),
 }
 
 /// A call of the host.
@@ -59,11 +59,19 @@ const START: &[(&str, Wanted)] = &[
     ("heartbeatTimeout", Wanted::Duration),
 ];
 
-const STARTED: &[(&str, Wanted)] =
-    &[("name", Wanted::Name), ("inputs", Wanted::Any), ("options", Wanted::Options(START))];
+const STARTED: &[(&str, Wanted)] = &[
+    ("name", Wanted::Name),
+    ("inputs", Wanted::Any),
+    ("options", Wanted::Options(START)),
+];
 
 const fn start(path: &'static str) -> Call {
-    Call { path, args: STARTED, required: 1, waits: false }
+    Call {
+        path,
+        args: STARTED,
+        required: 1,
+        waits: false,
+    }
 }
 
 const CALLS: &[Call] = &[
@@ -71,12 +79,30 @@ const CALLS: &[Call] = &[
     start("Task.try"),
     start("Workflow.run"),
     start("Workflow.try"),
-    Call { path: "sleep", args: &[("duration", Wanted::Sleep)], required: 1, waits: true },
-    Call { path: "Timer.delay", args: &[("duration", Wanted::Sleep)], required: 1, waits: true },
-    Call { path: "Timer.until", args: &[("date", Wanted::Date)], required: 1, waits: true },
+    Call {
+        path: "sleep",
+        args: &[("duration", Wanted::Sleep)],
+        required: 1,
+        waits: true,
+    },
+    Call {
+        path: "Timer.delay",
+        args: &[("duration", Wanted::Sleep)],
+        required: 1,
+        waits: true,
+    },
+    Call {
+        path: "Timer.until",
+        args: &[("date", Wanted::Date)],
+        required: 1,
+        waits: true,
+    },
     Call {
         path: "Signal.next",
-        args: &[("name", Wanted::Name), ("options", Wanted::Options(&[("timeout", Wanted::Duration)]))],
+        args: &[
+            ("name", Wanted::Name),
+            ("options", Wanted::Options(&[("timeout", Wanted::Duration)])),
+        ],
         required: 1,
         waits: true,
     },
@@ -92,7 +118,12 @@ const CALLS: &[Call] = &[
         required: 2,
         waits: false,
     },
-    Call { path: "crypto.randomUUID", args: &[], required: 0, waits: false },
+    Call {
+        path: "crypto.randomUUID",
+        args: &[],
+        required: 0,
+        waits: false,
+    },
 ];
 
 /// Members that a promise has.
@@ -108,27 +139,40 @@ struct Host<'c> {
 
 impl Host<'_> {
     fn report(&mut self, code: Code, span: Span, message: String, hint: impl Into<String>) {
-        self.found.push(Diagnostic::new(code, span, message).with_hint(hint));
+        self.found
+            .push(Diagnostic::new(code, span, message).with_hint(hint));
     }
 
     /// The host call that an expression is.
     fn call<'e>(&self, expr: &'e Expr) -> Option<(&'static Call, &'e [Element])> {
         let expr = without_parentheses(expr);
-        let ExprKind::Call { callee, args, optional: false } = &expr.kind else { return None };
+        let ExprKind::Call {
+            callee,
+            args,
+            optional: false,
+        } = &expr.kind
+        else {
+            return None;
+        };
         let path = match &callee.kind {
             ExprKind::Member { object, name, .. } => {
                 format!("{}.{}", self.names.builtin(object)?.name, name.name)
             }
             _ => self.names.builtin(callee)?.name.clone(),
         };
-        CALLS.iter().find(|call| call.path == path).map(|call| (call, args.as_slice()))
+        CALLS
+            .iter()
+            .find(|call| call.path == path)
+            .map(|call| (call, args.as_slice()))
     }
 
     fn arguments(&mut self, call: &Call, args: &[Element], span: Span) {
         let spread = args.iter().position(|arg| arg.spread);
         if spread.is_none() && args.len() < call.required {
-            let missing: Vec<&str> =
-                call.args[args.len()..call.required].iter().map(|(name, _)| *name).collect();
+            let missing: Vec<&str> = call.args[args.len()..call.required]
+                .iter()
+                .map(|(name, _)| *name)
+                .collect();
             let message = format!("`{}` needs `{}`", call.path, missing.join("` and `"));
             self.report(Code::ArgumentCount, span, message, signature(call));
         }
@@ -136,14 +180,22 @@ impl Host<'_> {
             && spread.is_none_or(|at| at >= call.args.len())
         {
             let message = format!("`{}` takes no argument here", call.path);
-            self.report(Code::ArgumentCount, extra.value.span, message, signature(call));
+            self.report(
+                Code::ArgumentCount,
+                extra.value.span,
+                message,
+                signature(call),
+            );
         }
         let known = spread.unwrap_or(args.len());
         for (arg, (name, wanted)) in args.iter().take(known).zip(call.args) {
             // An argument that is left out may be written as undefined or null.
             if !is_nothing(&arg.value) {
                 self.value(&arg.value, *wanted, &format!("`{name}` of `{}`", call.path));
-            } else if matches!(wanted, Wanted::Name | Wanted::Text | Wanted::Sleep | Wanted::Date) {
+            } else if matches!(
+                wanted,
+                Wanted::Name | Wanted::Text | Wanted::Sleep | Wanted::Date
+            ) {
                 let message = format!("`{name}` of `{}` is missing", call.path);
                 self.report(Code::ArgumentKind, arg.value.span, message, signature(call));
             }
@@ -152,7 +204,9 @@ impl Host<'_> {
 
     fn value(&mut self, value: &Expr, wanted: Wanted, what: &str) {
         let value = without_parentheses(value);
-        let Some(kind) = literal_kind(value) else { return };
+        let Some(kind) = literal_kind(value) else {
+            return;
+        };
         let span = value.span;
         match (wanted, kind) {
             (Wanted::Name, "a string") if text_of(value).is_some_and(|text| text.is_empty()) => {
@@ -185,13 +239,23 @@ impl Host<'_> {
             }
             ExprKind::Unary { .. } => {
                 let message = "a duration is not negative".to_owned();
-                self.report(Code::BadDuration, value.span, message, example(Wanted::Duration));
+                self.report(
+                    Code::BadDuration,
+                    value.span,
+                    message,
+                    example(Wanted::Duration),
+                );
             }
             ExprKind::String(units) => {
                 let text = String::from_utf16_lossy(units);
                 if !is_duration(&text) {
                     let message = format!("\"{text}\" is no duration");
-                    self.report(Code::BadDuration, value.span, message, example(Wanted::Duration));
+                    self.report(
+                        Code::BadDuration,
+                        value.span,
+                        message,
+                        example(Wanted::Duration),
+                    );
                 }
             }
             _ => {}
@@ -199,9 +263,16 @@ impl Host<'_> {
     }
 
     fn options(&mut self, value: &Expr, known: &'static [(&'static str, Wanted)], what: &str) {
-        let ExprKind::Object(props) = &value.kind else { return };
+        let ExprKind::Object(props) = &value.kind else {
+            return;
+        };
         for prop in props {
-            let Prop::Value { key: PropKey::Static { name, span }, value, .. } = prop else {
+            let Prop::Value {
+                key: PropKey::Static { name, span },
+                value,
+                ..
+            } = prop
+            else {
                 continue;
             };
             let name = String::from_utf16_lossy(name);
@@ -229,7 +300,12 @@ impl<'a> Visitor<'a> for Host<'_> {
             && call.waits
         {
             let message = format!("nothing waits for `{}`", call.path);
-            self.report(Code::UnawaitedResult, expr.span, message, "Write `await` in front of it.");
+            self.report(
+                Code::UnawaitedResult,
+                expr.span,
+                message,
+                "Write `await` in front of it.",
+            );
         }
         walk::walk_stmt(self, stmt);
     }
@@ -246,7 +322,10 @@ impl<'a> Visitor<'a> for Host<'_> {
             && call.path != "Context.set"
             && !OF_PROMISE.contains(&name.name.as_str())
         {
-            let message = format!("`{}` gives a promise, which has no `{}`", call.path, name.name);
+            let message = format!(
+                "`{}` gives a promise, which has no `{}`",
+                call.path, name.name
+            );
             let hint = format!("Write `(await {}(…)).{}`.", call.path, name.name);
             self.report(Code::ForgottenAwait, name.span, message, hint);
         }
@@ -298,11 +377,10 @@ fn literal_kind(value: &Expr) -> Option<&'static str> {
         ExprKind::Null => "null",
         ExprKind::Bool(_) => "a boolean",
         ExprKind::Number(_) => "a number",
-        ExprKind::Unary { op: crate::ast::UnaryOp::Minus, value }
-            if matches!(value.kind, ExprKind::Number(_)) =>
-        {
-            "a number"
-        }
+        ExprKind::Unary {
+            op: crate::ast::UnaryOp::Minus,
+            value,
+        } if matches!(value.kind, ExprKind::Number(_)) => "a number",
         ExprKind::String(_) => "a string",
         ExprKind::Template { .. } => "a template",
         ExprKind::Array(_) => "an array",
@@ -344,7 +422,9 @@ fn is_duration(text: &str) -> bool {
     while !rest.is_empty() {
         let digits = rest.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.');
         let number = &rest[..rest.len() - digits.len()];
-        let Some(unit) = ["ms", "s", "m", "h", "d"].iter().find(|unit| digits.starts_with(**unit))
+        let Some(unit) = ["ms", "s", "m", "h", "d"]
+            .iter()
+            .find(|unit| digits.starts_with(**unit))
         else {
             return false;
         };

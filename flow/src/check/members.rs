@@ -3,9 +3,7 @@
 use super::globals;
 use super::scope::Names;
 use super::walk::{self, Visitor};
-use crate::ast::{
-    Declare, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script,
-};
+use crate::ast::{Declare, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::input_type::{Field, InputType, Lookup, Type};
@@ -14,7 +12,12 @@ use crate::source::Span;
 
 pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
     let inputs = script.input_type.as_ref().map(InputType::root);
-    Members { found, names, inputs }.list(&script.body);
+    Members {
+        found,
+        names,
+        inputs,
+    }
+    .list(&script.body);
 }
 
 struct Members<'c> {
@@ -26,7 +29,9 @@ struct Members<'c> {
 impl<'c> Members<'c> {
     /// `object.name` of a builtin.
     fn member(&mut self, object: &Ident, name: &Ident) {
-        let Some(members) = globals::members(&object.name) else { return };
+        let Some(members) = globals::members(&object.name) else {
+            return;
+        };
         if members.contains(&name.name.as_str()) {
             return;
         }
@@ -64,9 +69,10 @@ impl<'c> Members<'c> {
         };
         let message = format!("`{name}` cannot be called with `new`");
         let meant = nearest(name, globals::constructors());
-        let hint = meant
-            .filter(|_| !builtin)
-            .map_or_else(|| hint.to_owned(), |meant| format!("Did you mean `new {meant}`?"));
+        let hint = meant.filter(|_| !builtin).map_or_else(
+            || hint.to_owned(),
+            |meant| format!("Did you mean `new {meant}`?"),
+        );
         self.found
             .push(Diagnostic::new(Code::NotConstructor, callee.span, message).with_hint(hint));
     }
@@ -86,12 +92,10 @@ impl<'c> Members<'c> {
             }
             ExprKind::Index { object, index, .. } => match (self.type_of(object)?, &index.kind) {
                 (Type::Array(of), _) => Some(of),
-                (of, ExprKind::String(name)) => {
-                    match of.field(&String::from_utf16_lossy(name)) {
-                        Lookup::Found(of) => Some(of),
-                        _ => None,
-                    }
-                }
+                (of, ExprKind::String(name)) => match of.field(&String::from_utf16_lossy(name)) {
+                    Lookup::Found(of) => Some(of),
+                    _ => None,
+                },
                 _ => None,
             },
             _ => None,
@@ -110,11 +114,15 @@ impl<'c> Members<'c> {
             Some(meant) => format!("Did you mean `{meant}`?"),
             None => {
                 let all: Vec<String> = known.map(|field| format!("`{field}`")).collect();
-                format!("It has {}; declare others at the head of the file.", all.join(", "))
+                format!(
+                    "It has {}; declare others at the head of the file.",
+                    all.join(", ")
+                )
             }
         };
         let message = format!("the declared type of the inputs has no field `{name}`");
-        self.found.push(Diagnostic::new(Code::UnknownInput, span, message).with_hint(hint));
+        self.found
+            .push(Diagnostic::new(Code::UnknownInput, span, message).with_hint(hint));
     }
 
     /// `const {custmer} = Inputs`
@@ -122,7 +130,9 @@ impl<'c> Members<'c> {
         match (&pattern.kind, of) {
             (PatternKind::Object { props, .. }, of) => {
                 for prop in props {
-                    let PropKey::Static { name, span } = &prop.key else { continue };
+                    let PropKey::Static { name, span } = &prop.key else {
+                        continue;
+                    };
                     let name = String::from_utf16_lossy(name);
                     match of.field(&name) {
                         Lookup::Found(inner) => self.destructured(inner, &prop.item.target),

@@ -29,7 +29,8 @@ pub fn check(script: &Script, source: &Source) -> Vec<Diagnostic> {
     found.dedup();
     // Errors come first: a limit must never hide what refuses the program.
     if found.len() > MAX_DIAGNOSTICS {
-        let (mut kept, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(Diagnostic::is_error);
+        let (mut kept, warnings): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(Diagnostic::is_error);
         kept.extend(warnings);
         kept.truncate(MAX_DIAGNOSTICS);
         diagnostic::sort(&mut kept);

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::globals::{self, PARAMETERS};
 use super::walk::{self, Visitor};
 use crate::ast::{
-    Case, Catch, Declare, Expr, ExprKind, ForInit, ForLeft, Function, FunctionBody, Ident,
-    Pattern, PatternItem, PatternKind, Script, Stmt, StmtKind,
+    Case, Catch, Declare, Expr, ExprKind, ForInit, ForLeft, Function, FunctionBody, Ident, Pattern,
+    PatternItem, PatternKind, Script, Stmt, StmtKind,
 };
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
@@ -43,7 +43,9 @@ pub(super) fn resolve(script: &Script, source: &Source, found: &mut Vec<Diagnost
         scopes: Vec::new(),
         bindings: Vec::new(),
         function: 0,
-        names: Names { builtin: HashSet::new() },
+        names: Names {
+            builtin: HashSet::new(),
+        },
         has_broken: has_broken(script),
         unknown: HashSet::new(),
     };
@@ -101,11 +103,16 @@ struct Resolver<'a, 's> {
 
 impl<'a> Resolver<'a, '_> {
     fn enter(&mut self, joined: bool) {
-        self.scopes.push(Scope { names: HashMap::new(), joined });
+        self.scopes.push(Scope {
+            names: HashMap::new(),
+            joined,
+        });
     }
 
     fn leave(&mut self) {
-        let Some(scope) = self.scopes.pop() else { return };
+        let Some(scope) = self.scopes.pop() else {
+            return;
+        };
         for index in scope.names.into_values() {
             let binding = &self.bindings[index];
             let name = &binding.name.name;
@@ -138,12 +145,20 @@ impl<'a> Resolver<'a, '_> {
     // ---- Declarations ----------------------------------------------------------------------------
 
     fn declare(&mut self, name: &'a Ident, kind: Kind, may_be_unused: bool) {
-        let Some(scope) = self.scopes.last() else { return };
+        let Some(scope) = self.scopes.last() else {
+            return;
+        };
         let same = scope.names.get(name.name.as_str()).copied();
-        let outer = scope.joined.then(|| self.scopes.len().checked_sub(2)).flatten();
+        let outer = scope
+            .joined
+            .then(|| self.scopes.len().checked_sub(2))
+            .flatten();
         let outer = outer.and_then(|at| self.scopes[at].names.get(name.name.as_str()).copied());
         if let Some(other) = same.or(outer) {
-            let line = self.source.position(self.bindings[other].name.span.start).line;
+            let line = self
+                .source
+                .position(self.bindings[other].name.span.start)
+                .line;
             let message = format!("`{}` is already declared in line {line}", name.name);
             let hint = "Choose another name, or assign without `let` or `const`.".to_owned();
             self.report(Code::DuplicateName, name.span, message, Some(hint));
@@ -152,7 +167,10 @@ impl<'a> Resolver<'a, '_> {
         let mut may_be_unused = may_be_unused;
         let is_parameter = PARAMETERS.contains(&name.name.as_str());
         if is_parameter && self.scopes.len() == 1 {
-            let message = format!("`{}` is already declared: it is a parameter of the program", name.name);
+            let message = format!(
+                "`{}` is already declared: it is a parameter of the program",
+                name.name
+            );
             let hint = "Choose another name.".to_owned();
             self.report(Code::DuplicateName, name.span, message, Some(hint));
             may_be_unused = true;
@@ -218,7 +236,11 @@ impl<'a> Resolver<'a, '_> {
     }
 
     fn hoist_declare(&mut self, declare: &'a Declare) {
-        let kind = if declare.constant { Kind::Const } else { Kind::Let };
+        let kind = if declare.constant {
+            Kind::Const
+        } else {
+            Kind::Let
+        };
         for part in &declare.parts {
             self.declare_pattern(&part.target, kind, false);
         }
@@ -278,7 +300,10 @@ impl<'a> Resolver<'a, '_> {
     // ---- Uses ------------------------------------------------------------------------------------
 
     fn find(&self, name: &str) -> Option<usize> {
-        self.scopes.iter().rev().find_map(|scope| scope.names.get(name).copied())
+        self.scopes
+            .iter()
+            .rev()
+            .find_map(|scope| scope.names.get(name).copied())
     }
 
     fn read(&mut self, name: &'a Ident) {
@@ -296,15 +321,19 @@ impl<'a> Resolver<'a, '_> {
         let text = name.name.as_str();
         if let Some(index) = self.find(text) {
             self.bindings[index].written = true;
-            let line = self.source.position(self.bindings[index].name.span.start).line;
+            let line = self
+                .source
+                .position(self.bindings[index].name.span.start)
+                .line;
             let (message, hint) = match self.bindings[index].kind {
                 Kind::Const => (
                     format!("`{text}` is a constant, declared in line {line}"),
                     "Declare it with `let` if it has to change.",
                 ),
-                Kind::Itself => {
-                    (format!("`{text}` is the function itself"), "Use another variable.")
-                }
+                Kind::Itself => (
+                    format!("`{text}` is the function itself"),
+                    "Use another variable.",
+                ),
                 _ => {
                     self.warn_if_early(index, name);
                     return;
@@ -327,7 +356,10 @@ impl<'a> Resolver<'a, '_> {
             return;
         }
         let line = self.source.position(binding.name.span.start).line;
-        let message = format!("`{}` has no value yet: it is declared in line {line}", name.name);
+        let message = format!(
+            "`{}` has no value yet: it is declared in line {line}",
+            name.name
+        );
         let hint = "Move the declaration up; this throws a ReferenceError.".to_owned();
         self.report(Code::UseBeforeDeclaration, name.span, message, Some(hint));
     }
@@ -340,13 +372,19 @@ impl<'a> Resolver<'a, '_> {
         let hint = match globals::absent(&name.name) {
             Some(hint) => Some(hint.to_owned()),
             None => {
-                let declared = self.scopes.iter().rev().flat_map(|scope| scope.names.keys().copied());
+                let declared = self
+                    .scopes
+                    .iter()
+                    .rev()
+                    .flat_map(|scope| scope.names.keys().copied());
                 let mut known: Vec<&str> = declared.collect();
                 known.sort_unstable();
                 known.extend(PARAMETERS);
                 known.extend(globals::builtins());
                 let meant = nearest(&name.name, known);
-                meant.map(|meant| format!("Did you mean `{meant}`?")).or(otherwise)
+                meant
+                    .map(|meant| format!("Did you mean `{meant}`?"))
+                    .or(otherwise)
             }
         };
         let message = format!("`{}` is not defined", name.name);
@@ -355,7 +393,12 @@ impl<'a> Resolver<'a, '_> {
 
     fn for_loop(&mut self, stmt: &'a Stmt) {
         match &stmt.kind {
-            StmtKind::For { init, test, update, body } => {
+            StmtKind::For {
+                init,
+                test,
+                update,
+                body,
+            } => {
                 match init {
                     Some(ForInit::Declare(declare)) => {
                         self.hoist_declare(declare);
@@ -386,10 +429,14 @@ impl<'a> Resolver<'a, '_> {
 
     /// Parameters behind which a used one stands are needed for their place.
     fn mark_parameters(&mut self) {
-        let Some(scope) = self.scopes.last() else { return };
+        let Some(scope) = self.scopes.last() else {
+            return;
+        };
         let mut parameters: Vec<usize> = scope.names.values().copied().collect();
         parameters.sort_unstable();
-        let last_read = parameters.iter().rposition(|index| self.bindings[*index].read);
+        let last_read = parameters
+            .iter()
+            .rposition(|index| self.bindings[*index].read);
         for index in parameters.iter().take(last_read.unwrap_or_default()) {
             self.bindings[*index].may_be_unused = true;
         }
@@ -404,8 +451,10 @@ impl<'a> Visitor<'a> for Resolver<'a, '_> {
     }
 
     fn stmt(&mut self, stmt: &'a Stmt) {
-        if matches!(stmt.kind, StmtKind::For { .. } | StmtKind::ForOf { .. } | StmtKind::ForIn { .. })
-        {
+        if matches!(
+            stmt.kind,
+            StmtKind::For { .. } | StmtKind::ForOf { .. } | StmtKind::ForIn { .. }
+        ) {
             self.enter(false);
             self.for_loop(stmt);
             self.leave();

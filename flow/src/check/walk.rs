@@ -1,8 +1,8 @@
 //! Walks over a tree in the order in which a program runs. A pass overrides what it looks at.
 
 use crate::ast::{
-    Case, Catch, Declare, Element, Expr, ExprKind, ForInit, ForLeft, Function, FunctionBody, Pattern,
-    PatternItem, PatternKind, Prop, PropKey, Stmt, StmtKind,
+    Case, Catch, Declare, Element, Expr, ExprKind, ForInit, ForLeft, Function, FunctionBody,
+    Pattern, PatternItem, PatternKind, Prop, PropKey, Stmt, StmtKind,
 };
 
 /// A pass over a tree.
@@ -62,7 +62,11 @@ pub(super) fn walk_stmt<'a, V: Visitor<'a> + ?Sized>(visitor: &mut V, stmt: &'a 
                 visitor.expr(value);
             }
         }
-        StmtKind::If { test, then, otherwise } => {
+        StmtKind::If {
+            test,
+            then,
+            otherwise,
+        } => {
             visitor.expr(test);
             visitor.stmt(then);
             if let Some(otherwise) = otherwise {
@@ -77,7 +81,12 @@ pub(super) fn walk_stmt<'a, V: Visitor<'a> + ?Sized>(visitor: &mut V, stmt: &'a 
             visitor.stmt(body);
             visitor.expr(test);
         }
-        StmtKind::For { init, test, update, body } => {
+        StmtKind::For {
+            init,
+            test,
+            update,
+            body,
+        } => {
             match init {
                 Some(ForInit::Declare(declare)) => visitor.declare(declare),
                 Some(ForInit::Exprs(exprs)) => exprs.iter().for_each(|expr| visitor.expr(expr)),
@@ -94,7 +103,9 @@ pub(super) fn walk_stmt<'a, V: Visitor<'a> + ?Sized>(visitor: &mut V, stmt: &'a 
         StmtKind::ForOf { left, right, body } | StmtKind::ForIn { left, right, body } => {
             visitor.expr(right);
             match left {
-                ForLeft::Declare { target, .. } | ForLeft::Assign(target) => visitor.pattern(target),
+                ForLeft::Declare { target, .. } | ForLeft::Assign(target) => {
+                    visitor.pattern(target);
+                }
             }
             visitor.stmt(body);
         }
@@ -102,7 +113,11 @@ pub(super) fn walk_stmt<'a, V: Visitor<'a> + ?Sized>(visitor: &mut V, stmt: &'a 
             visitor.expr(value);
             visitor.cases(cases);
         }
-        StmtKind::Try { block, handler, finalizer } => {
+        StmtKind::Try {
+            block,
+            handler,
+            finalizer,
+        } => {
             visitor.list(block);
             if let Some(handler) = handler {
                 visitor.catch(handler);
@@ -221,7 +236,11 @@ pub(super) fn walk_expr<'a, V: Visitor<'a> + ?Sized>(visitor: &mut V, expr: &'a 
             visitor.expr(left);
             visitor.expr(right);
         }
-        ExprKind::Conditional { test, then, otherwise } => {
+        ExprKind::Conditional {
+            test,
+            then,
+            otherwise,
+        } => {
             visitor.expr(test);
             visitor.expr(then);
             visitor.expr(otherwise);

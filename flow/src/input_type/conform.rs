@@ -13,11 +13,22 @@ const MAX_SHOWN: usize = 40;
 pub(super) fn check(root: &Type, inputs: &str) -> Result<(), Vec<InputError>> {
     let Some(tape) = Tape::read(inputs) else {
         let message = "the inputs are no JSON".to_owned();
-        return Err(vec![InputError { path: String::new(), message }]);
+        return Err(vec![InputError {
+            path: String::new(),
+            message,
+        }]);
     };
-    let mut check = Check { tape: &tape, path: String::new(), errors: Vec::new() };
+    let mut check = Check {
+        tape: &tape,
+        path: String::new(),
+        errors: Vec::new(),
+    };
     check.value(root, 0);
-    if check.errors.is_empty() { Ok(()) } else { Err(check.errors) }
+    if check.errors.is_empty() {
+        Ok(())
+    } else {
+        Err(check.errors)
+    }
 }
 
 struct Check<'t> {
@@ -122,7 +133,11 @@ impl Check<'_> {
     }
 
     fn fits(&self, of: &Type, at: usize) -> bool {
-        let mut check = Check { tape: self.tape, path: String::new(), errors: Vec::new() };
+        let mut check = Check {
+            tape: self.tape,
+            path: String::new(),
+            errors: Vec::new(),
+        };
         check.value(of, at);
         check.errors.is_empty()
     }
@@ -173,20 +188,29 @@ mod tests {
     use crate::source::Source;
 
     fn errors(of: &str, inputs: &str) -> Vec<String> {
-        let source = Source::new("test.flow", format!("/** @param {{{of}}} Inputs */\nreturn 1"));
+        let source = Source::new(
+            "test.flow",
+            format!("/** @param {{{of}}} Inputs */\nreturn 1"),
+        );
         let (script, diagnostics) = crate::parse::parse(&source);
         assert_eq!(diagnostics, [], "{of}");
         let of = script.input_type.expect("a declared type");
         // What a program keeps is the written form.
         let of = InputType::from_json(&of.to_json()).expect("it reads what it wrote");
         let errors = of.check(inputs).err().unwrap_or_default();
-        errors.into_iter().map(|error| format!("{}: {}", error.path, error.message)).collect()
+        errors
+            .into_iter()
+            .map(|error| format!("{}: {}", error.path, error.message))
+            .collect()
     }
 
     #[test]
     fn the_path_of_each_offending_field_is_told() {
         let of = "{customer: string, items: {sku: string, qty: number}[], note?: string}";
-        assert_eq!(errors(of, r#"{"customer": "a", "items": [], "more": 1}"#), [""; 0]);
+        assert_eq!(
+            errors(of, r#"{"customer": "a", "items": [], "more": 1}"#),
+            [""; 0]
+        );
         let inputs = r#"{"custmer": "a", "note": 5, "items": [
             {"sku": "x", "qty": 1}, {"sku": null, "qty": "2"}, 3]}"#;
         assert_eq!(
@@ -199,7 +223,10 @@ mod tests {
                 "note: expected string, found number 5",
             ]
         );
-        assert_eq!(errors(of, "null"), [": expected {customer, items, note}, found null"]);
+        assert_eq!(
+            errors(of, "null"),
+            [": expected {customer, items, note}, found null"]
+        );
         assert_eq!(errors(of, "{"), [": the inputs are no JSON"]);
     }
 
@@ -220,8 +247,12 @@ mod tests {
             ]
         );
         assert_eq!(errors("?string[]", "null"), [""; 0]);
-        assert_eq!(errors("{[key: string]: boolean, a: Array<any>}", r#"{"a": [1], "b": 2}"#), [
-            "b: expected boolean, found number 2"
-        ]);
+        assert_eq!(
+            errors(
+                "{[key: string]: boolean, a: Array<any>}",
+                r#"{"a": [1], "b": 2}"#
+            ),
+            ["b: expected boolean, found number 2"]
+        );
     }
 }

@@ -14,7 +14,12 @@ pub(super) fn declared(source: &Source, head: Span) -> (Option<Type>, Vec<Diagno
         let (start, end) = comment;
         at = end;
         for tag in tags(text, start, end) {
-            let mut reader = Reader { text, at: tag, end, depth: 0 };
+            let mut reader = Reader {
+                text,
+                at: tag,
+                end,
+                depth: 0,
+            };
             match reader.param() {
                 Ok(None) => {}
                 Ok(Some(_)) if found.is_some() => {
@@ -27,7 +32,10 @@ pub(super) fn declared(source: &Source, head: Span) -> (Option<Type>, Vec<Diagno
                 }
                 Ok(of) => found = of,
                 Err(Bad { at, message, hint }) => {
-                    let end = text[at..].chars().next().map_or(at, |char| at + char.len_utf8());
+                    let end = text[at..]
+                        .chars()
+                        .next()
+                        .map_or(at, |char| at + char.len_utf8());
                     let mut diagnostic =
                         Diagnostic::new(Code::BadInputType, Span::new(at, end), message);
                     diagnostic.hint = hint.map(str::to_owned);
@@ -45,8 +53,8 @@ fn next_comment(text: &str, mut at: usize, end: usize) -> Option<(usize, usize)>
         let rest = &text[at..end];
         if rest.starts_with("//") {
             at += rest.find('\n').unwrap_or(rest.len());
-        } else if rest.starts_with("/*") {
-            let length = rest[2..].find("*/")?;
+        } else if let Some(body) = rest.strip_prefix("/*") {
+            let length = body.find("*/")?;
             if rest.starts_with("/**") && length > 0 {
                 return Some((at + 3, at + 2 + length));
             }
@@ -102,18 +110,29 @@ impl<'s> Reader<'s> {
         // Which parameter it is stands behind the type, and the types of others are not ours.
         let Some(close) = self.closing_brace(open) else {
             return if self.text[open..self.end].contains("Inputs") {
-                Err(Bad { at: open, message: "this `{` is never closed".into(), hint: None })
+                Err(Bad {
+                    at: open,
+                    message: "this `{` is never closed".into(),
+                    hint: None,
+                })
             } else {
                 Ok(None)
             };
         };
         let name = self.text[close + 1..self.end].trim_start();
         let name = name.trim_start_matches('[');
-        let name = name.split(|char: char| !is_name(char) && char != '.').next().unwrap_or_default();
+        let name = name
+            .split(|char: char| !is_name(char) && char != '.')
+            .next()
+            .unwrap_or_default();
         if let Some(field) = name.strip_prefix("Inputs.") {
             let message = format!("the field `{field}` is declared on its own");
             let hint = "Write one `@param {{field: type, …}} Inputs` with all fields.";
-            return Err(Bad { at: open, message, hint: Some(hint) });
+            return Err(Bad {
+                at: open,
+                message,
+                hint: Some(hint),
+            });
         }
         if name != "Inputs" {
             return Ok(None);
@@ -151,7 +170,11 @@ impl<'s> Reader<'s> {
     fn union(&mut self) -> Result<Type, Bad> {
         if self.depth >= MAX_DEPTH {
             let message = format!("types are nested more than {MAX_DEPTH} levels deep");
-            return Err(Bad { at: self.at, message, hint: None });
+            return Err(Bad {
+                at: self.at,
+                message,
+                hint: None,
+            });
         }
         self.depth += 1;
         self.skip();
@@ -162,7 +185,11 @@ impl<'s> Reader<'s> {
             if self.rest().starts_with('&') {
                 let message = "intersections (`A & B`) are not supported".into();
                 let hint = Some("Write one object type with the fields of both.");
-                return Err(Bad { at: self.at, message, hint });
+                return Err(Bad {
+                    at: self.at,
+                    message,
+                    hint,
+                });
             }
             if !self.eat("|") {
                 break;
@@ -192,7 +219,11 @@ impl<'s> Reader<'s> {
             }
             of = Type::Array(Box::new(of));
         }
-        Ok(if nullable { union_of(vec![of, Type::Null]) } else { of })
+        Ok(if nullable {
+            union_of(vec![of, Type::Null])
+        } else {
+            of
+        })
     }
 
     fn primary(&mut self) -> Result<Type, Bad> {
@@ -206,7 +237,11 @@ impl<'s> Reader<'s> {
                 self.at += 1;
                 let of = self.union()?;
                 self.skip();
-                if self.eat(")") { Ok(of) } else { Err(self.unexpected("`)`")) }
+                if self.eat(")") {
+                    Ok(of)
+                } else {
+                    Err(self.unexpected("`)`"))
+                }
             }
             '{' => self.object(),
             '*' => {
@@ -223,7 +258,11 @@ impl<'s> Reader<'s> {
                 let number = text.parse().ok().filter(|number: &f64| number.is_finite());
                 let Some(number) = number else {
                     let message = format!("`{text}` is no number");
-                    return Err(Bad { at: start, message, hint: None });
+                    return Err(Bad {
+                        at: start,
+                        message,
+                        hint: None,
+                    });
                 };
                 self.at += length;
                 Ok(Type::Exactly(number))
@@ -242,7 +281,13 @@ impl<'s> Reader<'s> {
     }
 
     fn named(&mut self, name: &str, start: usize) -> Result<Type, Bad> {
-        let unknown = |message: String, hint| Err(Bad { at: start, message, hint: Some(hint) });
+        let unknown = |message: String, hint| {
+            Err(Bad {
+                at: start,
+                message,
+                hint: Some(hint),
+            })
+        };
         Ok(match name {
             "string" => Type::String,
             "number" => Type::Number,
@@ -251,7 +296,10 @@ impl<'s> Reader<'s> {
             "any" | "unknown" => Type::Any,
             "true" => Type::True(true),
             "false" => Type::True(false),
-            "object" | "Object" => Type::Object { fields: Vec::new(), others: None },
+            "object" | "Object" => Type::Object {
+                fields: Vec::new(),
+                others: None,
+            },
             "readonly" => return self.array(),
             "Array" | "ReadonlyArray" => {
                 let [of] = self.arguments(name)?;
@@ -260,9 +308,15 @@ impl<'s> Reader<'s> {
             "Record" => {
                 let [key, of] = self.arguments(name)?;
                 if key != Type::String {
-                    return unknown("the keys of a `Record` are strings".into(), "Write `Record<string, T>`.");
+                    return unknown(
+                        "the keys of a `Record` are strings".into(),
+                        "Write `Record<string, T>`.",
+                    );
                 }
-                Type::Object { fields: Vec::new(), others: Some(Box::new(of)) }
+                Type::Object {
+                    fields: Vec::new(),
+                    others: Some(Box::new(of)),
+                }
             }
             "undefined" | "void" => {
                 return unknown(
@@ -342,7 +396,11 @@ impl<'s> Reader<'s> {
                 let field = self.field()?;
                 if fields.iter().any(|other| other.name == field.name) {
                     let message = format!("the field `{}` is declared twice", field.name);
-                    return Err(Bad { at: start, message, hint: None });
+                    return Err(Bad {
+                        at: start,
+                        message,
+                        hint: None,
+                    });
                 }
                 fields.push(field);
             }
@@ -370,14 +428,20 @@ impl<'s> Reader<'s> {
         if !self.eat(":") {
             return Err(self.unexpected("`:`"));
         }
-        Ok(Field { name, optional, of: self.union()? })
+        Ok(Field {
+            name,
+            optional,
+            of: self.union()?,
+        })
     }
 
     fn quoted(&mut self) -> Result<String, Bad> {
         let start = self.at;
         let quote = &self.rest()[..1];
         self.at += 1;
-        let length = self.rest().find([quote.chars().next().unwrap_or('"'), '\n', '\\']);
+        let length = self
+            .rest()
+            .find([quote.chars().next().unwrap_or('"'), '\n', '\\']);
         match length {
             Some(length) if self.rest()[length..].starts_with(quote) => {
                 let text = self.rest()[..length].to_owned();
@@ -431,7 +495,11 @@ impl<'s> Reader<'s> {
             Some(char) if !char.is_whitespace() => format!("expected {wanted}, found `{char}`"),
             _ => format!("expected {wanted}"),
         };
-        Bad { at: self.at.min(self.end), message: format!("in the type of `Inputs`: {message}"), hint: None }
+        Bad {
+            at: self.at.min(self.end),
+            message: format!("in the type of `Inputs`: {message}"),
+            hint: None,
+        }
     }
 }
 
@@ -447,7 +515,11 @@ fn union_of(types: Vec<Type>) -> Type {
     if flat.contains(&Type::Any) {
         return Type::Any;
     }
-    if flat.len() == 1 { flat.remove(0) } else { Type::Union(flat) }
+    if flat.len() == 1 {
+        flat.remove(0)
+    } else {
+        Type::Union(flat)
+    }
 }
 
 fn is_name(char: char) -> bool {

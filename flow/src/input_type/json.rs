@@ -38,8 +38,9 @@ impl<'t> Tape<'t> {
         let mut rest = text.trim_start_matches(BLANK);
         loop {
             let first = rest.chars().next();
-            let in_object =
-                open.last().is_some_and(|at| tape.nodes[*at as usize].0 == Node::Object);
+            let in_object = open
+                .last()
+                .is_some_and(|at| tape.nodes[*at as usize].0 == Node::Object);
             match (next, first) {
                 (Next::ValueOrEnd | Next::CommaOrEnd, Some(']')) if !in_object => {
                     tape.close(open.pop()?);
@@ -135,16 +136,21 @@ impl<'t> Tape<'t> {
 
     /// The place of the value of a key. The last one counts, as everywhere in JSON.
     pub(super) fn get(&self, at: usize, key: &str) -> Option<usize> {
-        self.entries(at).filter(|(name, _)| *name == key).last().map(|(_, value)| value)
+        self.entries(at)
+            .filter(|(name, _)| *name == key)
+            .last()
+            .map(|(_, value)| value)
     }
 }
 
 const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
 
 fn scalar(text: &str) -> Option<(Node<'_>, usize)> {
-    for (word, node) in
-        [("null", Node::Null), ("true", Node::Bool(true)), ("false", Node::Bool(false))]
-    {
+    for (word, node) in [
+        ("null", Node::Null),
+        ("true", Node::Bool(true)),
+        ("false", Node::Bool(false)),
+    ] {
         if text.starts_with(word) {
             return Some((node, word.len()));
         }
@@ -153,7 +159,8 @@ fn scalar(text: &str) -> Option<(Node<'_>, usize)> {
     let length = text.find(|char| !number(char)).unwrap_or(text.len());
     let digits = &text[..length];
     let plain = digits.strip_prefix('-').unwrap_or(digits);
-    let valid = plain.starts_with(|char: char| char.is_ascii_digit()) && digits.parse::<f64>().is_ok();
+    let valid =
+        plain.starts_with(|char: char| char.is_ascii_digit()) && digits.parse::<f64>().is_ok();
     valid.then_some((Node::Number(digits), length))
 }
 
@@ -203,7 +210,10 @@ mod tests {
     fn reads_all_forms() {
         let text = r#" {"a": [1, -2.5e3, "x\u00e9\n", true, null, {}], "b": [] , "a": 7} "#;
         let tape = Tape::read(text).expect("it is JSON");
-        assert_eq!(tape.node(tape.get(0, "a").expect("a key")), &Node::Number("7"));
+        assert_eq!(
+            tape.node(tape.get(0, "a").expect("a key")),
+            &Node::Number("7")
+        );
         let (_, list) = tape.entries(0).next().expect("a key");
         let nodes: Vec<_> = tape.members(list).map(|at| tape.node(at).clone()).collect();
         assert_eq!(nodes[2], Node::String("xé\n".into()));
@@ -212,7 +222,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_json() {
-        for text in ["", "{", "[1,]", "{\"a\"}", "{a: 1}", "1 2", "]", "[1}", "\"abc", "+1", "{,}"] {
+        for text in [
+            "", "{", "[1,]", "{\"a\"}", "{a: 1}", "1 2", "]", "[1}", "\"abc", "+1", "{,}",
+        ] {
             assert!(Tape::read(text).is_none(), "{text}");
         }
     }

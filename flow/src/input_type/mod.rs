@@ -158,8 +158,14 @@ impl fmt::Display for Type {
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Array(of) if matches!(**of, Self::Union(_)) => write!(f, "({of})[]"),
             Self::Array(of) => write!(f, "{of}[]"),
-            Self::Object { fields, others: None } if fields.is_empty() => f.write_str("object"),
-            Self::Object { fields, others: Some(of) } if fields.is_empty() => {
+            Self::Object {
+                fields,
+                others: None,
+            } if fields.is_empty() => f.write_str("object"),
+            Self::Object {
+                fields,
+                others: Some(of),
+            } if fields.is_empty() => {
                 write!(f, "Record<string, {of}>")
             }
             Self::Object { fields, .. } => {

@@ -63,10 +63,18 @@ fn type_at(tape: &Tape<'_>, at: usize, depth: usize) -> Option<Type> {
         };
     }
     if let Some(types) = tape.get(at, "anyOf") {
-        return tape.members(types).map(inner).collect::<Option<_>>().map(Type::Union);
+        return tape
+            .members(types)
+            .map(inner)
+            .collect::<Option<_>>()
+            .map(Type::Union);
     }
-    let Some(kind) = tape.get(at, "type") else { return Some(Type::Any) };
-    let Node::String(kind) = tape.node(kind) else { return None };
+    let Some(kind) = tape.get(at, "type") else {
+        return Some(Type::Any);
+    };
+    let Node::String(kind) = tape.node(kind) else {
+        return None;
+    };
     match kind.as_ref() {
         "null" => Some(Type::Null),
         "boolean" => Some(Type::Boolean),
@@ -85,7 +93,11 @@ fn type_at(tape: &Tape<'_>, at: usize, depth: usize) -> Option<Type> {
                             .any(|member| matches!(tape.node(member), Node::String(text) if text == name))
                     });
                     let of = inner(of)?;
-                    fields.push(Field { name: name.to_owned(), optional: !required, of });
+                    fields.push(Field {
+                        name: name.to_owned(),
+                        optional: !required,
+                        of,
+                    });
                 }
             }
             let others = match tape.get(at, "additionalProperties") {

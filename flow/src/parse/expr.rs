@@ -48,8 +48,14 @@ impl Parser<'_> {
                 let target = self.assignment_pattern()?;
                 self.expect("=")?;
                 let value = self.assignment()?;
-                let kind = ExprKind::Assign { target: Box::new(target), value: Box::new(value) };
-                return Ok(Expr { kind, span: self.span_from(start) });
+                let kind = ExprKind::Assign {
+                    target: Box::new(target),
+                    value: Box::new(value),
+                };
+                return Ok(Expr {
+                    kind,
+                    span: self.span_from(start),
+                });
             }
         }
         let left = self.conditional()?;
@@ -61,16 +67,26 @@ impl Parser<'_> {
             let target = Box::new(self.target(left)?);
             self.advance();
             self.link()?;
-            ExprKind::Assign { target, value: Box::new(self.assignment()?) }
+            ExprKind::Assign {
+                target,
+                value: Box::new(self.assignment()?),
+            }
         } else if let Some(op) = compound_operator(operator) {
             let target = Box::new(self.target(left)?);
             self.advance();
             self.link()?;
-            ExprKind::Compound { op, target, value: Box::new(self.assignment()?) }
+            ExprKind::Compound {
+                op,
+                target,
+                value: Box::new(self.assignment()?),
+            }
         } else {
             return Ok(left);
         };
-        Ok(Expr { kind, span: self.span_from(start) })
+        Ok(Expr {
+            kind,
+            span: self.span_from(start),
+        })
     }
 
     fn conditional(&mut self) -> Parsed<Expr> {
@@ -88,7 +104,10 @@ impl Parser<'_> {
             then: Box::new(then),
             otherwise: Box::new(otherwise),
         };
-        Ok(Expr { kind, span: self.span_from(start) })
+        Ok(Expr {
+            kind,
+            span: self.span_from(start),
+        })
     }
 
     /// Operators that bind at least as tightly as `least`.
@@ -113,10 +132,22 @@ impl Parser<'_> {
             }
             let (left_side, right) = (Box::new(left), Box::new(right));
             let kind = match infix {
-                Infix::Binary(op) => ExprKind::Binary { op, op_span, left: left_side, right },
-                Infix::Logical(op) => ExprKind::Logical { op, left: left_side, right },
+                Infix::Binary(op) => ExprKind::Binary {
+                    op,
+                    op_span,
+                    left: left_side,
+                    right,
+                },
+                Infix::Logical(op) => ExprKind::Logical {
+                    op,
+                    left: left_side,
+                    right,
+                },
             };
-            left = Expr { kind, span: self.span_from(start) };
+            left = Expr {
+                kind,
+                span: self.span_from(start),
+            };
         }
         Ok(left)
     }
@@ -143,10 +174,18 @@ impl Parser<'_> {
 
     /// `-a ** b` would be read in two ways, so JavaScript refuses it.
     fn refuse_unary_base(&mut self, left: &Expr, op_span: Span) {
-        if matches!(left.kind, ExprKind::Unary { .. } | ExprKind::Delete(_) | ExprKind::Await(_)) {
+        if matches!(
+            left.kind,
+            ExprKind::Unary { .. } | ExprKind::Delete(_) | ExprKind::Await(_)
+        ) {
             let message = "a prefix operator in front of `**` needs parentheses";
             let hint = "Write `(-a) ** b` or `-(a ** b)`.";
-            self.report(Code::OperatorMix, left.span.to(op_span), message, Some(hint));
+            self.report(
+                Code::OperatorMix,
+                left.span.to(op_span),
+                message,
+                Some(hint),
+            );
         }
     }
 
@@ -177,20 +216,33 @@ impl Parser<'_> {
             (Kind::Name, "await") => {
                 self.advance();
                 let value = Box::new(self.nested(Self::unary)?);
-                return Ok(Expr { kind: ExprKind::Await(value), span: self.span_from(start) });
+                return Ok(Expr {
+                    kind: ExprKind::Await(value),
+                    span: self.span_from(start),
+                });
             }
             (Kind::Punctuation, "++" | "--") => {
                 self.advance();
                 let value = self.nested(Self::unary)?;
                 let target = Box::new(self.target(value)?);
-                let kind = ExprKind::Update { increment: text == "++", prefix: true, target };
-                return Ok(Expr { kind, span: self.span_from(start) });
+                let kind = ExprKind::Update {
+                    increment: text == "++",
+                    prefix: true,
+                    target,
+                };
+                return Ok(Expr {
+                    kind,
+                    span: self.span_from(start),
+                });
             }
             _ => return self.postfix(),
         };
         self.advance();
         let value = Box::new(self.nested(Self::unary)?);
-        Ok(Expr { kind: ExprKind::Unary { op, value }, span: self.span_from(start) })
+        Ok(Expr {
+            kind: ExprKind::Unary { op, value },
+            span: self.span_from(start),
+        })
     }
 
     fn delete(&mut self) -> Parsed<Expr> {
@@ -207,29 +259,44 @@ impl Parser<'_> {
                 self.report(Code::BadDelete, span, message, Some(hint));
             }
         }
-        Ok(Expr { kind: ExprKind::Delete(Box::new(value)), span })
+        Ok(Expr {
+            kind: ExprKind::Delete(Box::new(value)),
+            span,
+        })
     }
 
     /// An expression as the target of an assignment: a variable or a path.
     pub(super) fn target(&mut self, expr: Expr) -> Parsed<Pattern> {
         let span = expr.span;
         if matches!(expr.kind, ExprKind::Broken) {
-            return Ok(Pattern { kind: PatternKind::Path(Box::new(expr)), span });
+            return Ok(Pattern {
+                kind: PatternKind::Path(Box::new(expr)),
+                span,
+            });
         }
         let expr = without_parentheses(expr);
         let (message, hint) = match expr.kind {
-            ExprKind::Name(name) => return Ok(Pattern { kind: PatternKind::Name(name), span }),
+            ExprKind::Name(name) => {
+                return Ok(Pattern {
+                    kind: PatternKind::Name(name),
+                    span,
+                });
+            }
             ExprKind::Member { .. } | ExprKind::Index { .. } => {
-                return Ok(Pattern { kind: PatternKind::Path(Box::new(expr)), span });
+                return Ok(Pattern {
+                    kind: PatternKind::Path(Box::new(expr)),
+                    span,
+                });
             }
             ExprKind::Chain(_) => (
                 "an optional chain cannot be assigned to",
                 Some("Test first: `if (a != null) a.b = …`."),
             ),
             ExprKind::Call { .. } => ("the result of a call cannot be assigned to", None),
-            ExprKind::Array(_) | ExprKind::Object(_) => {
-                ("a pattern cannot stand in parentheses or take this operator", None)
-            }
+            ExprKind::Array(_) | ExprKind::Object(_) => (
+                "a pattern cannot stand in parentheses or take this operator",
+                None,
+            ),
             ExprKind::Binary { .. } | ExprKind::Logical { .. } => (
                 "the result of an operator cannot be assigned to",
                 Some("Write `===` to compare."),
@@ -238,8 +305,14 @@ impl Parser<'_> {
         };
         self.report(Code::BadTarget, span, message, hint);
         // Nothing else is wrong with the statement, so reading goes on.
-        let broken = Box::new(Expr { kind: ExprKind::Broken, span });
-        Ok(Pattern { kind: PatternKind::Path(broken), span })
+        let broken = Box::new(Expr {
+            kind: ExprKind::Broken,
+            span,
+        });
+        Ok(Pattern {
+            kind: PatternKind::Path(broken),
+            span,
+        })
     }
 }
 

@@ -24,10 +24,17 @@ impl Parser<'_> {
     pub(super) fn function_expression(&mut self) -> Parsed<Expr> {
         let start = self.span().start;
         let is_async = self.function_head()?;
-        let name = if self.at("(") { None } else { Some(self.binding_name("`(` or a name")?) };
+        let name = if self.at("(") {
+            None
+        } else {
+            Some(self.binding_name("`(` or a name")?)
+        };
         let function = self.function_rest(name, is_async, start)?;
         let span = function.span;
-        Ok(Expr { kind: ExprKind::Function(Box::new(function)), span })
+        Ok(Expr {
+            kind: ExprKind::Function(Box::new(function)),
+            span,
+        })
     }
 
     /// `async function`; tells whether it is async.
@@ -51,7 +58,15 @@ impl Parser<'_> {
         let (params, rest) = self.parameters()?;
         let body = FunctionBody::Block(self.function_block(&params, rest.as_ref())?);
         let span = self.span_from(start);
-        Ok(Function { name, is_async, is_arrow: false, params, rest, body, span })
+        Ok(Function {
+            name,
+            is_async,
+            is_arrow: false,
+            params,
+            rest,
+            body,
+            span,
+        })
     }
 
     /// `(a, {b}, c = 1, ...d)`
@@ -97,7 +112,12 @@ impl Parser<'_> {
         {
             let message = "\"use strict\" is not allowed in a function with such parameters";
             let hint = "Remove it; Flow is always strict.";
-            self.report(Code::Unexpected, self.token(first).span, message, Some(hint));
+            self.report(
+                Code::Unexpected,
+                self.token(first).span,
+                message,
+                Some(hint),
+            );
         }
         Ok(body)
     }
@@ -118,8 +138,17 @@ impl Parser<'_> {
         } else {
             let name = self.binding_name("a parameter")?;
             let span = name.span;
-            let target = Pattern { kind: PatternKind::Name(name), span };
-            (vec![PatternItem { target, default: None }], None)
+            let target = Pattern {
+                kind: PatternKind::Name(name),
+                span,
+            };
+            (
+                vec![PatternItem {
+                    target,
+                    default: None,
+                }],
+                None,
+            )
         };
         self.refuse_type_annotation()?;
         debug_assert_eq!(self.at, arrow);
@@ -134,8 +163,19 @@ impl Parser<'_> {
             FunctionBody::Expr(Box::new(self.assignment()?))
         };
         let span = self.span_from(self.token(start).span.start);
-        let function = Function { name: None, is_async, is_arrow: true, params, rest, body, span };
-        Ok(Some(Expr { kind: ExprKind::Function(Box::new(function)), span }))
+        let function = Function {
+            name: None,
+            is_async,
+            is_arrow: true,
+            params,
+            rest,
+            body,
+            span,
+        };
+        Ok(Some(Expr {
+            kind: ExprKind::Function(Box::new(function)),
+            span,
+        }))
     }
 
     /// If the words from `index` on are a name or parentheses with `=>` behind: the index of `=>`.

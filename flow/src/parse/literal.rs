@@ -9,7 +9,12 @@ use crate::source::Span;
 impl Parser<'_> {
     /// The value of a number that the grammar accepted.
     pub(super) fn decode_number(&self, span: Span) -> f64 {
-        let text: String = self.source.slice(span).chars().filter(|char| *char != '_').collect();
+        let text: String = self
+            .source
+            .slice(span)
+            .chars()
+            .filter(|char| *char != '_')
+            .collect();
         let radix = match text.get(..2) {
             Some("0x" | "0X") => 16,
             Some("0o" | "0O") => 8,
@@ -27,7 +32,9 @@ impl Parser<'_> {
             let hex = digits.starts_with("0x") || digits.starts_with("0X");
             let digits = digits.trim_start_matches(['0', 'x', 'X', 'o', 'O', 'b', 'B']);
             let radix = if hex { 16 } else { 10 };
-            digits.chars().all(|char| char.is_digit(radix) || char == '_')
+            digits
+                .chars()
+                .all(|char| char.is_digit(radix) || char == '_')
         });
         let legacy = text.starts_with('0') && text.chars().all(|char| char.is_ascii_digit());
         if is_bigint {
@@ -38,20 +45,36 @@ impl Parser<'_> {
             self.report(Code::BadNumber, span, message, Some(hint));
         } else if text.contains('_') {
             let message = format!("`{text}` has a separator at a wrong place");
-            self.report(Code::BadNumber, span, message, Some("`_` stands between two digits."));
+            self.report(
+                Code::BadNumber,
+                span,
+                message,
+                Some("`_` stands between two digits."),
+            );
         } else if text.chars().all(|char| char.is_ascii_digit()) {
             let message = format!("a name stands right behind the number `{text}.`");
             let hint = format!("Write `({text}).` to get at a method of a number.");
             self.report(Code::BadNumber, span, message, Some(&hint));
         } else {
             let hint = "Put a space between a number and a name.";
-            self.report(Code::BadNumber, span, format!("`{text}` is no number"), Some(hint));
+            self.report(
+                Code::BadNumber,
+                span,
+                format!("`{text}` is no number"),
+                Some(hint),
+            );
         }
     }
 
     /// The value of a string with its quotes.
     pub(super) fn decode_string(&mut self, span: Span) -> Vec<u16> {
-        self.decode_text(Span { start: span.start + 1, end: span.end - 1 }, false)
+        self.decode_text(
+            Span {
+                start: span.start + 1,
+                end: span.end - 1,
+            },
+            false,
+        )
     }
 
     /// The value of the text between the holes of a template.
@@ -79,7 +102,8 @@ impl Parser<'_> {
                         Escape::Nothing(used) => used,
                         Escape::Bad(message, used) => {
                             let start = span.start as usize + at;
-                            let hint = "Write \\\\ for a backslash, \\u0041 or \\x41 for a character.";
+                            let hint =
+                                "Write \\\\ for a backslash, \\u0041 or \\x41 for a character.";
                             let span = Span::new(start, start + 1 + used);
                             self.report(Code::BadEscape, span, message, Some(hint));
                             used
@@ -123,7 +147,12 @@ impl Parser<'_> {
                 Some(char) => name.push(char),
                 None => {
                     let message = "this escape gives no character of a name";
-                    self.report(Code::BadEscape, span, message, Some("Write the name plainly."));
+                    self.report(
+                        Code::BadEscape,
+                        span,
+                        message,
+                        Some("Write the name plainly."),
+                    );
                 }
             }
             rest = rest.get(used..).unwrap_or_default();
@@ -293,6 +322,9 @@ mod tests {
         assert_eq!(whole_number("20000000000003", 16), 9007199254740996.0);
         let half = "20000000000001000000000000";
         assert_eq!(whole_number(&format!("{half}0"), 16), 2f64.powi(105));
-        assert_eq!(whole_number(&format!("{half}1"), 16), 2f64.powi(105) + 2f64.powi(53));
+        assert_eq!(
+            whole_number(&format!("{half}1"), 16),
+            2f64.powi(105) + 2f64.powi(53)
+        );
     }
 }

@@ -44,9 +44,20 @@ pub(crate) const MAX_DIAGNOSTICS: usize = 100;
 #[must_use]
 pub fn parse(source: &Source) -> (Script, Vec<Diagnostic>) {
     let text = source.text();
-    let nothing = |diagnostic| (Script { body: Vec::new(), input_type: None }, vec![diagnostic]);
+    let nothing = |diagnostic| {
+        (
+            Script {
+                body: Vec::new(),
+                input_type: None,
+            },
+            vec![diagnostic],
+        )
+    };
     if text.len() > MAX_SOURCE {
-        let message = format!("the file has {} bytes; at most {MAX_SOURCE} are allowed", text.len());
+        let message = format!(
+            "the file has {} bytes; at most {MAX_SOURCE} are allowed",
+            text.len()
+        );
         return nothing(
             Diagnostic::new(Code::TooLarge, Span::new(0, 0), message)
                 .with_hint("Move data out of the program, into its inputs or a table."),
@@ -59,7 +70,11 @@ pub fn parse(source: &Source) -> (Script, Vec<Diagnostic>) {
         Ok(tokens) => tokens,
         Err(at) => {
             let message = "the text cannot be split into words here";
-            return nothing(Diagnostic::new(Code::Unexpected, Span::new(at, at), message));
+            return nothing(Diagnostic::new(
+                Code::Unexpected,
+                Span::new(at, at),
+                message,
+            ));
         }
     };
     let head = tokens.first().map_or(0, |token| token.span.start as usize);
@@ -71,8 +86,12 @@ pub fn parse(source: &Source) -> (Script, Vec<Diagnostic>) {
 }
 
 fn too_deep(span: Span) -> Diagnostic {
-    Diagnostic::new(Code::TooDeep, span, format!("nested more than {MAX_NESTING} levels deep"))
-        .with_hint("Give a part of it a name of its own, or make it a function.")
+    Diagnostic::new(
+        Code::TooDeep,
+        span,
+        format!("nested more than {MAX_NESTING} levels deep"),
+    )
+    .with_hint("Give a part of it a name of its own, or make it a function.")
 }
 
 /// A construct could not be read; the reason has been reported.
@@ -132,7 +151,9 @@ impl<'s> Parser<'s> {
 
     /// Where the word before this one ends.
     fn last_end(&self) -> u32 {
-        self.at.checked_sub(1).map_or(0, |last| self.token(last).span.end)
+        self.at
+            .checked_sub(1)
+            .map_or(0, |last| self.token(last).span.end)
     }
 
     fn text_of(&self, index: usize) -> &'s str {
@@ -168,7 +189,10 @@ impl<'s> Parser<'s> {
     }
 
     fn span_from(&self, start: u32) -> Span {
-        Span { start, end: self.last_end().max(start) }
+        Span {
+            start,
+            end: self.last_end().max(start),
+        }
     }
 
     // ---- Moving ----------------------------------------------------------------------------------
@@ -196,7 +220,11 @@ impl<'s> Parser<'s> {
     }
 
     fn expect(&mut self, text: &str) -> Parsed<()> {
-        if self.eat(text) { Ok(()) } else { Err(self.unexpected(&format!("`{text}`"))) }
+        if self.eat(text) {
+            Ok(())
+        } else {
+            Err(self.unexpected(&format!("`{text}`")))
+        }
     }
 
     /// Opens a bracket; gives its index for `close`.
@@ -279,7 +307,10 @@ impl<'s> Parser<'s> {
         }
         let name = self.decode_name(token.span);
         self.advance();
-        Ok(Ident { name, span: token.span })
+        Ok(Ident {
+            name,
+            span: token.span,
+        })
     }
 
     /// A name that is declared or assigned here.
@@ -293,16 +324,29 @@ impl<'s> Parser<'s> {
         self.refuse_reserved(&name, token.span);
         if matches!(name.as_str(), "eval" | "arguments") {
             let message = format!("`{name}` cannot be the name of anything in strict JavaScript");
-            self.report(Code::ReservedWord, token.span, message, Some("Choose another name."));
+            self.report(
+                Code::ReservedWord,
+                token.span,
+                message,
+                Some("Choose another name."),
+            );
         }
-        Ok(Ident { name, span: token.span })
+        Ok(Ident {
+            name,
+            span: token.span,
+        })
     }
 
     /// Reports a reserved word that is used as a name.
     fn refuse_reserved(&mut self, name: &str, span: Span) {
         if refuse::is_reserved(name) {
             let message = format!("`{name}` is a reserved word of JavaScript");
-            self.report(Code::ReservedWord, span, message, Some("Choose another name."));
+            self.report(
+                Code::ReservedWord,
+                span,
+                message,
+                Some("Choose another name."),
+            );
         }
     }
 
@@ -356,9 +400,16 @@ impl<'s> Parser<'s> {
         let found = match token.kind {
             Kind::End => "the end of the file".to_owned(),
             Kind::String => "a string".to_owned(),
-            Kind::TemplateOpen | Kind::TemplateText | Kind::TemplateClose => "a template".to_owned(),
+            Kind::TemplateOpen | Kind::TemplateText | Kind::TemplateClose => {
+                "a template".to_owned()
+            }
             _ => format!("`{}`", self.text_of(self.at)),
         };
-        self.error(Code::Unexpected, token.span, format!("expected {wanted}, found {found}"), None)
+        self.error(
+            Code::Unexpected,
+            token.span,
+            format!("expected {wanted}, found {found}"),
+            None,
+        )
     }
 }

@@ -18,7 +18,10 @@ impl Parser<'_> {
             }
         }
         self.close(opener, "}", "`,` or ")?;
-        Ok(Expr { kind: ExprKind::Object(props), span: self.span_from(start) })
+        Ok(Expr {
+            kind: ExprKind::Object(props),
+            span: self.span_from(start),
+        })
     }
 
     fn property(&mut self) -> Parsed<Prop> {
@@ -57,13 +60,19 @@ impl Parser<'_> {
         self.expect(":")?;
         self.refuse_prototype(&key);
         let value = self.assignment()?;
-        Ok(Prop::Value { key, value, shorthand: false })
+        Ok(Prop::Value {
+            key,
+            value,
+            shorthand: false,
+        })
     }
 
     /// Whether the word at `index` begins the key of a property.
     fn is_key(&self, index: usize) -> bool {
-        matches!(self.token(index).kind, Kind::Name | Kind::String | Kind::Number)
-            || self.punctuation_at(index, "[")
+        matches!(
+            self.token(index).kind,
+            Kind::Name | Kind::String | Kind::Number
+        ) || self.punctuation_at(index, "[")
     }
 
     /// A name, string, number or `[expression]`.
@@ -87,8 +96,15 @@ impl Parser<'_> {
     fn method(&mut self, key: PropKey, is_async: bool, start: u32) -> Parsed<Prop> {
         let function = self.function_rest(None, is_async, start)?;
         let span = function.span;
-        let value = Expr { kind: ExprKind::Function(Box::new(function)), span };
-        Ok(Prop::Value { key, value, shorthand: false })
+        let value = Expr {
+            kind: ExprKind::Function(Box::new(function)),
+            span,
+        };
+        Ok(Prop::Value {
+            key,
+            value,
+            shorthand: false,
+        })
     }
 
     fn shorthand(&mut self, key: PropKey) -> Parsed<Prop> {
@@ -112,8 +128,15 @@ impl Parser<'_> {
             let hint = "`{name = value}` is for defaults in a pattern.";
             return Err(self.error(Code::Unexpected, self.span(), message, Some(hint)));
         }
-        let value = Expr { kind: ExprKind::Name(Ident { name, span }), span };
-        Ok(Prop::Value { key, value, shorthand: true })
+        let value = Expr {
+            kind: ExprKind::Name(Ident { name, span }),
+            span,
+        };
+        Ok(Prop::Value {
+            key,
+            value,
+            shorthand: true,
+        })
     }
 
     /// `{__proto__: x}` would set a prototype, which objects of Flow do not have.

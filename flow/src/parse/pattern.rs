@@ -36,7 +36,11 @@ impl Parser<'_> {
         let start = self.span().start;
         let kind = if (self.at("[") || self.at("{")) && self.is_nested_pattern(mode) {
             let list = |parser: &mut Self| {
-                if parser.at("[") { parser.array_pattern(mode) } else { parser.object_pattern(mode) }
+                if parser.at("[") {
+                    parser.array_pattern(mode)
+                } else {
+                    parser.object_pattern(mode)
+                }
             };
             self.with_in(true, list)?
         } else if mode == Mode::Declare {
@@ -45,7 +49,10 @@ impl Parser<'_> {
             let expr = self.left_hand_side()?;
             return self.target(expr);
         };
-        Ok(Pattern { kind, span: self.span_from(start) })
+        Ok(Pattern {
+            kind,
+            span: self.span_from(start),
+        })
     }
 
     /// In an assignment `[a].b` is a path that begins with an array, not a pattern.
@@ -55,14 +62,18 @@ impl Parser<'_> {
         };
         let ends = |text: &&str| self.punctuation_at(behind, text);
         mode == Mode::Declare
-            || ["=", ",", "]", "}", ")"].iter().any(|text| ends(text))
+            || ["=", ",", "]", "}", ")"].iter().any(ends)
             || self.word_at(behind, "of")
             || self.word_at(behind, "in")
     }
 
     fn pattern_item(&mut self, mode: Mode) -> Parsed<PatternItem> {
         let target = self.pattern(mode)?;
-        let default = if self.eat("=") { Some(self.assignment()?) } else { None };
+        let default = if self.eat("=") {
+            Some(self.assignment()?)
+        } else {
+            None
+        };
         Ok(PatternItem { target, default })
     }
 
@@ -94,7 +105,10 @@ impl Parser<'_> {
         while !self.at("}") {
             if self.eat("...") {
                 let target = self.pattern(mode)?;
-                if matches!(target.kind, PatternKind::Array { .. } | PatternKind::Object { .. }) {
+                if matches!(
+                    target.kind,
+                    PatternKind::Array { .. } | PatternKind::Object { .. }
+                ) {
                     let message = "`...` in an object pattern takes a plain name";
                     self.report(Code::BadTarget, target.span, message, None);
                 }
@@ -115,7 +129,10 @@ impl Parser<'_> {
         let token = self.current();
         let key = self.property_key()?;
         if self.eat(":") {
-            return Ok(PatternProp { key, item: self.pattern_item(mode)? });
+            return Ok(PatternProp {
+                key,
+                item: self.pattern_item(mode)?,
+            });
         }
         if token.kind != Kind::Name || matches!(key, PropKey::Computed(_)) {
             return Err(self.unexpected("`:`"));
@@ -124,9 +141,22 @@ impl Parser<'_> {
         self.at -= 1;
         let name = self.binding_name("a name")?;
         let span = name.span;
-        let target = Pattern { kind: PatternKind::Name(Ident { name: name.name, span }), span };
-        let default = if self.eat("=") { Some(self.assignment()?) } else { None };
-        Ok(PatternProp { key, item: PatternItem { target, default } })
+        let target = Pattern {
+            kind: PatternKind::Name(Ident {
+                name: name.name,
+                span,
+            }),
+            span,
+        };
+        let default = if self.eat("=") {
+            Some(self.assignment()?)
+        } else {
+            None
+        };
+        Ok(PatternProp {
+            key,
+            item: PatternItem { target, default },
+        })
     }
 
     fn refuse_behind_rest(&mut self) -> Parsed<()> {

@@ -15,8 +15,15 @@ impl Parser<'_> {
         if (increment || self.at("--")) && !self.current().after_line_break {
             let target = Box::new(self.target(value)?);
             self.advance();
-            let kind = ExprKind::Update { increment, prefix: false, target };
-            return Ok(Expr { kind, span: self.span_from(start) });
+            let kind = ExprKind::Update {
+                increment,
+                prefix: false,
+                target,
+            };
+            return Ok(Expr {
+                kind,
+                span: self.span_from(start),
+            });
         }
         Ok(value)
     }
@@ -35,7 +42,11 @@ impl Parser<'_> {
                 if self.at("[") {
                     self.index(value, true)?
                 } else if self.at("(") {
-                    ExprKind::Call { callee: Box::new(value), args: self.arguments()?, optional }
+                    ExprKind::Call {
+                        callee: Box::new(value),
+                        args: self.arguments()?,
+                        optional,
+                    }
                 } else if self.current().kind == Kind::TemplateOpen {
                     return Err(self.refuse(Refused::TaggedTemplate, self.span()));
                 } else {
@@ -50,7 +61,11 @@ impl Parser<'_> {
                 self.index(value, false)?
             } else if self.at("(") {
                 self.link()?;
-                ExprKind::Call { callee: Box::new(value), args: self.arguments()?, optional }
+                ExprKind::Call {
+                    callee: Box::new(value),
+                    args: self.arguments()?,
+                    optional,
+                }
             } else if self.current().kind == Kind::TemplateOpen {
                 self.link()?;
                 self.refuse(Refused::TaggedTemplate, self.span());
@@ -58,10 +73,16 @@ impl Parser<'_> {
             } else {
                 break;
             };
-            value = Expr { kind, span: self.span_from(start) };
+            value = Expr {
+                kind,
+                span: self.span_from(start),
+            };
         }
         if chain {
-            value = Expr { span: value.span, kind: ExprKind::Chain(Box::new(value)) };
+            value = Expr {
+                span: value.span,
+                kind: ExprKind::Chain(Box::new(value)),
+            };
         }
         Ok(value)
     }
@@ -71,14 +92,22 @@ impl Parser<'_> {
         if name.name == "__proto__" {
             self.refuse(Refused::Prototype, name.span);
         }
-        Ok(ExprKind::Member { object: Box::new(object), name, optional })
+        Ok(ExprKind::Member {
+            object: Box::new(object),
+            name,
+            optional,
+        })
     }
 
     fn index(&mut self, object: Expr, optional: bool) -> Parsed<ExprKind> {
         let opener = self.open("[")?;
         let index = self.with_in(true, Self::expression)?;
         self.close(opener, "]", "")?;
-        Ok(ExprKind::Index { object: Box::new(object), index: Box::new(index), optional })
+        Ok(ExprKind::Index {
+            object: Box::new(object),
+            index: Box::new(index),
+            optional,
+        })
     }
 
     /// `(a, ...b)`
@@ -211,14 +240,27 @@ impl Parser<'_> {
         let name = self.decode_name(token.span);
         self.advance();
         self.refuse_reserved(&name, token.span);
-        let callee = Ident { name, span: token.span };
-        if self.at(".") || self.at("[") || self.at("?.") || self.current().kind == Kind::TemplateOpen
+        let callee = Ident {
+            name,
+            span: token.span,
+        };
+        if self.at(".")
+            || self.at("[")
+            || self.at("?.")
+            || self.current().kind == Kind::TemplateOpen
         {
             return Err(self.refuse(Refused::New, start.to(self.span())));
         }
-        let args = if self.at("(") { self.arguments()? } else { Vec::new() };
+        let args = if self.at("(") {
+            self.arguments()?
+        } else {
+            Vec::new()
+        };
         let kind = ExprKind::New { callee, args };
-        Ok(Expr { kind, span: self.span_from(start.start) })
+        Ok(Expr {
+            kind,
+            span: self.span_from(start.start),
+        })
     }
 
     fn array(&mut self) -> Parsed<Expr> {
@@ -236,7 +278,10 @@ impl Parser<'_> {
             }
         }
         self.close(opener, "]", "`,` or ")?;
-        Ok(Expr { kind: ExprKind::Array(items), span: self.span_from(start) })
+        Ok(Expr {
+            kind: ExprKind::Array(items),
+            span: self.span_from(start),
+        })
     }
 
     pub(super) fn template(&mut self) -> Parsed<Expr> {
@@ -256,8 +301,7 @@ impl Parser<'_> {
                 }
                 Kind::Punctuation if self.at("${") => {
                     let opener = self.open("${")?;
-                    let value =
-                        self.element(|parser| parser.with_in(true, Self::expression))?;
+                    let value = self.element(|parser| parser.with_in(true, Self::expression))?;
                     self.close(opener, "}", "")?;
                     exprs.push(value);
                 }
@@ -268,7 +312,10 @@ impl Parser<'_> {
             }
         }
         let kind = ExprKind::Template { strings, exprs };
-        Ok(Expr { kind, span: self.span_from(start.start) })
+        Ok(Expr {
+            kind,
+            span: self.span_from(start.start),
+        })
     }
 
     /// The offset of the end of the current line.

@@ -93,7 +93,10 @@ impl Refused {
                 "`for await`",
                 "Write `for (const x of await Promise.all(list))`, or await in the loop.",
             ),
-            Self::Import => ("modules", "A .flow file stands alone; call a task or a workflow."),
+            Self::Import => (
+                "modules",
+                "A .flow file stands alone; call a task or a workflow.",
+            ),
             Self::Export => ("modules", "The workflow's result is what the file returns."),
             Self::Eval => ("`eval`", "Write the code out, or choose among functions."),
             Self::Arguments => ("`arguments`", "Declare a rest parameter: `(...list) => …`."),
@@ -126,7 +129,10 @@ impl Refused {
                 "types in the program",
                 "Types of inputs stand in a JSDoc comment at the head of the file.",
             ),
-            Self::HtmlComment => ("HTML comments", "Write `//`, or put spaces between operators."),
+            Self::HtmlComment => (
+                "HTML comments",
+                "Write `//`, or put spaces between operators.",
+            ),
             Self::Hashbang => ("`#!` lines", "Remove the line."),
         }
     }
@@ -197,7 +203,12 @@ impl Parser<'_> {
     /// Reports a refused construct; reading may go on.
     pub(super) fn refuse(&mut self, what: Refused, span: Span) -> Broken {
         let (name, hint) = what.words();
-        self.error(Code::NotInFlow, span, format!("Flow does not have {name}"), Some(hint))
+        self.error(
+            Code::NotInFlow,
+            span,
+            format!("Flow does not have {name}"),
+            Some(hint),
+        )
     }
 
     pub(super) fn is_lexical_error(&self) -> bool {
@@ -226,8 +237,16 @@ impl Parser<'_> {
                 self.error(Code::Unterminated, token.span, message, Some(hint))
             }
             Kind::OpenComment => {
-                let span = Span { end: token.span.start + 2, ..token.span };
-                self.error(Code::Unterminated, span, "the comment is never closed", None)
+                let span = Span {
+                    end: token.span.start + 2,
+                    ..token.span
+                };
+                self.error(
+                    Code::Unterminated,
+                    span,
+                    "the comment is never closed",
+                    None,
+                )
             }
             Kind::HtmlComment => self.refuse(Refused::HtmlComment, token.span),
             Kind::BadCharacter => self.bad_character(text, token.span),
@@ -251,11 +270,21 @@ impl Parser<'_> {
             }
             "\\" => {
                 let message = "a backslash outside of a string begins no known escape";
-                self.error(Code::BadEscape, span, message, Some("In names, only `\\u0061` or `\\u{61}`."))
+                self.error(
+                    Code::BadEscape,
+                    span,
+                    message,
+                    Some("In names, only `\\u0061` or `\\u{61}`."),
+                )
             }
             "“" | "”" | "„" | "‘" | "’" => {
                 let message = format!("`{text}` is no quote of JavaScript");
-                self.error(Code::BadCharacter, span, message, Some("Write \" or ' instead."))
+                self.error(
+                    Code::BadCharacter,
+                    span,
+                    message,
+                    Some("Write \" or ' instead."),
+                )
             }
             _ => {
                 let code = text.chars().next().map_or(0, u32::from);

@@ -4,7 +4,7 @@ use super::refuse::Refused;
 use super::token::Kind;
 use super::{Parsed, Parser};
 use crate::ast::{
-    Case, Catch, Declare, Declarator, Expr, ForInit, ForLeft, Ident, PatternKind, Stmt, StmtKind,
+    Case, Catch, Declarator, Declare, Expr, ForInit, ForLeft, Ident, PatternKind, Stmt, StmtKind,
 };
 use crate::codes::Code;
 
@@ -42,7 +42,10 @@ impl Parser<'_> {
             Err(super::Broken) => {
                 self.depth = depth;
                 self.skip_statement(first, opener);
-                body.push(Stmt { kind: StmtKind::Broken, span: self.span_from(start) });
+                body.push(Stmt {
+                    kind: StmtKind::Broken,
+                    span: self.span_from(start),
+                });
             }
         }
     }
@@ -105,7 +108,10 @@ impl Parser<'_> {
         self.nested(|parser| {
             let start = parser.span().start;
             let kind = parser.statement_kind()?;
-            Ok(Stmt { kind, span: parser.span_from(start) })
+            Ok(Stmt {
+                kind,
+                span: parser.span_from(start),
+            })
         })
     }
 
@@ -133,15 +139,22 @@ impl Parser<'_> {
                 self.end_statement()?;
                 Ok(StmtKind::Declare(declare))
             }
-            "function" => self.function_declaration().map(Box::new).map(StmtKind::Function),
-            "async" if self.word_at(self.at + 1, "function") && !self.breaks_before_next() => {
-                self.function_declaration().map(Box::new).map(StmtKind::Function)
-            }
+            "function" => self
+                .function_declaration()
+                .map(Box::new)
+                .map(StmtKind::Function),
+            "async" if self.word_at(self.at + 1, "function") && !self.breaks_before_next() => self
+                .function_declaration()
+                .map(Box::new)
+                .map(StmtKind::Function),
             "if" => self.if_statement(),
             "while" => {
                 self.advance();
                 let test = self.parenthesized()?;
-                Ok(StmtKind::While { test, body: self.body()? })
+                Ok(StmtKind::While {
+                    test,
+                    body: self.body()?,
+                })
             }
             "do" => self.do_while(),
             "for" => self.for_statement(),
@@ -149,7 +162,11 @@ impl Parser<'_> {
             "break" | "continue" => self.jump(),
             "return" => {
                 self.advance();
-                let value = if self.ends_here() { None } else { Some(self.expression()?) };
+                let value = if self.ends_here() {
+                    None
+                } else {
+                    Some(self.expression()?)
+                };
                 self.end_statement()?;
                 Ok(StmtKind::Return(value))
             }
@@ -193,8 +210,10 @@ impl Parser<'_> {
             self.advance();
             return Err(broken);
         }
-        if matches!(self.current().kind, Kind::TemplateText | Kind::TemplateClose)
-            && !self.diagnostics.is_empty()
+        if matches!(
+            self.current().kind,
+            Kind::TemplateText | Kind::TemplateClose
+        ) && !self.diagnostics.is_empty()
         {
             // What is left of a template that was reported.
             self.advance();
@@ -212,7 +231,9 @@ impl Parser<'_> {
 
     /// The body of `if`, a loop or a label.
     fn body(&mut self) -> Parsed<Box<Stmt>> {
-        let declares = ["let", "const", "function", "class"].iter().any(|word| self.at_word(word))
+        let declares = ["let", "const", "function", "class"]
+            .iter()
+            .any(|word| self.at_word(word))
             || self.at_word("async")
                 && self.word_at(self.at + 1, "function")
                 && !self.breaks_before_next();
@@ -235,8 +256,16 @@ impl Parser<'_> {
         self.advance();
         let test = self.parenthesized()?;
         let then = self.body()?;
-        let otherwise = if self.eat_word("else") { Some(self.body()?) } else { None };
-        Ok(StmtKind::If { test, then, otherwise })
+        let otherwise = if self.eat_word("else") {
+            Some(self.body()?)
+        } else {
+            None
+        };
+        Ok(StmtKind::If {
+            test,
+            then,
+            otherwise,
+        })
     }
 
     fn do_while(&mut self) -> Parsed<StmtKind> {
@@ -276,7 +305,12 @@ impl Parser<'_> {
             PatternKind::Name(_) => return Ok(Declarator { target, init: None }),
             _ => "a pattern needs a value to take apart",
         };
-        self.report(Code::MissingInitializer, target.span, message, Some("Write `= value`."));
+        self.report(
+            Code::MissingInitializer,
+            target.span,
+            message,
+            Some("Write `= value`."),
+        );
         Ok(Declarator { target, init: None })
     }
 
@@ -297,7 +331,11 @@ impl Parser<'_> {
                 return Err(self.unexpected("`of` or `in`"));
             }
             self.advance();
-            let list = if is_of { Self::assignment } else { Self::expression };
+            let list = if is_of {
+                Self::assignment
+            } else {
+                Self::expression
+            };
             let right = self.with_in(true, list)?;
             self.close(opener, ")", "")?;
             let body = self.body()?;
@@ -310,16 +348,32 @@ impl Parser<'_> {
         let init = self.with_in(false, Self::for_init)?;
         self.expect(";")?;
         let full = |parser: &mut Self| parser.with_in(true, Self::expression);
-        let test = if self.at(";") { None } else { Some(full(self)?) };
+        let test = if self.at(";") {
+            None
+        } else {
+            Some(full(self)?)
+        };
         self.expect(";")?;
-        let update = if self.at(")") { Vec::new() } else { self.with_in(true, Self::sequence)? };
+        let update = if self.at(")") {
+            Vec::new()
+        } else {
+            self.with_in(true, Self::sequence)?
+        };
         self.close(opener, ")", "")?;
-        Ok(StmtKind::For { init, test, update, body: self.body()? })
+        Ok(StmtKind::For {
+            init,
+            test,
+            update,
+            body: self.body()?,
+        })
     }
 
     /// The index of the `of` or `in` of the head that `opener` opens, if it is such a head.
     fn iteration_word(&self, opener: usize) -> Option<usize> {
-        let end = self.token(opener).mate.map_or(self.tokens.len() - 1, |mate| mate as usize);
+        let end = self
+            .token(opener)
+            .mate
+            .map_or(self.tokens.len() - 1, |mate| mate as usize);
         let mut index = opener + 1;
         while index < end {
             let token = self.token(index);
@@ -351,7 +405,9 @@ impl Parser<'_> {
     }
 
     fn at_declaration(&self, index: usize) -> bool {
-        ["let", "const", "var"].iter().any(|word| self.word_at(index, word))
+        ["let", "const", "var"]
+            .iter()
+            .any(|word| self.word_at(index, word))
     }
 
     fn for_left(&mut self) -> Parsed<ForLeft> {
@@ -367,9 +423,15 @@ impl Parser<'_> {
         }
         if self.at_word("async") && self.word_at(self.at + 1, "of") {
             let message = "JavaScript does not allow the name `async` in front of `of`";
-            self.report(Code::ReservedWord, self.span(), message, Some("Choose another name."));
+            self.report(
+                Code::ReservedWord,
+                self.span(),
+                message,
+                Some("Choose another name."),
+            );
         }
-        self.with_in(false, Self::assignment_pattern).map(ForLeft::Assign)
+        self.with_in(false, Self::assignment_pattern)
+            .map(ForLeft::Assign)
     }
 
     fn for_init(&mut self) -> Parsed<Option<ForInit>> {
@@ -420,7 +482,11 @@ impl Parser<'_> {
             {
                 self.statement_or_broken(Some(opener), &mut body);
             }
-            cases.push(Case { test, body, span: self.span_from(start.start) });
+            cases.push(Case {
+                test,
+                body,
+                span: self.span_from(start.start),
+            });
         }
         self.close(opener, "}", "")?;
         Ok(StmtKind::Switch { value, cases })
@@ -435,7 +501,11 @@ impl Parser<'_> {
             Some(self.binding_name("a label")?)
         };
         self.end_statement()?;
-        Ok(if is_break { StmtKind::Break(label) } else { StmtKind::Continue(label) })
+        Ok(if is_break {
+            StmtKind::Break(label)
+        } else {
+            StmtKind::Continue(label)
+        })
     }
 
     fn try_statement(&mut self) -> Parsed<StmtKind> {
@@ -452,16 +522,27 @@ impl Parser<'_> {
             } else {
                 None
             };
-            Some(Catch { param, body: self.block()? })
+            Some(Catch {
+                param,
+                body: self.block()?,
+            })
         } else {
             None
         };
-        let finalizer = if self.eat_word("finally") { Some(self.block()?) } else { None };
+        let finalizer = if self.eat_word("finally") {
+            Some(self.block()?)
+        } else {
+            None
+        };
         if handler.is_none() && finalizer.is_none() {
             let message = "a `try` needs a `catch` or a `finally`";
             return Err(self.error(Code::Unexpected, span, message, None));
         }
-        Ok(StmtKind::Try { block, handler, finalizer })
+        Ok(StmtKind::Try {
+            block,
+            handler,
+            finalizer,
+        })
     }
 
     fn labeled(&mut self) -> Parsed<StmtKind> {
@@ -474,6 +555,9 @@ impl Parser<'_> {
             self.refuse(Refused::LabelledFunction, span);
             return self.statement_kind();
         }
-        Ok(StmtKind::Labeled { label: Ident { name, span }, body: self.body()? })
+        Ok(StmtKind::Labeled {
+            label: Ident { name, span },
+            body: self.body()?,
+        })
     }
 }
