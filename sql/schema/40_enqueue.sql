@@ -282,6 +282,7 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_items rhythm.new_execution[];
+  v_seed uuid := gen_random_uuid();
   v_at bigint;
   v_key text;
 begin
@@ -302,7 +303,7 @@ begin
       'The keys of an item are the parameters of enqueue, and kind ("task" or "workflow").');
   end if;
   begin
-    select array_agg(row(rhythm._new_id(), coalesce(i.kind, 'task'), i.name, coalesce(i.inputs, '{}'), i.queue, i.task_id,
+    select array_agg(row(rhythm._new_id(v_seed, i.at), coalesce(i.kind, 'task'), i.name, coalesce(i.inputs, '{}'), i.queue, i.task_id,
         coalesce(i.priority, 0), coalesce(i.run_at, p_now + i.delay), rhythm._retry(i.retry), i.timeout, i.start_timeout,
         i.heartbeat_timeout, i.trace,
         case i.kind when 'workflow' then rhythm._current_definition(i.name, coalesce(i.inputs, '{}')) end,

@@ -104,6 +104,8 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
+  -- One random number for a claim: its hash with the row's number is the row's token.
+  v_seed uuid := gen_random_uuid();
   v_queue text;
   v_left int := p_max;
   v_got int;
@@ -118,7 +120,7 @@ begin
       limit v_left for update skip locked
     ), leased as (
       update rhythm.live l set state = 'running', attempt = l.attempt + 1,
-        token = uuid_hash_extended(gen_random_uuid(), 0), lease_until = v_now + least(l.beat, p_lease),
+        token = uuid_hash_extended(v_seed, l.seq), lease_until = v_now + least(l.beat, p_lease),
         due_at = least(v_now + least(l.beat, p_lease), l.end_by), worker = p_worker, started_at = coalesce(l.started_at, v_now), start_by = null
       from picked where l.id = picked.id
       returning l.id, l.token, l.name, l.queue, l.attempt, l.lease_until, l.priority, l.seq
