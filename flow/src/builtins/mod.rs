@@ -3,6 +3,12 @@
 //! A builtin is one function and one line in the table of its file. Programs and saves name builtins
 //! by path, so the order of the tables does not matter and a path must never change its meaning.
 
+mod array;
+mod array_sort;
+mod array_walk;
+mod iterator;
+mod map_set;
+mod object;
 mod console;
 mod context;
 mod crypto;
@@ -75,6 +81,12 @@ pub const fn stepped(
 
 /// The tables, one for each file.
 const TABLES: &[&[Builtin]] = &[
+    array::TABLE,
+    array_sort::TABLE,
+    array_walk::TABLE,
+    iterator::TABLE,
+    map_set::TABLE,
+    object::TABLE,
     console::TABLE,
     context::TABLE,
     crypto::TABLE,

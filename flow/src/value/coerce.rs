@@ -15,6 +15,18 @@ pub enum Hint {
     String,
 }
 
+/// Something that is to be written as text.
+enum Part<'a> {
+    /// As `String(value)`.
+    Value(Value),
+    /// As an element of an array: nothing for `null` and `undefined`.
+    Element(Value),
+    Words(&'static str),
+    Units(&'a [u16]),
+    /// The end of an array.
+    Leave,
+}
+
 impl Heap {
     /// `Boolean(value)`
     #[must_use]
@@ -120,15 +132,29 @@ impl Heap {
 
     /// What `String(value)` says, in units. Walks nested arrays with a list of its own.
     fn display(&mut self, value: Value) -> Result<Vec<u16>, Throw> {
-        enum Part {
-            Value(Value),
-            Element(Value),
-            Words(&'static str),
-            Leave,
+        self.display_parts(Vec::new(), vec![Part::Value(value)])
+    }
+
+    /// The elements of an array as text with a separator between them.
+    ///
+    /// # Errors
+    /// For elements without a string form, and when the text is over the limit.
+    pub fn join(&mut self, array: Ref, separator: &[u16]) -> Result<Vec<u16>, Throw> {
+        let items = self.items(array).map(<[Value]>::to_vec).unwrap_or_default();
+        self.meter.spend(items.len())?;
+        let mut parts = Vec::with_capacity(items.len() * 2);
+        for (at, item) in items.into_iter().enumerate().rev() {
+            parts.push(Part::Element(item));
+            if at > 0 {
+                parts.push(Part::Units(separator));
+            }
         }
+        self.display_parts(vec![array], parts)
+    }
+
+    /// Writes parts, the last one first. The arrays in `open` are being written already.
+    fn display_parts(&mut self, mut open: Vec<Ref>, mut parts: Vec<Part<'_>>) -> Result<Vec<u16>, Throw> {
         let mut out: Vec<u16> = Vec::new();
-        let mut open: Vec<Ref> = Vec::new();
-        let mut parts = vec![Part::Value(value)];
         while let Some(part) = parts.pop() {
             self.meter.spend(1)?;
             if out.len() > self.meter.limits.string_units {
@@ -137,6 +163,10 @@ impl Heap {
             let value = match part {
                 Part::Words(words) => {
                     out.extend(words.encode_utf16());
+                    continue;
+                }
+                Part::Units(units) => {
+                    out.extend_from_slice(units);
                     continue;
                 }
                 Part::Leave => {

@@ -39,6 +39,12 @@ impl Kind {
         }
     }
 
+    /// Whether its values can be iterated.
+    #[must_use]
+    pub fn can_iterate(self) -> bool {
+        matches!(self, Self::Array | Self::String | Self::Map | Self::Set | Self::Iterator)
+    }
+
     /// The kind of a class name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
