@@ -6,6 +6,8 @@
 //! - `db`: SQL functions that Rust calls; the only folder that names `Spi`.
 //! - `shmem`: who waits for what, and the commit callback that wakes them.
 //! - `worker`: the launcher, and one background worker for each database.
+//! - `process`, `timer`: interrupts, randomness and time of the process that runs a step.
+//! - `nodes`, `utility`: parse trees of the server; the hook on commands about databases.
 //! - `guc`: every setting.
 //!
 //! It knows the language only through `rhythm_flow`'s façade, and holds no business SQL.
@@ -16,7 +18,10 @@ mod api;
 mod db;
 mod engine;
 mod guc;
+mod nodes;
+mod process;
 mod shmem;
+mod timer;
 mod utility;
 mod worker;
 

@@ -5,6 +5,7 @@ use std::ffi::c_char;
 
 use pgrx::prelude::*;
 
+use crate::nodes::members;
 use crate::shmem::{databases, is_available};
 
 static mut PREVIOUS: pg_sys::ProcessUtility_hook_type = None;
@@ -38,8 +39,12 @@ unsafe extern "C-unwind" fn process(
         if database != pg_sys::InvalidOid && is_available() {
             databases::ask_to_leave(database.to_u32());
         }
-        let next = PREVIOUS.unwrap_or(pg_sys::standard_ProcessUtility);
-        next(statement, query, read_only, context, params, environment, destination, completion);
+        match PREVIOUS {
+            Some(next) => next(statement, query, read_only, context, params, environment, destination, completion),
+            None => pg_sys::standard_ProcessUtility(
+                statement, query, read_only, context, params, environment, destination, completion,
+            ),
+        }
     }
     if database_command(statement) {
         // A copy has a worker of its own, and the template gets its worker back.
@@ -69,9 +74,7 @@ unsafe fn affected_database(node: *mut pg_sys::Node) -> pg_sys::Oid {
         match (*node).type_ {
             pg_sys::NodeTag::T_DropdbStmt => by_name((*node.cast::<pg_sys::DropdbStmt>()).dbname),
             pg_sys::NodeTag::T_CreatedbStmt => {
-                let options = PgList::<pg_sys::DefElem>::from_pg((*node.cast::<pg_sys::CreatedbStmt>()).options);
-                options
-                    .iter_ptr()
+                members::<pg_sys::DefElem>((*node.cast::<pg_sys::CreatedbStmt>()).options)
                     .find(|option| std::ffi::CStr::from_ptr((**option).defname) == c"template")
                     .map_or(pg_sys::InvalidOid, |option| by_name(pg_sys::defGetString(option)))
             }

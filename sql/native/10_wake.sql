@@ -1,46 +1,34 @@
--- The seam to shared memory: who waits, and who is woken when this transaction commits.
---
--- All of these do nothing, and say so where they return something, when the library is not in
--- `shared_preload_libraries`: then sessions poll, and `tick()` does what the background worker would do.
+-- Waiting and waking, in the shared memory of the server. Without shared_preload_libraries all of these do nothing, and
+-- the functions that say so return false.
 
--- Notes that n executions of this queue became claimable.
+create function rhythm._library_version() returns text
+language c strict stable as 'MODULE_PATHNAME', 'library_version_wrapper';
+
+-- Noted in the transaction, announced by its commit.
 create function rhythm._wake_queue(queue text, n int) returns void
-language c strict as 'MODULE_PATHNAME', 'wake_queue_wrapper';
-
--- Notes that this execution has ended.
+language c strict volatile as 'MODULE_PATHNAME', 'wake_queue_wrapper';
 create function rhythm._wake_result(id uuid) returns void
-language c strict as 'MODULE_PATHNAME', 'wake_result_wrapper';
-
--- Notes that something new is due at this time of Rhythm's clock.
+language c strict volatile as 'MODULE_PATHNAME', 'wake_result_wrapper';
 create function rhythm._wake_due(at timestamptz) returns void
-language c strict as 'MODULE_PATHNAME', 'wake_due_wrapper';
-
--- Notes that something is left to the database's worker; contended: until whoever holds the root commits.
+language c strict volatile as 'MODULE_PATHNAME', 'wake_due_wrapper';
+-- `contended`: a root is taken, so that its holder's commit has to wake the worker too.
 create function rhythm._wake_steps(contended bool) returns void
-language c strict as 'MODULE_PATHNAME', 'wake_steps_wrapper';
-
--- Notes that this database has got the extension.
+language c strict volatile as 'MODULE_PATHNAME', 'wake_steps_wrapper';
 create function rhythm._wake_launcher() returns void
-language c strict as 'MODULE_PATHNAME', 'wake_launcher_wrapper';
+language c volatile as 'MODULE_PATHNAME', 'wake_launcher_wrapper';
 
--- Returns whether a background worker serves this database.
-create function rhythm._has_worker() returns bool
-language c strict as 'MODULE_PATHNAME', 'has_worker_wrapper';
-
--- Publishes that this session waits for work of these queues. False: nobody could wake it, so it has to poll.
+-- Publish what this session waits for; look once more; sleep; take it back. False: nobody can wake it, so it polls.
 create function rhythm._park_begin(queues text[]) returns bool
-language c strict as 'MODULE_PATHNAME', 'park_begin_wrapper';
-
--- The same for the end of an execution.
+language c strict volatile as 'MODULE_PATHNAME', 'park_begin_wrapper';
 create function rhythm._park_result_begin(id uuid) returns bool
-language c strict as 'MODULE_PATHNAME', 'park_result_begin_wrapper';
-
--- Sleeps until woken (true) or for this long (false).
+language c strict volatile as 'MODULE_PATHNAME', 'park_result_begin_wrapper';
 create function rhythm._park_wait(milliseconds int) returns bool
-language c strict as 'MODULE_PATHNAME', 'park_wait_wrapper';
-
--- Takes back what `_park_begin` published.
+language c strict volatile as 'MODULE_PATHNAME', 'park_wait_wrapper';
 create function rhythm._park_end() returns void
-language c strict as 'MODULE_PATHNAME', 'park_end_wrapper';
+language c volatile as 'MODULE_PATHNAME', 'park_end_wrapper';
 
-select rhythm._wake_launcher();
+create function rhythm._has_worker() returns bool
+language c volatile as 'MODULE_PATHNAME', 'has_worker_wrapper';
+
+-- The installation's commit lets the launcher find this database.
+do $$ begin perform rhythm._wake_launcher(); end $$;

@@ -3,7 +3,9 @@
 
 mod analyze;
 mod definition;
+mod jsonb;
 mod park;
+mod placeholders;
 mod step;
 mod wake;
 

@@ -1,7 +1,6 @@
 //! Storing a definition (`sql/schema/20_definition.sql`).
 
 use pgrx::pg_sys::PgBuiltInOids as Type;
-use pgrx::prelude::*;
 
 use super::{DbResult, Plan};
 

@@ -16,6 +16,16 @@ pub(crate) mod duty;
 pub(crate) mod sql_query;
 pub(crate) mod step;
 
+/// An error that SQL gave as data, with the keys of every error object; the last two are JSON text.
+#[derive(Default)]
+pub(crate) struct Failure {
+    pub(crate) name: String,
+    pub(crate) message: String,
+    pub(crate) code: Option<String>,
+    pub(crate) data: Option<String>,
+    pub(crate) cause: Option<String>,
+}
+
 /// What a call of SQL gives.
 pub(crate) type DbResult<T> = Result<T, spi::Error>;
 

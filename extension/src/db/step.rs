@@ -3,7 +3,7 @@
 use pgrx::pg_sys::PgBuiltInOids as Type;
 use pgrx::prelude::*;
 
-use super::{DbResult, Plan};
+use super::{DbResult, Failure, Plan};
 
 /// What a step needs to know of its execution.
 pub(crate) struct Loaded {
@@ -18,6 +18,10 @@ pub(crate) struct Loaded {
     pub(crate) trace_id: Option<String>,
     /// Why it was cancelled, if that has not been told to the program yet.
     pub(crate) cancel_reason: Option<String>,
+    /// Rhythm's clock, in milliseconds since 1970.
+    pub(crate) now_ms: f64,
+    /// The oid of the schema: it tells one installation from the next in this database.
+    pub(crate) schema: u32,
 }
 
 /// A promise that was settled.
@@ -26,21 +30,24 @@ pub(crate) struct Event {
     pub(crate) promise: i32,
     pub(crate) ok: bool,
     pub(crate) value: Option<String>,
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<Failure>,
 }
 
 thread_local! {
     static LOAD: Plan = const { Plan::new(
-        "select definition_id, save, inputs, workflow, version, task_id, started_at_ms, trace_id, cancel_reason \
+        "select definition_id, save, inputs, workflow, version, task_id, started_at_ms, trace_id, cancel_reason, \
+           extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid \
          from rhythm._load_step($1)",
         &[Type::UUIDOID],
     ) };
+    static SCHEMA: Plan = const { Plan::new("select pg_catalog.to_regnamespace('rhythm')::pg_catalog.oid", &[]) };
     static PROGRAM: Plan = const { Plan::new(
         "select program from rhythm._load_program($1)",
         &[Type::INT8OID],
     ) };
     static TAKE: Plan = const { Plan::new(
-        "select seq, promise, ok, value, error from rhythm._take_events($1)",
+        "select seq, promise, ok, value, e ->> 'name', e ->> 'message', e ->> 'code', (e -> 'data')::text, (e -> 'cause')::text \
+         from rhythm._take_events($1) cross join lateral (select error::json as e) x order by seq",
         &[Type::UUIDOID],
     ) };
     static APPLY: Plan = const { Plan::new(
@@ -73,9 +80,16 @@ pub(crate) fn load(id: pgrx::Uuid) -> DbResult<Option<Loaded>> {
                 started_at_ms: row.get(7)?.unwrap_or_default(),
                 trace_id: row.get(8)?,
                 cancel_reason: row.get(9)?,
+                now_ms: row.get(10)?.unwrap_or_default(),
+                schema: row.get::<pg_sys::Oid>(11)?.map_or(0, |oid| oid.to_u32()),
             }))
         })
     })
+}
+
+/// The oid of the schema.
+pub(crate) fn schema() -> DbResult<u32> {
+    SCHEMA.with(|plan| plan.query(&[], |rows| Ok(rows.first().get_one::<pg_sys::Oid>()?.map_or(0, |oid| oid.to_u32()))))
 }
 
 /// The compiled program of a definition.
@@ -99,7 +113,16 @@ pub(crate) fn events(id: pgrx::Uuid) -> DbResult<Vec<Event>> {
                         promise: row.get(2)?.unwrap_or_default(),
                         ok: row.get(3)?.unwrap_or_default(),
                         value: row.get(4)?,
-                        error: row.get(5)?,
+                        error: match row.get(5)? {
+                            Some(name) => Some(Failure {
+                                name,
+                                message: row.get(6)?.unwrap_or_default(),
+                                code: row.get(7)?,
+                                data: row.get(8)?,
+                                cause: row.get(9)?,
+                            }),
+                            None => None,
+                        },
                     })
                 })
                 .collect()

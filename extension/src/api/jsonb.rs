@@ -1,0 +1,57 @@
+//! `jsonb` as an argument and a result: its text, converted by Postgres itself.
+//!
+//! pgrx's own `JsonB` goes through a tree that stops at a depth of 128, and loses what a double cannot hold.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::Datum;
+use pgrx::prelude::*;
+use pgrx::{direct_function_call, direct_function_call_as_datum};
+
+/// The text of a `jsonb`.
+pub(super) struct Jsonb(pub(super) String);
+
+impl FromDatum for Jsonb {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller says that this is a jsonb, whose output function gives a C string in the server's encoding.
+        let text = unsafe { direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(datum)]) };
+        text.map(|text| Self(text.to_string_lossy().into_owned()))
+    }
+}
+
+impl IntoDatum for Jsonb {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        let text = CString::new(self.0).unwrap_or_default();
+        // SAFETY: `jsonb_in` takes a C string.
+        unsafe { direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) }
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+// SAFETY: the argument is what `sql/native` declares, a jsonb.
+unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: as above. A null argument is read as the JSON null.
+        unsafe { arg.unbox_arg_using_from_datum().unwrap_or_else(|| Self("null".into())) }
+    }
+}
+
+// SAFETY: `into_datum` gives a jsonb, as `sql/native` declares.
+unsafe impl BoxRet for Jsonb {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        match self.into_datum() {
+            // SAFETY: a datum in the caller's memory context.
+            Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+            None => fcinfo.return_null(),
+        }
+    }
+}
+
+pgrx::impl_sql_translatable!(Jsonb, "jsonb");

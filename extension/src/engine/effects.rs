@@ -1,0 +1,168 @@
+//! What a step wants from the world, gathered as the JSON text that `_apply_effects` takes.
+//!
+//! Nothing is written while the program runs: a step that fails has no effects.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rhythm_flow::host::{HostError, PromiseId, TaskCall};
+
+use super::json::{check, key, quote};
+
+/// Bytes of all that one step may hand over at once; one value of `jsonb` has to hold it.
+const SIZE: usize = 160 << 20;
+/// Lines of the log that one step may write. More is of no use to anybody, and would fill the disk.
+const LOG_LINES: usize = 1000;
+/// Bytes of one line of the log.
+const LOG_LINE: usize = 16 << 10;
+
+/// Effects of one step.
+#[derive(Default)]
+pub(super) struct Effects {
+    tasks: Vec<(PromiseId, TaskCall)>,
+    groups: HashMap<PromiseId, u32>,
+    timers: Vec<(PromiseId, f64)>,
+    signals: Vec<(PromiseId, String, Option<f64>)>,
+    attributes: BTreeMap<String, String>,
+    logs: Vec<String>,
+    /// Lines that `take` has handed over, for a step that fails after that.
+    written_logs: Vec<String>,
+    size: usize,
+}
+
+impl Effects {
+    pub(super) fn task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
+        check("The inputs of a task", &call.inputs)?;
+        self.count(call.inputs.len() + call.options.len() + call.name.len())?;
+        self.tasks.push((promise, call));
+        Ok(())
+    }
+
+    pub(super) fn timer(&mut self, promise: PromiseId, due_ms: f64) {
+        self.timers.push((promise, due_ms));
+    }
+
+    pub(super) fn signal(&mut self, promise: PromiseId, name: &str, due_ms: Option<f64>) {
+        self.signals.push((promise, name.to_owned(), due_ms));
+    }
+
+    pub(super) fn group(&mut self, group: u32, promises: &[PromiseId]) {
+        self.groups.extend(promises.iter().map(|promise| (*promise, group)));
+    }
+
+    pub(super) fn attribute(&mut self, name: &str, value: &str) -> Result<(), HostError> {
+        check("The value of Context.set", value)?;
+        self.count(value.len() + name.len())?;
+        self.attributes.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn log(&mut self, level: &str, message: &str, at_ms: f64) {
+        let lines = self.logs.len() + self.written_logs.len();
+        let message = match lines {
+            LOG_LINES.. => return,
+            _ if lines + 1 == LOG_LINES => "the step writes more lines than are kept",
+            _ => cut(message, LOG_LINE),
+        };
+        let mut line = format!("{{\"level\":\"{level}\",\"at_ms\":{at_ms},\"message\":");
+        quote(&mut line, message);
+        line.push('}');
+        self.logs.push(line);
+    }
+
+    /// Hands over what was gathered since the last time; none if there is nothing.
+    pub(super) fn take(&mut self) -> Option<String> {
+        let taken = std::mem::take(self);
+        self.written_logs = taken.written_logs;
+        if taken.tasks.is_empty()
+            && taken.timers.is_empty()
+            && taken.signals.is_empty()
+            && taken.attributes.is_empty()
+            && taken.logs.is_empty()
+        {
+            return None;
+        }
+        let mut out = String::with_capacity(taken.size + 64 * taken.tasks.len() + 256);
+        out.push('{');
+        list(&mut out, "tasks", &taken.tasks, |out, (promise, call)| {
+            out.push_str(&format!("{{\"promise\":{promise},\"name\":"));
+            quote(out, &call.name);
+            out.push_str(&format!(",\"inputs\":{},\"options\":{}", call.inputs, call.options));
+            if let Some(group) = taken.groups.get(promise) {
+                out.push_str(&format!(",\"group\":{group}"));
+            }
+            out.push('}');
+        });
+        list(&mut out, "timers", &taken.timers, |out, (promise, due_ms)| {
+            out.push_str(&format!("{{\"promise\":{promise},\"due_ms\":{due_ms}}}"));
+        });
+        list(&mut out, "signals", &taken.signals, |out, (promise, name, due_ms)| {
+            out.push_str(&format!("{{\"promise\":{promise},\"name\":"));
+            quote(out, name);
+            if let Some(due_ms) = due_ms {
+                out.push_str(&format!(",\"due_ms\":{due_ms}"));
+            }
+            out.push('}');
+        });
+        if !taken.attributes.is_empty() {
+            key(&mut out, "attributes");
+            out.push('{');
+            for (name, value) in &taken.attributes {
+                key(&mut out, name);
+                out.push_str(value);
+            }
+            out.push('}');
+        }
+        list(&mut out, "logs", &taken.logs, |out, line| out.push_str(line));
+        out.push('}');
+        self.written_logs.extend(taken.logs);
+        Some(out)
+    }
+
+    /// The log of the whole step as a JSON array: what was handed over is undone when the step fails.
+    pub(super) fn all_logs(&self) -> String {
+        let lines: Vec<&str> = self.written_logs.iter().chain(&self.logs).map(String::as_str).collect();
+        format!("[{}]", lines.join(","))
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), HostError> {
+        self.size += bytes;
+        if self.size > SIZE {
+            return Err(HostError {
+                name: "RangeError".into(),
+                message: format!(
+                    "one step cannot start tasks and publish values of more than {SIZE} bytes together; await some of them first"
+                ),
+                ..HostError::default()
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Appends `"name": [...]`, if there is anything.
+fn list<T>(out: &mut String, name: &str, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+    if items.is_empty() {
+        return;
+    }
+    key(out, name);
+    out.push('[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write(out, item);
+    }
+    out.push(']');
+}
+
+/// The first `most` bytes of a text, cut between letters.
+fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let mut end = most;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

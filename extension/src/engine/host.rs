@@ -1,0 +1,153 @@
+//! The host of a step: gathers effects, runs SQL as the deployer, watches the time.
+
+use std::time::{Duration, Instant};
+
+use rhythm_flow::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCall};
+
+use super::clock::Clock;
+use super::effects::Effects;
+use super::{json, rows};
+use crate::db::deployer::{self, Deployer};
+use crate::db::Failure;
+use crate::db::sql_query::{self, Answer};
+use crate::{process, timer};
+
+/// Bytes that a name of a task or signal may have: it is part of an index entry.
+const NAME: usize = 255;
+
+/// The host of one step.
+pub(super) struct StepHost {
+    definition: i64,
+    clock: Clock,
+    started: Instant,
+    timeout: Option<Duration>,
+    pub(super) effects: Effects,
+}
+
+impl StepHost {
+    pub(super) fn new(definition: i64, clock: Clock, timeout: Option<Duration>) -> Self {
+        Self { definition, clock, started: Instant::now(), timeout, effects: Effects::default() }
+    }
+
+    fn time_is_up(&self) -> Interrupt {
+        let millis = self.timeout.unwrap_or_default().as_millis();
+        Interrupt::Limit {
+            setting: "rhythm.step_timeout",
+            message: format!("The step ran longer than {millis} ms without waiting for anything."),
+        }
+    }
+
+    /// How long the step may go on; an interrupt if its time is up.
+    fn time_left(&self) -> Result<Option<Duration>, Interrupt> {
+        match self.timeout.map(|timeout| timeout.checked_sub(self.started.elapsed())) {
+            None => Ok(None),
+            Some(Some(left)) if !left.is_zero() => Ok(Some(left)),
+            Some(_) => Err(self.time_is_up()),
+        }
+    }
+
+    fn deployer(&self) -> Result<Deployer, CallError> {
+        match deployer::of_definition(self.definition) {
+            Ok(Some(deployer)) => Ok(deployer),
+            Ok(None) => Err(CallError::Throw(sql_error(
+                "42704",
+                "the role that deployed this workflow does not exist any more; deploy the workflow again, and start it anew",
+            ))),
+            Err(error) => Err(CallError::Throw(sql_error("XX000", &error.to_string()))),
+        }
+    }
+}
+
+impl Host for StepHost {
+    fn now_ms(&mut self) -> f64 {
+        self.clock.now_ms()
+    }
+
+    fn random(&mut self) -> f64 {
+        // 53 random bits: as fine as a double between 0 and 1 can be.
+        (u64::from_le_bytes(process::random_bytes()) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn uuid(&mut self) -> String {
+        let mut bytes: [u8; 16] = process::random_bytes();
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        pgrx::Uuid::from_bytes(bytes).to_string()
+    }
+
+    fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
+        check_name("a task's name", &call.name)?;
+        self.effects.task(promise, call)
+    }
+
+    fn start_timer(&mut self, promise: PromiseId, due_ms: f64) -> Result<(), HostError> {
+        self.effects.timer(promise, due_ms);
+        Ok(())
+    }
+
+    fn next_signal(&mut self, promise: PromiseId, name: &str, due_ms: Option<f64>) -> Result<(), HostError> {
+        check_name("a signal's name", name)?;
+        self.effects.signal(promise, name, due_ms);
+        Ok(())
+    }
+
+    fn await_all(&mut self, group: u32, promises: &[PromiseId]) {
+        self.effects.group(group, promises);
+    }
+
+    fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
+        json::check("The parameters of Sql.query", params).map_err(CallError::Throw)?;
+        if text.contains('\0') {
+            return Err(CallError::Throw(sql_error("22021", "the text of Sql.query holds U+0000")));
+        }
+        let left = self.time_left().map_err(CallError::Interrupt)?;
+        let deployer = self.deployer()?;
+        match timer::run(left, || sql_query::run(&deployer, text, params)) {
+            Ok(Answer::Rows { rows, string_columns }) => Ok(rows::with_safe_numbers(&rows, &string_columns)),
+            Ok(Answer::Failed(error)) => Err(CallError::Throw(thrown(error))),
+            Ok(Answer::TimedOut) => Err(CallError::Interrupt(self.time_is_up())),
+            Err(error) => Err(CallError::Throw(sql_error("XX000", &error.to_string()))),
+        }
+    }
+
+    fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {
+        check_name("the key of Context.set", key)?;
+        self.effects.attribute(key, value)
+    }
+
+    fn log(&mut self, level: &'static str, message: &str) {
+        let at_ms = self.clock.now_ms();
+        self.effects.log(level, message, at_ms);
+    }
+
+    fn tick(&mut self) -> Result<(), Interrupt> {
+        process::check_interrupts();
+        self.time_left().map(drop)
+    }
+}
+
+/// An error of SQL as the language sees it.
+pub(super) fn thrown(failure: Failure) -> HostError {
+    let Failure { name, message, code, data, cause } = failure;
+    HostError { name, message, code, data, cause }
+}
+
+fn sql_error(code: &str, message: &str) -> HostError {
+    HostError {
+        name: "SqlError".into(),
+        message: message.into(),
+        code: Some(code.into()),
+        ..HostError::default()
+    }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), HostError> {
+    let why = if name.is_empty() || name.len() > NAME {
+        format!("{what} must have 1 to {NAME} bytes, not {}", name.len())
+    } else if name.contains('\0') {
+        format!("{what} must not hold U+0000")
+    } else {
+        return Ok(());
+    };
+    Err(HostError { name: "RangeError".into(), message: why, ..HostError::default() })
+}

@@ -1,0 +1,21 @@
+-- The language: compiling, checking and stepping workflows.
+
+create function rhythm._compile(file text, source text)
+returns table (program bytea, uses_sql bool, input_type jsonb, diagnostics jsonb)
+language c strict stable rows 1 as 'MODULE_PATHNAME', 'compile_wrapper';
+
+-- Called as the deployer, whom it notes; stores as the owner.
+create function rhythm._deploy(name text, source text) returns jsonb
+language c volatile as 'MODULE_PATHNAME', 'deploy_wrapper';
+
+create function rhythm._check_inputs(definition bigint, inputs jsonb) returns jsonb
+language c strict stable as 'MODULE_PATHNAME', 'check_inputs_wrapper';
+
+create function rhythm._step(execution uuid) returns jsonb
+language c strict volatile as 'MODULE_PATHNAME', 'step_wrapper';
+
+create function rhythm._step_timed_out() returns bool
+language c volatile as 'MODULE_PATHNAME', 'step_timed_out_wrapper';
+
+create function rhythm._sql_analyze(query text) returns jsonb
+language c strict stable as 'MODULE_PATHNAME', 'sql_analyze_wrapper';
