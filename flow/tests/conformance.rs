@@ -1,0 +1,191 @@
+//! Runs the conformance corpus (`tests/conformance`) in the VM: straight through, and with a save and a load at every
+//! suspension, of the program too. `tests/conformance/run_node.mjs` runs the same files in Node, and describes the comments
+//! in which the expectation stands.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rhythm_flow::host::{HostError, PromiseId, Settlement, TaskCall};
+use rhythm_flow::mock::MockHost;
+use rhythm_flow::{ContextInfo, Limits, Outcome, Program, Source, Start, Vm, check};
+
+/// 2024-01-01, as in the Node runner.
+const START_MS: f64 = 1_704_067_200_000.0;
+/// More suspensions than any program of the corpus has.
+const PATIENCE: usize = 10_000;
+
+/// What a run gave, in the words of the comments.
+#[derive(Debug, PartialEq)]
+struct Ended {
+    result: Option<String>,
+    throws: Option<String>,
+    log: Vec<String>,
+}
+
+fn directive<'s>(source: &'s str, name: &str) -> Vec<&'s str> {
+    let start = format!("// {name}");
+    source
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix(&start))
+        .filter_map(|rest| rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' ')))
+        .collect()
+}
+
+fn compile(name: &str, text: &str) -> Result<Arc<Program>, String> {
+    let source = Source::new(name, text);
+    let checked = check(&source);
+    let rendered: Vec<String> = checked.diagnostics.iter().map(|one| one.render(&source)).collect();
+    checked.program.map(Arc::new).ok_or_else(|| rendered.join("\n"))
+}
+
+fn start(inputs: &str) -> Start {
+    Start {
+        inputs: inputs.to_owned(),
+        context: ContextInfo {
+            execution_id: "00000000-0000-7000-8000-000000000000".to_owned(),
+            workflow: "corpus".to_owned(),
+            version: 1,
+            started_at_ms: START_MS,
+            ..ContextInfo::default()
+        },
+    }
+}
+
+/// Runs the handler of a task, itself a Flow function.
+fn handle(source: &str, call: &TaskCall) -> Settlement {
+    let handler = directive(source, "task")
+        .into_iter()
+        .find_map(|line| line.strip_prefix(call.name.as_str())?.strip_prefix(": "))
+        .unwrap_or_else(|| panic!("no handler for the task {}", call.name));
+    let text = format!("return ({handler})(Inputs);");
+    let program = compile("handler.flow", &text).unwrap_or_else(|why| panic!("{why}"));
+    let mut vm = Vm::start(program, start(&call.inputs), Limits::default());
+    match vm.run(&mut MockHost::default()) {
+        Outcome::Completed(result) => Settlement::Fulfilled(Some(result)),
+        Outcome::Failed(error) => Settlement::Rejected(HostError {
+            name: "TaskError".to_owned(),
+            message: error.message.clone(),
+            cause: Some(error.to_json()),
+            ..HostError::default()
+        }),
+        other => panic!("the handler of {} ended with {other:?}", call.name),
+    }
+}
+
+/// Runs a program to its end; `saving`: through a save and a load at each suspension.
+fn run(text: &str, mut program: Arc<Program>, saving: bool) -> Ended {
+    let mut host = MockHost { now_ms: START_MS, seed: 7, ..MockHost::default() };
+    let inputs = directive(text, "inputs").first().copied().unwrap_or("{}").to_owned();
+    let mut vm = Vm::start(program.clone(), start(&inputs), Limits::default());
+    let mut tasks: VecDeque<(PromiseId, TaskCall)> = VecDeque::new();
+    let mut ended = Ended { result: None, throws: None, log: Vec::new() };
+    for _ in 0..PATIENCE {
+        match vm.run(&mut host) {
+            Outcome::Completed(result) => ended.result = Some(result),
+            Outcome::Failed(error) => ended.throws = Some(format!("{}: {}", error.name, error.message)),
+            Outcome::Suspended => {
+                if saving {
+                    let save = vm.save().unwrap_or_else(|why| panic!("save: {why:?}"));
+                    program = Arc::new(Program::decode(&program.encode()).unwrap_or_else(|why| panic!("{why:?}")));
+                    vm = Vm::load(program.clone(), &save, Limits::default())
+                        .unwrap_or_else(|why| panic!("load: {why:?}"));
+                }
+                tasks.extend(host.tasks.drain(..));
+                if let Some((promise, call)) = tasks.pop_front() {
+                    vm.settle(promise, handle(text, &call));
+                } else if !fire(&mut host, &mut vm) {
+                    ended.throws = Some("stuck: nothing will ever settle".to_owned());
+                }
+            }
+            other => panic!("unexpected outcome {other:?}"),
+        }
+        if ended.result.is_some() || ended.throws.is_some() {
+            let dropped = "still waiting when the workflow returned";
+            ended.log = host.logs.into_iter().map(|(_, line)| line).filter(|line| !line.contains(dropped)).collect();
+            return ended;
+        }
+    }
+    panic!("the program did not end");
+}
+
+/// Fires the timer or the timeout of a signal that is due first. False when there is none.
+fn fire(host: &mut MockHost, vm: &mut Vm) -> bool {
+    let timer = host.timers.iter().map(|(promise, due)| (*due, *promise, false));
+    let signal = host.signals.iter().filter_map(|(promise, _, due)| Some(((*due)?, *promise, true)));
+    let Some((due, promise, is_signal)) =
+        timer.chain(signal).min_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).expect("finite times"))
+    else {
+        return false;
+    };
+    host.now_ms = host.now_ms.max(due);
+    host.timers.retain(|(one, _)| *one != promise);
+    host.signals.retain(|(one, _, _)| *one != promise);
+    vm.settle(
+        promise,
+        if is_signal {
+            Settlement::Rejected(HostError {
+                name: "TimeoutError".to_owned(),
+                message: "no signal came in time".to_owned(),
+                ..HostError::default()
+            })
+        } else {
+            Settlement::Fulfilled(None)
+        },
+    );
+    true
+}
+
+fn expected(text: &str) -> Ended {
+    let first = |name: &str| directive(text, name).first().map(|one| (*one).to_owned());
+    Ended {
+        result: first("result"),
+        throws: first("throws"),
+        log: directive(text, "log").into_iter().map(str::to_owned).collect(),
+    }
+}
+
+fn programs(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the corpus is there") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            programs(&path, found);
+        } else if path.extension().is_some_and(|end| end == "flow") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_corpus_gives_what_node_gives_also_through_saves() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance");
+    let mut found = Vec::new();
+    programs(&root, &mut found);
+    found.sort();
+    assert!(found.len() >= 150, "only {} programs", found.len());
+    let mut wrong = Vec::new();
+    for path in &found {
+        let name = path.strip_prefix(&root).expect("below the root").display().to_string();
+        let text = fs::read_to_string(path).expect("readable");
+        let expected = expected(&text);
+        assert!(expected.result.is_some() != expected.throws.is_some(), "{name} needs one expectation");
+        let program = match compile(&name, &text) {
+            Ok(program) => program,
+            Err(why) => {
+                wrong.push(format!("{name} is refused:\n{why}"));
+                continue;
+            }
+        };
+        for saving in [false, true] {
+            let how = if saving { "with saves" } else { "straight" };
+            let ended = std::panic::catch_unwind(|| run(&text, program.clone(), saving));
+            match ended {
+                Ok(actual) if actual == expected => {}
+                Ok(actual) => wrong.push(format!("{name} ({how})\n  expected {expected:?}\n  actual   {actual:?}")),
+                Err(_) => wrong.push(format!("{name} ({how}) panicked")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), found.len(), wrong.join("\n"));
+}
