@@ -1,0 +1,99 @@
+//! What must hold whatever happened.
+
+use std::collections::BTreeMap;
+
+use crate::database::Session;
+use crate::worker::Note;
+
+/// When nothing runs any more, no row of work in progress is left behind.
+pub async fn nothing_is_left(session: &Session) {
+    let tables = session
+        .rows(
+            "select relname from pg_class where relnamespace = 'rhythm'::regnamespace and relkind = 'r' \
+             and relname in ('live', 'payload', 'timers', 'signal_waits', 'events', 'runnable', 'cancels', 'watchers')",
+        )
+        .await;
+    assert!(tables.len() >= 6, "the tables of work in progress are {tables:?}");
+    for table in tables.into_iter().flatten().flatten() {
+        let left = session.rows(&format!("select * from rhythm.{table} limit 5")).await;
+        assert!(left.is_empty(), "rhythm.{table} still has {left:#?}");
+    }
+}
+
+/// PostgreSQL counted no deadlock in this database.
+pub async fn no_deadlocks(session: &Session) {
+    session.run("select pg_stat_force_next_flush()").await;
+    let counted = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(session.number(counted).await, 0, "deadlocks");
+}
+
+/// Two leases of one execution never overlap: the next begins when the last has ended, and not before.
+///
+/// Needs `watch_leases` beforehand.
+pub async fn one_holder_at_a_time(session: &Session) {
+    let overlaps = session
+        .rows(
+            "select id, at, worker, lease_until, next_at, next_worker from (
+               select *, lead(at) over w as next_at, lead(worker) over w as next_worker,
+                 lead(token) over w as next_token
+               from lease_audit window w as (partition by id order by seq)) a
+             where token is not null and next_token is not null and next_token <> token
+               and next_at < lease_until",
+        )
+        .await;
+    assert!(overlaps.is_empty(), "leases overlap: {overlaps:#?}");
+}
+
+/// Records every change of a lease, in a table of the test.
+pub async fn watch_leases(session: &Session) {
+    session
+        .run(
+            "create table lease_audit (seq bigint generated always as identity, id uuid, token bigint,
+               worker text, lease_until timestamptz, at timestamptz);
+             create function audit_lease() returns trigger language plpgsql security definer as $$
+             begin
+               insert into lease_audit (id, token, worker, lease_until, at)
+               values (new.id, new.token, new.worker, new.lease_until, clock_timestamp());
+               return null;
+             end $$;
+             create trigger audit_lease after update on rhythm.live for each row
+               when (old.token is distinct from new.token or old.lease_until is distinct from new.lease_until)
+               execute function audit_lease()",
+        )
+        .await;
+}
+
+/// Every key had its effect at least once, and the times at which handlers of the same key ran do not overlap.
+///
+/// A handler whose worker was killed has no end; its time is up to the kill, which `killed` knows by worker.
+pub fn effects_at_least_once(notes: &[Note], keys: impl Iterator<Item = String>, killed: &BTreeMap<String, f64>) {
+    let mut by_key: BTreeMap<&str, Vec<&Note>> = BTreeMap::new();
+    for note in notes {
+        by_key.entry(&note.key).or_default().push(note);
+    }
+    for key in keys {
+        let notes = by_key.get(key.as_str()).map_or(&[][..], Vec::as_slice);
+        assert!(notes.iter().any(|note| note.what == "end"), "no effect of {key}: {notes:#?}");
+        let mut times: Vec<(f64, f64)> = notes
+            .iter()
+            .filter(|note| note.what == "begin")
+            .map(|begin| {
+                let same = |n: &&&Note| n.worker == begin.worker && n.attempt == begin.attempt;
+                let end = notes.iter().filter(same).find(|note| note.what == "end");
+                let end = end.map(|note| note.at).or_else(|| killed.get(&begin.worker).copied());
+                (begin.at, end.unwrap_or(begin.at))
+            })
+            .collect();
+        times.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for pair in times.windows(2) {
+            assert!(pair[0].1 <= pair[1].0, "two workers at once for {key}: {notes:#?}");
+        }
+    }
+}
+
+/// The value below which 99 of 100 lie.
+#[must_use]
+pub fn p99(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() * 99).div_ceil(100).saturating_sub(1)]
+}

@@ -1,0 +1,224 @@
+//! Who may do what; and as whom the SQL of a workflow runs.
+
+use rhythm_tests::database::{Database, Session};
+use serde_json::json;
+
+/// A login role of this test that has `grant`, and a session of it.
+async fn role(database: &Database, grant: &str) -> (String, Session) {
+    let name = format!("{}_{grant}", database.name());
+    let s = database.session().await;
+    s.run(&format!("create role {name} login")).await;
+    if grant.starts_with("rhythm_") {
+        s.run(&format!("grant {grant} to {name}")).await;
+    }
+    let session = database.session_as(&name).await;
+    (name, session)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn public_gets_nothing() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let (_, nobody) = role(&database, "nobody").await;
+    let open = s
+        .rows(
+            "select p.oid::regprocedure::text from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+             where p.pronamespace = 'rhythm'::regnamespace and a.grantee = 0
+             union all
+             select c.oid::regclass::text from pg_class c, aclexplode(c.relacl) a
+             where c.relnamespace = 'rhythm'::regnamespace and a.grantee = 0
+             union all
+             select 'schema' from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'rhythm' and a.grantee = 0",
+        )
+        .await;
+    assert!(open.is_empty(), "PUBLIC may use {open:?}");
+    for sql in ["select rhythm.version()", "select rhythm.enqueue('a')", "select * from rhythm.executions"] {
+        assert_eq!(nobody.fails(sql).await.code, "42501", "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_role_may_do_its_part_and_no_more() {
+    let database = Database::create().await;
+    let (_, client) = role(&database, "rhythm_client").await;
+    let (_, worker) = role(&database, "rhythm_worker").await;
+    let (_, admin) = role(&database, "rhythm_admin").await;
+    admin.deploy("hello", "return await Task.run('a') + ' ' + await Signal.next('go');").await;
+    let id = client.start("hello", "{}").await;
+    assert!(worker.complete(&worker.claim_one().await, "\"hi\"").await);
+    assert_eq!(client.text(&format!("select rhythm.signal('{id}', 'go', '\"you\"')")).await, "t");
+    assert_eq!(client.completed(id).await, json!("hi you"));
+    assert!(client.number("select count(*) from rhythm.executions").await >= 2);
+    for sql in ["select rhythm.deploy('x', 'return 1')", "select * from rhythm.claim('w')", "select rhythm.pause_queue('default')"] {
+        assert_eq!(client.fails(sql).await.code, "42501", "client: {sql}");
+    }
+    for sql in ["select rhythm.deploy('x', 'return 1')", "select rhythm.pause_queue('default')"] {
+        assert_eq!(worker.fails(sql).await.code, "42501", "worker: {sql}");
+    }
+    for session in [&client, &worker, &admin] {
+        for sql in [
+            "select * from rhythm.live",
+            "delete from rhythm.archive",
+            "update rhythm.test_clock set shift = '1 day'",
+            "insert into rhythm.definitions default values",
+        ] {
+            assert_eq!(session.fails(sql).await.code, "42501", "{sql}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_can_call_what_is_internal() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let open = s
+        .rows(
+            "select p.oid::regprocedure::text, r.rolname from pg_proc p, pg_roles r
+             where p.pronamespace = 'rhythm'::regnamespace and p.proname ~ '^_' and p.proname not in ('_deploy', '_raise')
+               and r.rolname in ('rhythm_admin', 'rhythm_worker', 'rhythm_client')
+               and has_function_privilege(r.oid, p.oid, 'execute')",
+        )
+        .await;
+    assert!(open.is_empty(), "internal functions are open: {open:?}");
+    let owner = "select rolsuper or rolcanlogin or rolcreaterole or rolbypassrls from pg_roles where rolname = 'rhythm_owner'";
+    assert_eq!(s.text(owner).await, "f");
+    let foreign = s
+        .rows(
+            "select oid::regprocedure::text from pg_proc
+             where pronamespace = 'rhythm'::regnamespace and proowner <> 'rhythm_owner'::regrole",
+        )
+        .await;
+    assert!(foreign.is_empty(), "not owned by rhythm_owner: {foreign:?}");
+    let unpinned = s
+        .rows(
+            "select oid::regprocedure::text from pg_proc where pronamespace = 'rhythm'::regnamespace and prosecdef
+             and not coalesce(array_to_string(proconfig, ' '), '') ~ 'search_path=.*pg_temp'",
+        )
+        .await;
+    assert!(unpinned.is_empty(), "definer functions without a pinned search_path: {unpinned:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_runs_as_the_deployer_whoever_starts_and_whoever_steps() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let (admin_name, admin) = role(&database, "rhythm_admin").await;
+    let (_, client) = role(&database, "rhythm_client").await;
+    let (_, worker) = role(&database, "rhythm_worker").await;
+    s.run(&format!(
+        "create table private (n int); create schema deployers authorization {admin_name};
+         create table secret (n int); insert into secret values (7); grant select on secret to {admin_name}"
+    ))
+    .await;
+    admin.run("set search_path = deployers, public; create table deployers.own (n int)").await;
+    admin
+        .deploy(
+            "who",
+            "const ask = () => Sql.query('select current_user::text as me, session_user::text as session, (select n from secret) as n');
+             const a = await ask(); await Sql.query('insert into own values (1)');
+             await Task.run('t'); const b = await ask();
+             let denied = 'nothing'; try { await Sql.query('select * from private'); } catch (e) { denied = e.code; }
+             return [a[0].me, a[0].n, b[0].me, denied];",
+        )
+        .await;
+    let id = client.start("who", "{}").await;
+    assert!(worker.complete(&worker.claim_one().await, "null").await);
+    assert_eq!(s.completed(id).await, json!([admin_name, 7, admin_name, "42501"]));
+    assert_eq!(s.number("select count(*) from deployers.own").await, 1, "the deployer's search_path holds");
+    // The same when the superuser's session fires it.
+    s.run("create table own (n int)").await;
+    let id = s.start("who", "{}").await;
+    s.work("null").await;
+    assert_eq!(s.completed(id).await, json!([admin_name, 7, admin_name, "42501"]));
+    assert_eq!(s.number("select count(*) from own").await, 0);
+    assert_eq!(s.text("select current_user").await, "postgres", "nothing leaks into the session");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_cannot_become_somebody_else_or_leave_its_transaction() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let (_, admin) = role(&database, "rhythm_admin").await;
+    admin
+        .deploy(
+            "escape",
+            "try { await Sql.query(Inputs.sql); } catch (e) { return [e.name, e.code]; }
+             return (await Sql.query('select current_user::text as me'))[0].me;",
+        )
+        .await;
+    let tries = [
+        "set role postgres",
+        "reset role",
+        "set session authorization postgres",
+        "set local role rhythm_owner",
+        "commit",
+        "rollback",
+        "savepoint a",
+        "listen x",
+        "prepare p as select 1",
+        "create temp table t (n int)",
+        "select set_config('role', 'postgres', false)",
+        "do $$ begin execute 'set role postgres'; end $$",
+        "do $$ begin commit; end $$",
+        "update rhythm.test_clock set shift = '1 day'",
+        "select rhythm._step('00000000-0000-7000-8000-000000000000')",
+        "alter role current_user superuser",
+        "copy (select 1) to program 'true'",
+        "select 1; select 2",
+        "load 'rhythm'",
+    ];
+    for sql in tries {
+        let id = s.id(&format!("select rhythm.start('escape', jsonb_build_object('sql', $q${sql}$q$))")).await;
+        let result = s.completed(id).await;
+        assert_eq!(result[0], json!("SqlError"), "{sql}: {result}");
+        assert_eq!(s.text("select current_user").await, "postgres", "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_a_workflows_sql_do_not_leak_into_the_session() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("set timezone = 'Asia/Tokyo'; set datestyle = 'German'").await;
+    s.deploy(
+        "settings",
+        "await Sql.query(\"select set_config('work_mem', '1234kB', false), set_config('search_path', 'pg_catalog', false)\");
+         const rows = await Sql.query(\"select current_setting('timezone') as zone, date '2024-02-01'::text as day\");
+         return rows[0];",
+    )
+    .await;
+    let id = s.start("settings", "{}").await;
+    assert_eq!(s.completed(id).await, json!({"zone": "UTC", "day": "2024-02-01"}));
+    assert_ne!(s.text("show work_mem").await, "1234kB");
+    assert_eq!(s.text("show timezone").await, "Asia/Tokyo");
+    assert_ne!(s.text("show search_path").await, "pg_catalog");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_definition_whose_deployer_is_gone_fails_with_a_clear_error() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let (name, admin) = role(&database, "rhythm_admin").await;
+    admin.deploy("orphan", "await Task.run('a'); await Sql.query('select 1'); return 1;").await;
+    let id = s.start("orphan", "{}").await;
+    drop(admin);
+    s.run(&format!("drop role {name}")).await;
+    s.work("null").await;
+    let error = s.failed(id).await;
+    assert!(error["message"].as_str().is_some_and(|m| m.contains("deployer") || m.contains(&name)), "{error:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_superusers_deploy_warns() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("create table said (message text)").await;
+    s.run("set client_min_messages = error").await;
+    // The warning of a statement inside a function goes to the log or the client; here its words are what counts.
+    s.deploy("plain", "return 1").await;
+    let (_, admin) = role(&database, "rhythm_admin").await;
+    admin.deploy("plain", "return 2").await;
+    let deployers = s.rows("select version, deployer from rhythm.workflows order by version").await;
+    assert_eq!(deployers[0][1].as_deref(), Some("postgres"));
+    assert_ne!(deployers[1][1].as_deref(), Some("postgres"));
+}

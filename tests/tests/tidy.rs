@@ -1,0 +1,343 @@
+//! Rules of the tree that no compiler checks. Needs no server. Each rule says where it is broken and what to do.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rhythm_tests::installation::project;
+
+/// Files over 600 lines, each with its reason.
+const LONG_FILES: &[(&str, &str)] = &[("Cargo.lock", "generated"), ("LICENSE", "the licence's own text")];
+
+/// Public SQL functions without a method of the client, each with its reason.
+const NOT_IN_CLIENT: &[(&str, &str)] = &[
+    ("configure_queue", "an administrator's, from psql"),
+    ("cleanup", "an administrator's, from psql"),
+    ("stats", "an administrator's, from psql"),
+];
+
+/// Folders and what their sources must not name: the arrows of ARCHITECTURE.md.
+const MUST_NOT_NAME: &[(&str, &[&str])] = &[
+    ("flow/src/value", &["crate::parse", "crate::check", "crate::compile", "pest::", "crate::ast"]),
+    ("flow/src/parse", &["crate::check", "crate::compile", "crate::vm"]),
+    ("flow/src/check", &["crate::vm", "pest::", "crate::compile"]),
+    ("flow/src/compile", &["crate::vm", "pest::", "crate::parse"]),
+    ("flow/src/vm", &["crate::ast", "crate::parse", "crate::compile", "crate::check"]),
+    ("flow/src/snapshot", &["crate::ast", "crate::parse", "crate::compile", "crate::check"]),
+    ("extension/src/engine", &["Spi::", "crate::worker", "crate::api"]),
+    ("extension/src/api", &["Spi::", "crate::worker"]),
+    ("extension/src/worker", &["Spi::", "rhythm_flow", "crate::engine", "crate::api"]),
+    ("extension/src/shmem", &["Spi::", "rhythm_flow", "crate::db", "crate::engine"]),
+    ("adapters/core/src", &["rhythm_flow", "pgrx", "rhythm.live", "rhythm.payload", "rhythm.archive"]),
+    ("adapters/python/src", &["tokio_postgres", "rhythm_flow", "pgrx"]),
+    ("cli/src", &["pgrx", "rhythm.live", "rhythm.payload", "rhythm.archive"]),
+];
+
+struct Text {
+    path: String,
+    text: String,
+}
+
+/// All text files of the project, by path from its root.
+fn texts() -> Vec<Text> {
+    let mut files = Vec::new();
+    walk(project(), &mut files);
+    files.sort();
+    let read = |path: PathBuf| {
+        let text = String::from_utf8(std::fs::read(&path).ok()?).ok()?;
+        let path = path.strip_prefix(project()).ok()?.to_str()?.to_owned();
+        Some(Text { path, text })
+    };
+    files.into_iter().filter_map(read).collect()
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    const NOT_OURS: &[&str] = &["target", ".venv", ".git", ".node", ".rhythm", "node_modules", "__pycache__"];
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        if NOT_OURS.iter().any(|not| name == *not) || name.to_string_lossy().contains("_cache") {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_none_or(|e| e != "so") {
+            files.push(path);
+        }
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(project().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn below<'a>(texts: &'a [Text], folder: &'a str, ending: &'a str) -> impl Iterator<Item = &'a Text> {
+    texts.iter().filter(move |t| t.path.starts_with(folder) && t.path.ends_with(ending))
+}
+
+#[track_caller]
+fn none(broken: &[String], rule: &str) {
+    assert!(broken.is_empty(), "{rule}:\n  {}", broken.join("\n  "));
+}
+
+/// The names that follow `before` in a text, such as functions that SQL declares.
+fn names_after(text: &str, before: &str) -> BTreeSet<String> {
+    let word = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    text.split(before).skip(1).map(word).filter(|name| !name.is_empty()).collect()
+}
+
+fn joined(texts: &[Text], folder: &str, ending: &str) -> String {
+    below(texts, folder, ending).map(|t| t.text.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_portable_schema_declares_no_c_function() {
+    let texts = texts();
+    let found: Vec<String> = below(&texts, "sql/schema/", ".sql")
+        .filter(|t| {
+            let text = t.text.to_lowercase();
+            text.contains("language c ") || text.contains("language c\n") || text.contains("module_pathname")
+        })
+        .map(|t| t.path.clone())
+        .collect();
+    none(&found, "C functions are declared in sql/native alone");
+}
+
+#[test]
+fn the_seam_to_the_library_is_as_listed() {
+    let declared = names_after(&joined(&texts(), "sql/native/", ".sql"), "create function rhythm.");
+    let listed: BTreeSet<String> = read("tests/tidy/seam.txt").lines().map(str::to_owned).collect();
+    let changed: Vec<String> = declared.symmetric_difference(&listed).cloned().collect();
+    none(&changed, "sql/native and tests/tidy/seam.txt differ in (keep the seam short)");
+}
+
+#[test]
+fn every_c_function_exists_on_both_sides() {
+    let texts = texts();
+    let sql = joined(&texts, "sql/native/", ".sql");
+    let in_sql: BTreeSet<String> = sql
+        .split('\'')
+        .filter_map(|word| word.strip_suffix("_wrapper"))
+        .map(str::to_owned)
+        .collect();
+    let mut in_rust = BTreeSet::new();
+    for file in below(&texts, "extension/src/", ".rs") {
+        for after in file.text.split("#[pg_extern").skip(1) {
+            let name = after.split("fn ").nth(1).unwrap_or_default();
+            in_rust.extend(names_after(&format!("fn {name}"), "fn ").into_iter().take(1));
+        }
+    }
+    assert!(!in_sql.is_empty());
+    let missing: Vec<String> = in_sql.symmetric_difference(&in_rust).cloned().collect();
+    none(&missing, "declared in sql/native but not in extension/src, or the other way round");
+}
+
+#[test]
+fn only_the_db_folder_speaks_spi() {
+    let texts = texts();
+    let found: Vec<String> = below(&texts, "extension/src/", ".rs")
+        .filter(|t| !t.path.starts_with("extension/src/db/"))
+        .filter(|t| t.text.contains("Spi::") || t.text.contains("spi::"))
+        .map(|t| t.path.clone())
+        .collect();
+    none(&found, "SPI is used outside extension/src/db");
+}
+
+#[test]
+fn the_language_knows_no_database_and_no_clock() {
+    let manifest = read("flow/Cargo.toml");
+    let found: Vec<String> = ["pgrx", "tokio", "chrono", "uuid", "jiff", "postgres"]
+        .into_iter()
+        .filter(|name| manifest.lines().any(|line| line.starts_with(name)))
+        .map(str::to_owned)
+        .collect();
+    none(&found, "flow/Cargo.toml must not name");
+}
+
+#[test]
+fn the_arrows_between_folders_point_one_way() {
+    let texts = texts();
+    let mut found = Vec::new();
+    for (folder, forbidden) in MUST_NOT_NAME {
+        for file in below(&texts, folder, ".rs") {
+            let code = file.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+            for (number, line) in code {
+                for name in forbidden.iter().filter(|name| line.contains(**name)) {
+                    found.push(format!("{}:{}: {name}", file.path, number + 1));
+                }
+            }
+        }
+    }
+    none(&found, "a folder names what it must not know (see ARCHITECTURE.md)");
+}
+
+#[test]
+fn every_public_function_has_a_comment_with_an_example_and_a_client_method() {
+    let texts = texts();
+    let schema = joined(&texts, "sql/", ".sql");
+    let client = joined(&texts, "adapters/core/src/", ".rs");
+    let mut broken = Vec::new();
+    for name in names_after(&schema, "create function rhythm.") {
+        if name.starts_with('_') {
+            continue;
+        }
+        let comment = schema.split(&format!("comment on function rhythm.{name}(")).nth(1);
+        match comment.and_then(|c| c.split(';').next()) {
+            None => broken.push(format!("{name}: no COMMENT ON FUNCTION")),
+            Some(_) if !comment.is_some_and(|c| c.split("\n\n").next().unwrap_or(c).contains("Example: ")) => {
+                broken.push(format!("{name}: its comment has no `Example: `"));
+            }
+            Some(_) => {}
+        }
+        let excused = NOT_IN_CLIENT.iter().any(|(not, _)| *not == name);
+        if !excused && !client.contains(&format!("pub async fn {name}(")) {
+            broken.push(format!("{name}: no method in adapters/core/src/client.rs"));
+        }
+    }
+    none(&broken, "public SQL functions");
+}
+
+#[test]
+fn adapters_in_other_languages_contain_no_sql() {
+    let texts = texts();
+    const SQL: &[&str] = &["select rhythm.", "select * from", "insert into", "delete from"];
+    let mut found = Vec::new();
+    for file in below(&texts, "adapters/python/", "") {
+        let ours = file.path.starts_with("adapters/python/python/") || file.path.starts_with("adapters/python/src/");
+        if !ours || !(file.path.ends_with(".py") || file.path.ends_with(".rs")) {
+            continue;
+        }
+        for (number, line) in file.text.lines().enumerate() {
+            let line = line.to_lowercase();
+            if SQL.iter().any(|sql| line.contains(sql)) {
+                found.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
+            }
+        }
+    }
+    none(&found, "SQL belongs in adapters/core");
+}
+
+#[test]
+fn opcodes_are_only_ever_appended() {
+    let now: Vec<String> = read("flow/src/op.rs")
+        .lines()
+        .skip_while(|line| !line.starts_with("ops!"))
+        .filter_map(|line| {
+            let (number, rest) = line.trim().split_once(' ')?;
+            number.parse::<u8>().ok()?;
+            let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            let operands = rest.split('"').next()?.trim().strip_prefix(&name)?.trim();
+            Some(format!("{number} {name}{operands}"))
+        })
+        .collect();
+    assert_list("tests/tidy/opcodes.txt", &now);
+}
+
+#[test]
+fn diagnostic_codes_are_never_changed_or_reused() {
+    let now: Vec<String> = read("flow/src/codes.rs")
+        .lines()
+        .skip_while(|line| !line.starts_with("codes!"))
+        .filter_map(|line| {
+            let mut quoted = line.split('"').skip(1).step_by(2);
+            let (number, name) = (quoted.next()?, quoted.next()?);
+            let numbered = number.len() == 5 && number.starts_with(['E', 'W']);
+            numbered.then(|| format!("{number} {name}"))
+        })
+        .collect();
+    assert_list("tests/tidy/codes.txt", &now);
+}
+
+/// What is listed is still so; what is new gets listed.
+#[track_caller]
+fn assert_list(path: &str, now: &[String]) {
+    assert!(!now.is_empty(), "{path}: nothing was found to compare with");
+    let list = read(path);
+    let listed: BTreeSet<&str> = list.lines().collect();
+    let now: BTreeSet<&str> = now.iter().map(String::as_str).collect();
+    let gone: Vec<String> = listed.difference(&now).map(|&line| line.to_owned()).collect();
+    none(&gone, &format!("stored programs and users know these, which {path} has and the source has not"));
+    let new: Vec<String> = now.difference(&listed).map(|&line| line.to_owned()).collect();
+    none(&new, &format!("append to {path}"));
+}
+
+#[test]
+fn every_conformance_program_has_an_expectation() {
+    let texts = texts();
+    let bare: Vec<String> = below(&texts, "tests/conformance/", ".flow")
+        .filter(|t| {
+            let says = |line: &str| {
+                ["// result:", "// error:", "// throws:"].iter().any(|e| line.trim_start().starts_with(e))
+            };
+            !t.text.lines().any(says)
+        })
+        .map(|t| t.path.clone())
+        .collect();
+    none(&bare, "programs without `// result:` or `// error:`");
+}
+
+#[test]
+fn every_test_file_is_in_main() {
+    let main = read("tests/tests/main.rs");
+    let forgotten: Vec<String> = std::fs::read_dir(project().join("tests/tests"))
+        .expect("this folder is there")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned))
+        .filter(|name| name != "main" && !main.contains(&format!("mod {name};")))
+        .collect();
+    none(&forgotten, "tests/tests/main.rs lacks `mod` for");
+}
+
+#[test]
+fn files_are_short() {
+    let long: Vec<String> = texts()
+        .iter()
+        .filter(|t| t.text.lines().count() > 600)
+        .filter(|t| !LONG_FILES.iter().any(|(path, _)| *path == t.path))
+        .filter(|t| !t.path.contains("/snap/") && !t.path.contains("/regress/expected/"))
+        .map(|t| format!("{} ({} lines)", t.path, t.text.lines().count()))
+        .collect();
+    none(&long, "over 600 lines: split, or give the reason in LONG_FILES");
+}
+
+#[test]
+fn every_source_says_first_what_it_is_for() {
+    let silent: Vec<String> = texts()
+        .iter()
+        .filter(|t| {
+            let first = t.text.lines().next().unwrap_or_default();
+            match t.path.rsplit('.').next() {
+                Some("rs") => !first.starts_with("//!"),
+                Some("sql") => t.path.starts_with("sql/") && !first.starts_with("--") && !first.starts_with('\\'),
+                _ => false,
+            }
+        })
+        .map(|t| t.path.clone())
+        .collect();
+    none(&silent, "files without a first line that says what they are for");
+}
+
+#[test]
+fn no_file_is_named_after_nothing() {
+    const NAMELESS: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "manager", "service"];
+    let found: Vec<String> = texts()
+        .iter()
+        .map(|t| t.path.clone())
+        .filter(|path| Path::new(path).file_stem().is_some_and(|s| NAMELESS.iter().any(|n| s == *n)))
+        .collect();
+    none(&found, "names that say nothing");
+}
+
+#[test]
+fn no_path_of_one_machine_is_in_the_tree() {
+    // In pieces, since this file is in the tree too.
+    let paths = [["/wor", "k/"].concat(), ["/tmp/", "plan"].concat(), ["/tmp/", "t/"].concat()];
+    let mut found = Vec::new();
+    for file in texts() {
+        for (number, line) in file.text.lines().enumerate() {
+            if paths.iter().any(|path| line.contains(path.as_str())) {
+                found.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
+            }
+        }
+    }
+    none(&found, "paths of one machine");
+}

@@ -1,0 +1,86 @@
+//! A run stays on the version it started with, and a restart of the server between any two awaits changes nothing.
+
+use rhythm_tests::database::Database;
+use rhythm_tests::installation::project;
+use rhythm_tests::invariant::nothing_is_left;
+use rhythm_tests::server::Setup;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_version_does_not_touch_runs_of_the_old_one() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let first = "const a = await Task.run('a'); const b = await Task.run('b'); return ['old', a, b, Context.version];";
+    assert_eq!(s.deploy("flow", first).await, 1);
+    let old = s.start("flow", "{}").await;
+    assert_eq!(s.deploy("flow", first).await, 1, "the same source is the same version");
+    assert_eq!(s.deploy("flow", "return ['new', Context.version];").await, 2);
+    let new = s.start("flow", "{}").await;
+    assert_eq!(s.completed(new).await, json!(["new", 2]));
+    s.work("1").await;
+    // In a backend that has never seen the old program.
+    database.session().await.work("2").await;
+    assert_eq!(s.completed(old).await, json!(["old", 1, 2, 1]));
+    let version = format!("select version from rhythm.executions where id = '{old}'");
+    assert_eq!(s.number(&version).await, 1);
+}
+
+/// What a conformance program says about itself in its head: `// key: value`.
+fn said(source: &str, key: &str) -> Option<String> {
+    let start = format!("// {key}:");
+    source.lines().find_map(|line| line.trim().strip_prefix(&start)).map(|text| text.trim().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_between_any_two_awaits_of_the_longest_program_changes_nothing() {
+    let path = project().join("tests/conformance/host/long_journey.flow");
+    let source = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let inputs = said(&source, "inputs").unwrap_or_else(|| "{}".to_owned());
+    let expected: Value = serde_json::from_str(&said(&source, "result").expect("it has a result")).expect("JSON");
+
+    let database = Database::alone(Setup::default()).await;
+    let s = database.session().await;
+    s.deploy("long-journey", &source).await;
+    let id = s.start("long-journey", &inputs).await;
+    drop(s);
+    let mut restarts = 0;
+    loop {
+        if restarts % 2 == 0 {
+            database.server().kill_all();
+        } else {
+            database.server().stop(nix::sys::signal::Signal::SIGINT);
+        }
+        database.server().restart().await;
+        restarts += 1;
+        let s = database.session().await;
+        match s.state(id).await.as_str() {
+            "waiting" => advance_by_one(&s, &source).await,
+            _ => break,
+        }
+        assert!(restarts < 200, "it does not end");
+    }
+    let s = database.session().await;
+    assert_eq!(s.completed(id).await, expected);
+    println!("the longest program went through {restarts} restarts");
+    nothing_is_left(&s).await;
+}
+
+/// Settles one thing that the program awaits: a task, as its double in the head of the program says, or time.
+async fn advance_by_one(s: &rhythm_tests::database::Session, source: &str) {
+    let Some(task) = s.claim(1).await.pop() else {
+        return rhythm_tests::clock::advance(s, "1 day").await;
+    };
+    let result = double(source, &task.name, &task.inputs);
+    assert!(s.complete(&task, &result.to_string()).await);
+}
+
+/// The doubles of tasks that this test can play.
+fn double(source: &str, task: &str, inputs: &Value) -> Value {
+    let head = said(source, &format!("task {task}")).unwrap_or_else(|| panic!("no double of task {task}"));
+    match head.split_whitespace().collect::<String>().as_str() {
+        "(x)=>x" | "x=>x" => inputs.clone(),
+        "(x)=>x*2" | "x=>x*2" => json!(inputs.as_i64().expect("a number") * 2),
+        "(x)=>x+1" | "x=>x+1" => json!(inputs.as_i64().expect("a number") + 1),
+        other => panic!("this test cannot play `{other}`"),
+    }
+}

@@ -1,0 +1,52 @@
+"""The handlers of the test worker, as in every language. Run with: python -m rhythm worker --url URL handlers"""
+
+import json
+import os
+import time
+
+import rhythm
+
+
+def note(what: str, inputs: dict, ctx: rhythm.Context) -> None:
+    """Appends to the journal in one write, which other processes cannot tear."""
+    line = {"at": time.monotonic(), "what": what, "key": inputs["key"], "attempt": ctx.attempt, "worker": ctx.worker}
+    journal = os.open(os.environ["RHYTHM_TEST_JOURNAL"], os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(journal, (json.dumps(line) + "\n").encode())
+    finally:
+        os.close(journal)
+
+
+@rhythm.task
+def echo(inputs):
+    return inputs
+
+
+@rhythm.task
+def fail_n(inputs: dict, ctx: rhythm.Context) -> dict:
+    if ctx.attempt <= inputs["n"]:
+        raise ValueError(f"attempt {ctx.attempt} fails")
+    return {"attempt": ctx.attempt}
+
+
+@rhythm.task
+def sleep(inputs: dict) -> None:
+    time.sleep(inputs["ms"] / 1000)
+
+
+@rhythm.task
+def heartbeat(inputs: dict, ctx: rhythm.Context) -> dict:
+    end = time.monotonic() + inputs["ms"] / 1000
+    while time.monotonic() < end:
+        if ctx.cancelled:
+            return {"cancelled": True}
+        time.sleep(0.02)
+    return {"cancelled": False}
+
+
+@rhythm.task
+def effect(inputs: dict, ctx: rhythm.Context) -> str:
+    note("begin", inputs, ctx)
+    time.sleep(inputs.get("ms", 0) / 1000)
+    note("end", inputs, ctx)
+    return inputs["key"]
