@@ -82,18 +82,22 @@ impl Source {
             .unwrap_or_default()
     }
 
+    /// The line of a byte offset, from 1. Cheaper than `position`, which has to count the column.
+    #[must_use]
+    pub fn line_of(&self, offset: u32) -> u32 {
+        self.line_starts
+            .partition_point(|start| *start <= offset)
+            .max(1) as u32
+    }
+
     /// The line and column of a byte offset.
     #[must_use]
     pub fn position(&self, offset: u32) -> Position {
-        let line = self
-            .line_starts
-            .partition_point(|start| *start <= offset)
-            .max(1)
-            - 1;
-        let start = self.line_starts[line] as usize;
+        let line = self.line_of(offset);
+        let start = self.line_start(line) as usize;
         let before = self.text.get(start..offset as usize).unwrap_or_default();
         Position {
-            line: line as u32 + 1,
+            line,
             column: before.encode_utf16().count() as u32 + 1,
         }
     }

@@ -134,6 +134,9 @@ fn broken_texts_are_refused_soon() {
         "([{`${".repeat(20),
         "`${)".repeat(100),
         "}])".repeat(50_000),
+        "(}".repeat(100_000),
+        "[)".repeat(100_000),
+        "for (}".repeat(20_000),
         "(a, ".repeat(100),
         "(a => (".repeat(50),
         "if (".repeat(100),
@@ -153,6 +156,14 @@ fn broken_texts_are_refused_soon() {
         "a?.".repeat(10_000),
         "\u{feff}\u{2028}<!--".to_owned(),
         "case ".repeat(10_000),
+        (0..30_000).map(|n| format!("name{n};")).collect(),
+        (0..30_000).map(|n| format!("Math.name{n};")).collect(),
+        (0..20_000).map(|n| format!("n{n};")).collect::<String>()
+            + &(0..20_000)
+                .map(|n| format!("let n{n};"))
+                .collect::<String>()
+            + "n",
+        (0..20_000).map(|n| format!("new Name{n};")).collect(),
         "else ".repeat(10_000),
     ];
     for text in texts {

@@ -1,10 +1,10 @@
 //! The ways through a program: `break`, `continue`, labels, what is never reached, `=` in conditions.
 
+use super::meant;
 use super::walk::{self, Visitor};
 use crate::ast::{Expr, ExprKind, Function, FunctionBody, Ident, Script, Stmt, StmtKind};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
-use crate::nearest::nearest;
 use crate::source::Span;
 
 pub(super) fn check(script: &Script, found: &mut Vec<Diagnostic>) {
@@ -256,7 +256,7 @@ impl<'a> Control<'a, '_> {
                     format!("no label `{name}` is around this `{word}`"),
                 );
                 diagnostic.hint =
-                    nearest(name, labels).map(|meant| format!("Did you mean `{meant}`?"));
+                    meant(self.found, name, labels).map(|meant| format!("Did you mean `{meant}`?"));
                 self.found.push(diagnostic);
             }
         }

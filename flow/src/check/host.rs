@@ -1,11 +1,11 @@
 //! Calls of the host: number and kind of arguments, options, durations, forgotten awaits.
 
+use super::meant;
 use super::scope::Names;
 use super::walk::{self, Visitor};
 use crate::ast::{Element, Expr, ExprKind, Prop, PropKey, Script, Stmt, StmtKind};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
-use crate::nearest::nearest;
 use crate::source::Span;
 
 pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
@@ -283,7 +283,7 @@ impl Host<'_> {
                 continue;
             }
             let keys = known.iter().map(|(key, _)| *key);
-            let hint = match nearest(&name, keys.clone()) {
+            let hint = match meant(self.found, &name, keys.clone()) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
                 None => format!("Known: `{}`.", keys.collect::<Vec<_>>().join("`, `")),
             };

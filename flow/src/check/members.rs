@@ -1,13 +1,13 @@
 //! Members of what Flow provides: `Math.foo`, `Task.rnu`, `new Foo()`, `Inputs.custmer`.
 
 use super::globals;
+use super::meant;
 use super::scope::Names;
 use super::walk::{self, Visitor};
 use crate::ast::{Declare, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::input_type::{Field, InputType, Lookup, Type};
-use crate::nearest::nearest;
 use crate::source::Span;
 
 pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
@@ -36,7 +36,7 @@ impl<'c> Members<'c> {
             return;
         }
         let message = format!("`{}` has no member `{}`", object.name, name.name);
-        let hint = match nearest(&name.name, members.iter().copied()) {
+        let hint = match meant(self.found, &name.name, members.iter().copied()) {
             Some(meant) => Some(format!("Did you mean `{}.{meant}`?", object.name)),
             None if members.is_empty() => None,
             None if members.len() <= 8 => {
@@ -68,7 +68,7 @@ impl<'c> Members<'c> {
             _ => "`new` makes errors, dates, maps and sets.",
         };
         let message = format!("`{name}` cannot be called with `new`");
-        let meant = nearest(name, globals::constructors());
+        let meant = meant(self.found, name, globals::constructors());
         let hint = meant.filter(|_| !builtin).map_or_else(
             || hint.to_owned(),
             |meant| format!("Did you mean `new {meant}`?"),
@@ -110,7 +110,7 @@ impl<'c> Members<'c> {
 
     fn unknown_input(&mut self, fields: &[Field], name: &str, span: Span) {
         let known = fields.iter().map(|field| field.name.as_str());
-        let hint = match nearest(name, known.clone()) {
+        let hint = match meant(self.found, name, known.clone()) {
             Some(meant) => format!("Did you mean `{meant}`?"),
             None => {
                 let all: Vec<String> = known.map(|field| format!("`{field}`")).collect();

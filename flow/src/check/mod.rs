@@ -13,8 +13,25 @@ mod walk;
 
 use crate::ast::Script;
 use crate::diagnostic::{self, Diagnostic};
+use crate::nearest::nearest;
 use crate::parse::MAX_DIAGNOSTICS;
 use crate::source::Source;
+
+/// Behind so many findings nobody reads on, and comparing names costs time.
+const MAX_GUESSES: usize = 200;
+
+/// The candidate that was probably meant.
+fn meant<'c>(
+    found: &[Diagnostic],
+    name: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    if found.len() > MAX_GUESSES {
+        None
+    } else {
+        nearest(name, candidates)
+    }
+}
 
 /// Checks a program. Where a statement was broken, nothing is said that it might explain.
 #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::globals::{self, PARAMETERS};
+use super::meant;
 use super::walk::{self, Visitor};
 use crate::ast::{
     Case, Catch, Declare, Expr, ExprKind, ForInit, ForLeft, Function, FunctionBody, Ident, Pattern,
@@ -10,7 +11,6 @@ use crate::ast::{
 };
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
-use crate::nearest::nearest;
 use crate::source::{Source, Span};
 
 /// Which uses of names mean what Flow provides.
@@ -155,10 +155,7 @@ impl<'a> Resolver<'a, '_> {
             .flatten();
         let outer = outer.and_then(|at| self.scopes[at].names.get(name.name.as_str()).copied());
         if let Some(other) = same.or(outer) {
-            let line = self
-                .source
-                .position(self.bindings[other].name.span.start)
-                .line;
+            let line = self.source.line_of(self.bindings[other].name.span.start);
             let message = format!("`{}` is already declared in line {line}", name.name);
             let hint = "Choose another name, or assign without `let` or `const`.".to_owned();
             self.report(Code::DuplicateName, name.span, message, Some(hint));
@@ -321,10 +318,7 @@ impl<'a> Resolver<'a, '_> {
         let text = name.name.as_str();
         if let Some(index) = self.find(text) {
             self.bindings[index].written = true;
-            let line = self
-                .source
-                .position(self.bindings[index].name.span.start)
-                .line;
+            let line = self.source.line_of(self.bindings[index].name.span.start);
             let (message, hint) = match self.bindings[index].kind {
                 Kind::Const => (
                     format!("`{text}` is a constant, declared in line {line}"),
@@ -355,7 +349,7 @@ impl<'a> Resolver<'a, '_> {
         if binding.ready || binding.function != self.function {
             return;
         }
-        let line = self.source.position(binding.name.span.start).line;
+        let line = self.source.line_of(binding.name.span.start);
         let message = format!(
             "`{}` has no value yet: it is declared in line {line}",
             name.name
@@ -371,6 +365,7 @@ impl<'a> Resolver<'a, '_> {
         }
         let hint = match globals::absent(&name.name) {
             Some(hint) => Some(hint.to_owned()),
+            None if self.found.len() > super::MAX_GUESSES => otherwise,
             None => {
                 let declared = self
                     .scopes
@@ -381,7 +376,7 @@ impl<'a> Resolver<'a, '_> {
                 known.sort_unstable();
                 known.extend(PARAMETERS);
                 known.extend(globals::builtins());
-                let meant = nearest(&name.name, known);
+                let meant = meant(self.found, &name.name, known);
                 meant
                     .map(|meant| format!("Did you mean `{meant}`?"))
                     .or(otherwise)

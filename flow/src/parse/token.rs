@@ -156,6 +156,8 @@ fn mark_html_comments(tokens: &mut [Token], text: &str) {
 /// is left without one, so that one missing bracket spoils as little as possible.
 fn pair_brackets(tokens: &mut [Token], text: &str) {
     let mut open: Vec<(u32, char)> = Vec::new();
+    // How many of each kind are open, so that a bracket that closes nothing is not searched for.
+    let mut waiting = [0_u32; 128];
     for index in 0..tokens.len() {
         let token = tokens[index];
         let word = text.get(token.span.start as usize..token.span.end as usize);
@@ -177,13 +179,18 @@ fn pair_brackets(tokens: &mut [Token], text: &str) {
             Err(close) => {
                 tokens[index].parent = open.last().map(|(at, _)| *at);
                 open.push((index as u32, close));
+                waiting[close as usize] += 1;
             }
             Ok(close) => {
-                if let Some(level) = open.iter().rposition(|(_, wanted)| *wanted == close) {
-                    let (opener, _) = open[level];
-                    open.truncate(level);
-                    tokens[opener as usize].mate = Some(index as u32);
-                    tokens[index].mate = Some(opener);
+                while waiting[close as usize] > 0
+                    && let Some((opener, wanted)) = open.pop()
+                {
+                    waiting[wanted as usize] -= 1;
+                    if wanted == close {
+                        tokens[opener as usize].mate = Some(index as u32);
+                        tokens[index].mate = Some(opener);
+                        break;
+                    }
                 }
                 tokens[index].parent = open.last().map(|(at, _)| *at);
             }
