@@ -6,10 +6,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::connect::Pool;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +26,9 @@ const SESSIONS: usize = 4;
 /// What `claimed` reads. How long the lease holds is asked of the server, whose clock may differ.
 const CLAIMED: &str = "id, token, name, queue, inputs::text, attempt, trace::text, \
                        extract(epoch from lease_until - clock_timestamp())::float8";
+
+/// How long one call of `wait` stays in the server.
+const ONE_WAIT: Duration = Duration::from_secs(5);
 
 /// A value with its type: nothing is prepared, so that any pooler will do.
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -405,6 +410,28 @@ impl Client {
         let timeout = timeout.as_secs_f64();
         let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&timeout, Type::FLOAT8)];
         outcome(&self.row(sql, &parameters).await?)
+    }
+
+    /// Waits until the execution has ended, or `patience` is over; without one, for as long as it takes. Since it only
+    /// looks, it goes on through outages of the server.
+    pub async fn wait_for_end(&self, id: Uuid, patience: Option<Duration>) -> Result<Outcome> {
+        let began = Instant::now();
+        let mut backoff = Backoff::random();
+        loop {
+            let left = patience.map_or(ONE_WAIT, |patience| patience.saturating_sub(began.elapsed()));
+            match self.wait(id, left.min(ONE_WAIT)).await {
+                Ok(outcome) if outcome.state.is_terminal() || left.is_zero() => return Ok(outcome),
+                Ok(_) => backoff.succeeded(),
+                Err(error) if error.retryable() => {
+                    let pause = backoff.failed();
+                    if patience.is_some() && pause >= left {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// What happened to an execution, in order.

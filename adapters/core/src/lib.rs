@@ -9,7 +9,9 @@
 //! - `error`: kinds of errors by SQLSTATE.
 //! - `worker`: claims tasks, runs their handlers, hands in what came of it.
 //! - `config`: connection strings and environment as libpq reads them. `tls`, `connect`: sessions.
+//! - `backoff`: how long to leave a silent server alone.
 
+mod backoff;
 mod client;
 mod config;
 mod connect;

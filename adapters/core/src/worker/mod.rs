@@ -12,7 +12,7 @@
 //! - `complete`: the outbox of outcomes that the server has not acknowledged.
 //! - `heartbeat`: whose lease wants to be extended when.
 //! - `drain`: leaving in good order.
-//! - `backoff`, `server`: how long to leave a silent server alone; what is asked of it.
+//! - `server`: what is asked of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,13 +22,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use self::backoff::Backoff;
 use self::drain::Wish;
 use self::shift::Shift;
+use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::error::{Error, Result};
 
-mod backoff;
 mod claim;
 mod complete;
 mod drain;

@@ -117,6 +117,8 @@ pub struct TaskFailure {
     pub code: Option<String>,
     /// Where it happened.
     pub stack: Option<String>,
+    /// The error behind it, as JSON text.
+    pub cause: Option<String>,
     /// Facts for the caller, as JSON text.
     pub data: Option<String>,
     /// Whether another attempt may go better.
@@ -133,6 +135,7 @@ impl TaskFailure {
             message: message.into(),
             code: None,
             stack: None,
+            cause: None,
             data: None,
             retryable: true,
             retry_in: None,
@@ -147,7 +150,7 @@ impl TaskFailure {
         }
     }
 
-    /// Returns the error as the SQL functions take it: `{name, message, code?, stack?, data?}`.
+    /// Returns the error as the SQL functions take it: `{name, message, code?, stack?, cause?, data?}`.
     pub fn to_json(&self) -> String {
         let mut json = String::from("{");
         let texts = [
@@ -163,8 +166,10 @@ impl TaskFailure {
                 let _ = write!(json, "{comma}\"{key}\":{}", quoted(text));
             }
         }
-        if let Some(data) = &self.data {
-            let _ = write!(json, ",\"data\":{data}");
+        for (key, value) in [("cause", &self.cause), ("data", &self.data)] {
+            if let Some(value) = value {
+                let _ = write!(json, ",\"{key}\":{value}");
+            }
         }
         json.push('}');
         json

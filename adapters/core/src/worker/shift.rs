@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use super::backoff::Backoff;
 use super::claim::{Pace, Slots};
 use super::complete::{Batch, Fate, Outbox};
 use super::drain::{Phase, Wish};
@@ -18,6 +17,7 @@ use super::options::{self, TaskOptions, WorkerOptions};
 use super::run::{Cancellation, Ended, Handler, Handlers, Key, TaskFailure};
 use super::server::{Ask, Server};
 use super::{Observer, WorkerEvent};
+use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows::{Claimed, HeartbeatStatus};
 

@@ -7,14 +7,14 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// Growing pauses with jitter, so that many workers do not come back at the same moment.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
     /// Gives numbers from 0 to below 1.
     jitter: Box<dyn FnMut() -> f64 + Send>,
 }
 
 impl Backoff {
-    pub(super) fn new(jitter: impl FnMut() -> f64 + Send + 'static) -> Self {
+    pub(crate) fn new(jitter: impl FnMut() -> f64 + Send + 'static) -> Self {
         Self {
             failures: 0,
             jitter: Box::new(jitter),
@@ -22,7 +22,7 @@ impl Backoff {
     }
 
     /// Draws the jitter from the standard library's hash keys, which differ from process to process.
-    pub(super) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         let keys = RandomState::new();
         let mut drawn = 0_u64;
         Self::new(move || {
@@ -33,7 +33,7 @@ impl Backoff {
     }
 
     /// Returns how long to wait after one more failure: half to all of a duration that doubles each time.
-    pub(super) fn failed(&mut self) -> Duration {
+    pub(crate) fn failed(&mut self) -> Duration {
         let full = FIRST
             .saturating_mul(1 << self.failures.min(16))
             .min(LONGEST);
@@ -42,7 +42,7 @@ impl Backoff {
     }
 
     /// The server answered.
-    pub(super) fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
     }
 }

@@ -1,0 +1,273 @@
+"""A worker: claims tasks and runs their functions, synchronous ones in threads, `async` ones in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import queue
+import signal
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from rhythm import _native
+from rhythm.errors import NonRetryable, Retry, TaskCancelled
+from rhythm.task import Context, Task, seconds, tasks_of
+
+log = logging.getLogger("rhythm.worker")
+
+
+class Worker:
+    """Runs the tasks of a module, of an object, or of a list of decorated functions.
+
+    url: the database; otherwise RHYTHM_URL, or PGHOST and its like.
+    name: how it appears in `rhythm.workers`; otherwise made from host and process.
+    queues: where to claim, in this order; otherwise the queues of its tasks.
+    slots: how many tasks run at once.
+    lease: for how many seconds a claim holds without a heartbeat. A task whose worker dies is taken over after that.
+    grace: how many seconds running tasks may take when the worker is asked to leave.
+    """
+
+    def __init__(
+        self,
+        tasks: Any,
+        *,
+        url: str | None = None,
+        name: str | None = None,
+        queues: Iterable[str] = (),
+        slots: int = 10,
+        lease: float = 60.0,
+        grace: float = 30.0,
+    ) -> None:
+        self.tasks = {task.name: task for task in tasks_of(tasks)}
+        if not self.tasks:
+            raise ValueError(f"{tasks!r} has no tasks: decorate functions with @rhythm.task")
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}"
+        self._threads = _Threads(slots)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._async: dict[int, asyncio.Task[None]] = {}
+        self._native = _native.Worker(
+            url or os.environ.get("RHYTHM_URL") or None,
+            self.name,
+            list(queues),
+            slots,
+            lease,
+            grace,
+            [(t.name, t.queue, t.retry, t.timeout, t.heartbeat_timeout, t.input_schema) for t in self.tasks.values()],
+            _Crew(self),
+        )
+
+    def run(self) -> None:
+        """Serves until it is told to leave: by SIGTERM or SIGINT when called in the main thread, by `drain` otherwise.
+
+        A second signal makes it give back at once what still runs.
+        """
+        if any(task.is_async for task in self.tasks.values()):
+            self._start_loop()
+        done = threading.Event()
+        failure: list[BaseException] = []
+
+        def serve() -> None:
+            try:
+                self._native.run()
+            except BaseException as error:
+                failure.append(error)
+            finally:
+                done.set()
+
+        with _Signals(self):
+            threading.Thread(target=serve, name="rhythm-worker", daemon=True).start()
+            # Not join: this wait lets Python run its signal handlers.
+            done.wait()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        if failure:
+            raise failure[0]
+
+    def drain(self) -> None:
+        """Claims nothing more, lets what runs end, and leaves. May be called from any thread."""
+        self._native.drain()
+
+    def quit(self) -> None:
+        """Gives back what runs and leaves. May be called from any thread."""
+        self._native.quit()
+
+    def _start_loop(self) -> None:
+        loop = self._loop = asyncio.new_event_loop()
+        threading.Thread(target=loop.run_forever, name="rhythm-asyncio", daemon=True).start()
+
+    def _start(self, attempts: list[_native.Attempt]) -> None:
+        coming = []
+        for attempt in attempts:
+            if self.tasks[attempt.name].is_async:
+                coming.append(attempt)
+            else:
+                self._threads.submit(partial(self._run, attempt))
+        if coming and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._start_async, coming)
+
+    def _start_async(self, attempts: list[_native.Attempt]) -> None:
+        for attempt in attempts:
+            running = asyncio.ensure_future(self._run_async(attempt))
+            self._async[attempt.number] = running
+            running.add_done_callback(partial(self._ended_async, attempt.number))
+
+    def _ended_async(self, number: int, _: asyncio.Task[None]) -> None:
+        self._async.pop(number, None)
+
+    def _cancel(self, number: int) -> None:
+        # A synchronous task looks at its context by itself.
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel_async, number)
+
+    def _cancel_async(self, number: int) -> None:
+        running = self._async.get(number)
+        if running is not None:
+            running.cancel()
+
+    def _run(self, attempt: _native.Attempt) -> None:
+        task = self.tasks[attempt.name]
+        try:
+            attempt.complete(_encode(task, task.function(*_arguments(task, attempt))))
+        except BaseException as error:
+            _fail(attempt, error)
+
+    async def _run_async(self, attempt: _native.Attempt) -> None:
+        task = self.tasks[attempt.name]
+        try:
+            attempt.complete(_encode(task, await task.function(*_arguments(task, attempt))))
+        except BaseException as error:
+            _fail(attempt, error)
+
+
+class _Crew:
+    """What the compiled half talks to, from a thread of its own."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def start(self, attempts: list[_native.Attempt]) -> None:
+        self._worker._start(attempts)
+
+    def cancel(self, number: int) -> None:
+        self._worker._cancel(number)
+
+    def note(self, important: bool, text: str) -> None:
+        log.log(logging.WARNING if important else logging.INFO, "%s: %s", self._worker.name, text)
+
+
+class _Threads:
+    """Threads for synchronous tasks, started as needed. Daemons: a task that never ends must not keep the process."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._started = 0
+        self._idle = threading.Semaphore(0)
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Called by one thread only."""
+        if not self._idle.acquire(blocking=False) and self._started < self._most:
+            self._started += 1
+            threading.Thread(target=self._run, name=f"rhythm-task-{self._started}", daemon=True).start()
+        self._work.put(work)
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
+            self._idle.release()
+
+
+class _Signals:
+    """SIGTERM and SIGINT let a worker drain, a second one lets it quit. Only the main thread may handle signals."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._handle)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            self._worker.quit()
+        else:
+            self._worker.drain()
+        self._asked = True
+
+
+def _arguments(task: Task, attempt: _native.Attempt) -> tuple[Any, ...]:
+    if task.arguments == 0:
+        return ()
+    inputs = json.loads(attempt.inputs)
+    return (inputs,) if task.arguments == 1 else (inputs, Context(attempt))
+
+
+class _NotJson(Exception):
+    """A task returned what JSON cannot hold. Another attempt would, too."""
+
+
+def _encode(task: Task, value: Any) -> str:
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        # Half a surrogate pair is a str, and no text.
+        text.encode()
+        return text
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _NotJson(f"task {task.name} returned what is not JSON: {error}") from error
+
+
+def _fail(attempt: _native.Attempt, error: BaseException) -> None:
+    """Turns what a task raised into the outcome of its attempt."""
+    cancelled = isinstance(error, (asyncio.CancelledError, TaskCancelled)) and attempt.cancellation is not None
+    code, data = getattr(error, "code", None), getattr(error, "data", None)
+    try:
+        data = None if data is None else json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        data = json.dumps(_text(repr(data)))
+    attempt.fail(
+        "TypeError" if isinstance(error, _NotJson) else type(error).__name__,
+        _text(str(error)) or type(error).__name__,
+        str(code)
+        if isinstance(code, (str, int)) and not isinstance(error, RhythmError)
+        else getattr(error, "code", None),
+        _text(_stack(error)),
+        _cause(error),
+        data,
+        not (cancelled or isinstance(error, (NonRetryable, _NotJson))),
+        seconds(error.in_) if isinstance(error, Retry) else None,
+    )
+
+
+def _stack(error: BaseException) -> str:
+    """The traceback, from the task's own code on."""
+    frames = error.__traceback__
+    # The first frame is this module's.
+    if frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+
+
+def _cause(error: BaseException) -> str | None:
+    cause = error.__cause__
+    if cause is None:
+        return None
+    return json.dumps({"name": type(cause).__name__, "message": _text(str(cause))})
+
+
+def _text(text: str) -> str:
+    """Replaces what is no Unicode text, such as half a surrogate pair, which a message may well quote."""
+    return text.encode(errors="replace").decode()
