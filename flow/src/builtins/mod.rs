@@ -7,11 +7,14 @@ mod array;
 mod array_sort;
 mod array_walk;
 mod iterator;
+mod json;
 mod map_set;
+mod math;
 mod object;
 mod console;
 mod context;
 mod crypto;
+mod date;
 mod duration;
 mod error;
 mod options;
@@ -87,6 +90,9 @@ const TABLES: &[&[Builtin]] = &[
     iterator::TABLE,
     map_set::TABLE,
     object::TABLE,
+    json::TABLE,
+    date::TABLE,
+    math::TABLE,
     console::TABLE,
     context::TABLE,
     crypto::TABLE,
@@ -99,7 +105,7 @@ const TABLES: &[&[Builtin]] = &[
 ];
 
 /// The tables of constants: `Math.PI` and the like.
-const CONSTANTS: &[&[(&str, f64)]] = &[];
+const CONSTANTS: &[&[(&str, f64)]] = &[math::CONSTANTS];
 
 /// All builtins with their indexes.
 #[derive(Debug)]

@@ -1,13 +1,262 @@
-//! Dates, always in UTC.
+//! Dates: arithmetic on milliseconds since 1970, always in UTC, in the proleptic Gregorian calendar.
+//!
+//! Flow knows no time zone, so what depends on one is not here. The algorithms for days and civil dates are Howard
+//! Hinnant's (`chrono-Compatible Low-Level Date Algorithms`).
 
-/// The milliseconds since 1970 of a date's text; none if it is no date.
-#[must_use]
-pub fn parse(text: &str) -> Option<f64> {
-    text.parse().ok()
+/// A day in milliseconds.
+pub const DAY: f64 = 86_400_000.0;
+/// The largest time value, as ECMAScript says.
+const LARGEST: f64 = 8.64e15;
+
+/// A date taken apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fields {
+    /// The year, also negative.
+    pub year: f64,
+    /// 0 for January.
+    pub month: f64,
+    /// From 1.
+    pub day: f64,
+    /// 0 to 23
+    pub hour: f64,
+    /// 0 to 59
+    pub minute: f64,
+    /// 0 to 59
+    pub second: f64,
+    /// 0 to 999
+    pub millisecond: f64,
 }
 
-/// `String(date)`
+/// `TimeClip`: NaN for what is no time value.
+#[must_use]
+pub fn clip(ms: f64) -> f64 {
+    if ms.is_finite() && ms.abs() <= LARGEST { ms.trunc() + 0.0 } else { f64::NAN }
+}
+
+/// The day of the week, 0 for Sunday.
+#[must_use]
+pub fn weekday(ms: f64) -> f64 {
+    ((ms / DAY).floor() + 4.0).rem_euclid(7.0)
+}
+
+/// Takes a valid time value apart.
+#[must_use]
+pub fn fields(ms: f64) -> Fields {
+    let days = (ms / DAY).floor();
+    let in_day = ms - days * DAY;
+    let (year, month, day) = civil(days as i64);
+    Fields {
+        year: year as f64,
+        month: f64::from(month - 1),
+        day: f64::from(day),
+        hour: (in_day / 3_600_000.0).floor(),
+        minute: (in_day / 60_000.0).floor() % 60.0,
+        second: (in_day / 1000.0).floor() % 60.0,
+        millisecond: in_day % 1000.0,
+    }
+}
+
+/// Puts fields together, which may be out of their ranges: `MakeDate`. NaN if one is not finite.
+#[must_use]
+pub fn make(fields: Fields) -> f64 {
+    let Fields { year, month, day, hour, minute, second, millisecond } = fields;
+    if ![year, month, day, hour, minute, second, millisecond].iter().all(|part| part.is_finite()) {
+        return f64::NAN;
+    }
+    let month = month.trunc();
+    let year = year.trunc() + (month / 12.0).floor();
+    // Beyond this the result is out of range whatever the other fields are.
+    if year.abs() > 400_000.0 {
+        return f64::NAN;
+    }
+    let first = days_from_civil(year as i64, month.rem_euclid(12.0) as i64 + 1, 1);
+    let time = hour.trunc() * 3_600_000.0 + minute.trunc() * 60_000.0 + second.trunc() * 1000.0 + millisecond.trunc();
+    (first as f64 + day.trunc() - 1.0) * DAY + time
+}
+
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+fn civil(days: i64) -> (i64, u8, u8) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month as u8, day as u8)
+}
+
+/// `date.toISOString()`; none for an invalid date.
+#[must_use]
+pub fn to_iso(ms: f64) -> Option<String> {
+    if ms.is_nan() {
+        return None;
+    }
+    let Fields { year, month, day, hour, minute, second, millisecond } = fields(ms);
+    let year = match year as i64 {
+        usual @ 0..=9999 => format!("{usual:04}"),
+        negative @ ..0 => format!("-{:06}", -negative),
+        far => format!("+{far:06}"),
+    };
+    Some(format!("{year}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z", month + 1.0))
+}
+
+/// `String(date)`: as in JavaScript where the zone is UTC.
 #[must_use]
 pub fn to_string(ms: f64) -> String {
-    format!("{ms}")
+    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    if ms.is_nan() {
+        return "Invalid Date".to_owned();
+    }
+    let Fields { year, month, day, hour, minute, second, .. } = fields(ms);
+    let sign = if year < 0.0 { "-" } else { "" };
+    format!(
+        "{} {} {day:02} {sign}{:04} {hour:02}:{minute:02}:{second:02} GMT+0000 (Coordinated Universal Time)",
+        DAYS[weekday(ms) as usize % 7],
+        MONTHS[month as usize % 12],
+        year.abs(),
+    )
+}
+
+/// The milliseconds since 1970 of a text in ISO 8601 as ECMAScript reads it; none for anything else.
+///
+/// A date without a time is in UTC, as in JavaScript. A time without a zone would be local time there, which Flow does
+/// not have: it is refused.
+#[must_use]
+pub fn parse(text: &str) -> Option<f64> {
+    let mut rest = Rest(text);
+    let year = rest.year()?;
+    let month = if rest.take('-') { rest.number(2)? } else { 1.0 };
+    let day = if text.len() > 7 && rest.take('-') { rest.number(2)? } else { 1.0 };
+    let mut fields =
+        Fields { year, month: month - 1.0, day, hour: 0.0, minute: 0.0, second: 0.0, millisecond: 0.0 };
+    let mut offset = 0.0;
+    if rest.take('T') {
+        fields.hour = rest.number(2)?;
+        if !rest.take(':') {
+            return None;
+        }
+        fields.minute = rest.number(2)?;
+        if rest.take(':') {
+            fields.second = rest.number(2)?;
+            if rest.take('.') {
+                fields.millisecond = rest.fraction()?;
+            }
+        }
+        offset = rest.zone()?;
+    }
+    let in_month = days_from_civil(year as i64 + i64::from(month == 12.0), month as i64 % 12 + 1, 1)
+        - days_from_civil(year as i64, month as i64, 1);
+    let midnight = fields.hour == 24.0 && fields.minute + fields.second + fields.millisecond == 0.0;
+    let fits = (1.0..=12.0).contains(&month)
+        && (1.0..=31.0_f64.min(in_month as f64)).contains(&day)
+        && (fields.hour < 24.0 || midnight)
+        && fields.minute < 60.0
+        && fields.second < 60.0
+        && rest.0.is_empty();
+    let ms = clip(make(fields) - offset);
+    (fits && !ms.is_nan()).then_some(ms)
+}
+
+/// What is left of a text that is being read.
+struct Rest<'a>(&'a str);
+
+impl Rest<'_> {
+    fn take(&mut self, letter: char) -> bool {
+        match self.0.strip_prefix(letter) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn number(&mut self, digits: usize) -> Option<f64> {
+        let (number, rest) = self.0.split_at_checked(digits)?;
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        self.0 = rest;
+        number.parse().ok()
+    }
+
+    fn year(&mut self) -> Option<f64> {
+        if self.take('+') {
+            return self.number(6);
+        }
+        if self.take('-') {
+            let year = self.number(6)?;
+            // The year -0 is not one.
+            return (year != 0.0).then_some(-year);
+        }
+        self.number(4)
+    }
+
+    /// Digits of a second, of which the first three count.
+    fn fraction(&mut self) -> Option<f64> {
+        let length = self.0.bytes().take_while(u8::is_ascii_digit).count();
+        let digits = self.0.get(..length).filter(|digits| !digits.is_empty())?;
+        let millis: String = digits.chars().chain("00".chars()).take(3).collect();
+        self.0 = &self.0[length..];
+        millis.parse().ok()
+    }
+
+    /// The offset from UTC in milliseconds.
+    fn zone(&mut self) -> Option<f64> {
+        if self.take('Z') {
+            return Some(0.0);
+        }
+        let sign = if self.take('+') {
+            1.0
+        } else if self.take('-') {
+            -1.0
+        } else {
+            return None;
+        };
+        let hours = self.number(2)?;
+        if !self.take(':') {
+            return None;
+        }
+        let minutes = self.number(2)?;
+        (hours < 24.0 && minutes < 60.0).then_some(sign * (hours * 3_600_000.0 + minutes * 60_000.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_day_of_many_centuries_survives_taking_apart_and_putting_together() {
+        for day in -1_000_000..1_000_000 {
+            let ms = f64::from(day) * DAY + 12_345_678.0;
+            assert_eq!(make(fields(ms)), ms);
+        }
+    }
+
+    #[test]
+    fn text_and_number_agree() {
+        for ms in [0.0, -1.0, 951_782_400_000.0, LARGEST, -LARGEST, 1_700_000_000_123.0] {
+            assert_eq!(to_iso(ms).and_then(|text| parse(&text)), Some(ms));
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused() {
+        for text in ["", "x", "2024-13-01", "2024-02-30", "2024-01-01T25:00Z", "2024-01-01T10:00", "-000000-01-01", "2024-1-1"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
 }
