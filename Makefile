@@ -35,6 +35,7 @@ unit: ## Test what needs no server: the language, the client, the command line
 
 conformance: ## Compare the conformance corpus with Node
 	tests/conformance/run.sh
+	tests/conformance/strict.sh
 
 test-pg: build ## End-to-end tests on throwaway servers; `make test-pg T=name` runs some
 	PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo test $(RELEASE) -p rhythm-tests -- $(T)
