@@ -10,7 +10,12 @@ declare
 begin
   foreach v_role in array array['rhythm_owner', 'rhythm_admin', 'rhythm_worker', 'rhythm_client'] loop
     if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
-      execute format('create role %I nologin', v_role);
+      begin
+        execute format('create role %I nologin', v_role);
+      exception when duplicate_object or unique_violation then
+        -- Another database of this cluster has got the extension in this very moment.
+        null;
+      end;
     end if;
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'rhythm_owner' and (rolsuper or rolcanlogin)) then

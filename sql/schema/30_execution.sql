@@ -177,6 +177,8 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
+  v_watched bool;
+  v_cancelled bool;
 begin
   return query
   with o as (
@@ -215,7 +217,14 @@ begin
   from cold c, rhythm._wake_result(c.id);
 
   -- In a statement of its own, after the rows were locked: so it sees every watcher that was confirmed before.
-  if exists (select from rhythm.watchers w where w.id = any (p_ids)) then
+  select exists (select from rhythm.watchers w where w.id = any (p_ids)),
+    exists (select from rhythm.cancels c where c.execution_id = any (p_ids))
+  into v_watched, v_cancelled;
+  if v_cancelled then
+    delete from rhythm.cancels c
+    where c.execution_id = any (p_ids) and not exists (select from rhythm.live l where l.id = c.execution_id);
+  end if;
+  if v_watched then
     return query
     with done as (
       delete from rhythm.watchers w using unnest(p_ids, p_states, p_results, p_errors) as o (id, state, result, error)

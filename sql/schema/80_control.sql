@@ -113,7 +113,6 @@ begin
   return query
   select * from rhythm._settle(v_ids, null, array_fill('cancelled'::rhythm.state, array[cardinality(v_ids)]), null,
     array_fill(jsonb_build_object('name', 'CancelledError', 'message', p_reason), array[cardinality(v_ids)]));
-  delete from rhythm.cancels c where c.execution_id = any (v_ids);
 end
 $$;
 
@@ -226,17 +225,22 @@ declare
   v_old rhythm.archive;
   v_holder uuid;
   v_end_by timestamptz;
+  v_state text;
 begin
   perform rhythm._check_given('id', retry.id is not null);
-  delete from rhythm.archive a
-  where a.id = retry.id and a.expires_on > rhythm._today()
-    and (a.state in ('failed', 'timed_out') or (a.state = 'cancelled' and a.kind = 'task'))
-  returning a.* into v_old;
-  if v_old.id is null then
+  loop
+    delete from rhythm.archive a
+    where a.id = retry.id and a.expires_on > rhythm._today()
+      and (a.state in ('failed', 'timed_out') or (a.state = 'cancelled' and a.kind = 'task'))
+    returning a.* into v_old;
+    exit when v_old.id is not null;
     perform rhythm._check_known(retry.id);
-    perform rhythm._raise('RH302', format('execution %s is %s', retry.id, (select r.state from rhythm._result(retry.id) r)),
-      null, 'Only what has failed can be retried: failed or timed out, and cancelled tasks.');
-  end if;
+    v_state := (select r.state from rhythm._result(retry.id) r);
+    -- Somebody else has retried it, and it has failed again: once more.
+    continue when v_state in ('failed', 'timed_out');
+    perform rhythm._raise('RH302', format('execution %s is %s', retry.id, v_state), null,
+      'Only what has failed can be retried: failed or timed out, and cancelled tasks.');
+  end loop;
   if v_old.task_id is not null then
     v_holder := (rhythm._take_keys(array[v_old.kind], array[v_old.name], array[v_old.task_id], array[v_old.id]))[1];
     if v_holder <> v_old.id then
@@ -255,6 +259,7 @@ begin
     0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat);
   insert into rhythm.payload (id, created_at, inputs, task_id, retry, trace, attributes, error)
   values (v_old.id, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry, v_old.trace, v_old.attributes, v_old.error);
+  delete from rhythm.cancels c where c.execution_id = v_old.id;
   insert into rhythm.history (execution_id, at, event, data)
   values (v_old.id, v_now, 'retried', jsonb_build_object('error', v_old.error));
   if v_old.kind = 'task' then

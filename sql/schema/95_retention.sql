@@ -17,19 +17,25 @@ language sql volatile as $$
 $$;
 
 -- Attaches the partitions of the weeks to come that are missing; those for which the default partition has rows already
--- are left to it.
+-- are left to it. The parent is locked against inserts first: one that had already chosen the default partition would
+-- otherwise fail when the new partition takes its range.
 create function rhythm._attach_partitions() returns void
 language plpgsql as $$
 declare
   v_from date;
   v_name text;
+  v_locked bool := false;
 begin
   for v_from in
     select date_trunc('week', rhythm._today())::date + 7 * w from generate_series(0, 7) w
   loop
     v_name := 'archive_' || to_char(v_from, 'YYYYMMDD');
-    continue when to_regclass('rhythm.' || v_name) is not null
-      or exists (select from rhythm.archive_default a where a.expires_on >= v_from and a.expires_on < v_from + 7);
+    continue when to_regclass('rhythm.' || v_name) is not null;
+    if not v_locked then
+      lock table only rhythm.archive in share row exclusive mode;
+      v_locked := true;
+    end if;
+    continue when exists (select from rhythm.archive_default a where a.expires_on >= v_from and a.expires_on < v_from + 7);
     execute format('create table rhythm.%I (like rhythm.archive including defaults including constraints)', v_name);
     execute format('alter table rhythm.%I add check (expires_on >= %L and expires_on < %L)', v_name, v_from, v_from + 7);
     execute format('create index on rhythm.%I (id)', v_name);
@@ -116,31 +122,29 @@ begin
 end
 $$;
 
--- Runs retention, and says when it is due next: in an hour. Does nothing if another session does it just now.
+-- Runs retention, and says when it is due next: in an hour, or in a minute if somebody held a lock. Does nothing if another session does it just now.
 create function rhythm._run_retention() returns void
 language plpgsql as $$
+declare
+  v_timeout text := current_setting('lock_timeout');
+  v_next interval := '1 hour';
 begin
   perform from rhythm.maintenance for update skip locked;
   if not found then
     return;
   end if;
-  update rhythm.maintenance set next_at = rhythm._now() + interval '1 hour';
   begin
-    set local lock_timeout = '50ms';
+    perform set_config('lock_timeout', '50ms', true);
     perform rhythm._attach_partitions();
-  exception when lock_not_available then
-    null;
-  end;
-  begin
-    set local lock_timeout = '50ms';
     perform rhythm._drop_partitions();
   exception when lock_not_available then
-    null;
+    v_next := '1 minute';
   end;
-  set local lock_timeout = 0;
+  perform set_config('lock_timeout', v_timeout, true);
   perform rhythm._sweep_default(50000);
   delete from rhythm.cancels c where not exists (select from rhythm.live l where l.id = c.execution_id);
   delete from rhythm.worker_registry w where w.last_seen < rhythm._now() - interval '7 days';
+  update rhythm.maintenance set next_at = rhythm._now() + v_next;
 end
 $$;
 
