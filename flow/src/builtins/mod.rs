@@ -6,6 +6,7 @@
 mod array;
 mod array_sort;
 mod array_walk;
+mod globals;
 mod iterator;
 mod json;
 mod map_set;
@@ -94,6 +95,7 @@ const TABLES: &[&[Builtin]] = &[
     date::TABLE,
     math::TABLE,
     console::TABLE,
+    globals::TABLE,
     context::TABLE,
     crypto::TABLE,
     error::TABLE,

@@ -216,13 +216,13 @@ impl<'a> Walker<'a> {
     }
 
     fn function(&mut self, function: &'a Function, hoisted: bool) {
-        self.functions.push(hoisted);
+        // A function expression sees its own name, as a variable around it.
         self.scopes.push(HashMap::new());
-        // A function expression sees its own name.
         if let (false, Some(name)) = (hoisted, &function.name) {
             self.declare(name, 0);
-            self.scopes.push(HashMap::new());
         }
+        self.functions.push(hoisted);
+        self.scopes.push(HashMap::new());
         for param in &function.params {
             let end = param.default.as_ref().map_or(param.target.span.end, |e| e.span.end);
             self.declare_pattern(&param.target, end);
@@ -236,11 +236,9 @@ impl<'a> Walker<'a> {
             FunctionBody::Block(body) => self.block(body),
             FunctionBody::Expr(expr) => self.expr(expr),
         }
-        if let (false, Some(_)) = (hoisted, &function.name) {
-            self.scopes.pop();
-        }
         self.scopes.pop();
         self.functions.pop();
+        self.scopes.pop();
     }
 
     fn elements(&mut self, elements: &'a [Element]) {

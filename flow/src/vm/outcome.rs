@@ -82,7 +82,11 @@ impl ExecutionError {
                 return Self { name: "Error".into(), message, data, ..Self::default() };
             }
         };
-        let name = text_of(cx, error, "name").unwrap_or_else(|| "Error".into());
+        let class = match cx.heap.body(error) {
+            Body::Error(body) => body.class.name(),
+            _ => "Error",
+        };
+        let name = text_of(cx, error, "name").unwrap_or_else(|| class.into());
         let data = own(cx, value, "data");
         Self {
             name,

@@ -86,6 +86,16 @@ impl Cx<'_> {
     fn inherited(&mut self, value: Value, name: Ref) -> Result<Value, Throw> {
         let kind = self.kind(value).unwrap_or(Kind::Object);
         let name = self.heap.rust_text(name);
+        if let Value::Object(at) = value
+            && let Body::Error(error) = self.heap.body(at)
+        {
+            let class = error.class.name();
+            match &*name {
+                "name" => return Ok(Value::String(self.heap.intern_str(class))),
+                "message" => return Ok(Value::String(self.heap.intern(&[]))),
+                _ => {}
+            }
+        }
         let known = registry();
         if let Some(number) = known.method(kind, &name).or_else(|| known.method(Kind::Object, &name)) {
             return Ok(self.heap.native(number));
@@ -121,13 +131,7 @@ impl Cx<'_> {
                 }
             },
             Body::Error(error) => {
-                let (own, class) = (error.hidden.get(key).or_else(|| error.props.get(key)), error.class);
-                match key {
-                    Key::Name(name) if own.is_none() && self.is_name(name, "name") => {
-                        Some(Value::String(self.heap.intern_str(class.name())))
-                    }
-                    _ => own,
-                }
+                error.hidden.get(key).or_else(|| error.props.get(key))
             }
             Body::Map(table) | Body::Set(table) => {
                 let size = table.len();

@@ -1,0 +1,184 @@
+//! `Math`, as far as it is pure; `Math.random` asks the host.
+
+use super::{Builtin, plain};
+use crate::error::Throw;
+use crate::value::Value;
+use crate::vm::cx::{Call, Cx};
+
+/// The builtins of this file.
+pub(super) const TABLE: &[Builtin] = &[
+    plain("Math.abs", 1, abs),
+    plain("Math.acos", 1, acos),
+    plain("Math.acosh", 1, acosh),
+    plain("Math.asin", 1, asin),
+    plain("Math.asinh", 1, asinh),
+    plain("Math.atan", 1, atan),
+    plain("Math.atan2", 2, atan2),
+    plain("Math.atanh", 1, atanh),
+    plain("Math.cbrt", 1, cbrt),
+    plain("Math.ceil", 1, ceil),
+    plain("Math.clz32", 1, clz32),
+    plain("Math.cos", 1, cos),
+    plain("Math.cosh", 1, cosh),
+    plain("Math.exp", 1, exp),
+    plain("Math.expm1", 1, expm1),
+    plain("Math.floor", 1, floor),
+    plain("Math.fround", 1, fround),
+    plain("Math.hypot", 2, hypot),
+    plain("Math.imul", 2, imul),
+    plain("Math.log", 1, log),
+    plain("Math.log10", 1, log10),
+    plain("Math.log1p", 1, log1p),
+    plain("Math.log2", 1, log2),
+    plain("Math.max", 2, max),
+    plain("Math.min", 2, min),
+    plain("Math.pow", 2, pow),
+    plain("Math.random", 0, random),
+    plain("Math.round", 1, round),
+    plain("Math.sign", 1, sign),
+    plain("Math.sin", 1, sin),
+    plain("Math.sinh", 1, sinh),
+    plain("Math.sqrt", 1, sqrt),
+    plain("Math.tan", 1, tan),
+    plain("Math.tanh", 1, tanh),
+    plain("Math.trunc", 1, trunc),
+];
+
+/// The constants of this file.
+pub(super) const CONSTANTS: &[(&str, f64)] = &[
+    ("Math.E", std::f64::consts::E),
+    ("Math.LN10", std::f64::consts::LN_10),
+    ("Math.LN2", std::f64::consts::LN_2),
+    ("Math.LOG10E", std::f64::consts::LOG10_E),
+    ("Math.LOG2E", std::f64::consts::LOG2_E),
+    ("Math.PI", std::f64::consts::PI),
+    ("Math.SQRT1_2", std::f64::consts::FRAC_1_SQRT_2),
+    ("Math.SQRT2", std::f64::consts::SQRT_2),
+];
+
+/// Builtins of one number that Rust has under some name.
+macro_rules! of_one_number {
+    ($($name:ident => $what:expr;)*) => {
+        $(fn $name(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+            let value = cx.arg(call, 0);
+            let number = cx.heap.to_number(value)?;
+            let what: fn(f64) -> f64 = $what;
+            Ok(Value::Number(what(number)))
+        })*
+    };
+}
+
+of_one_number! {
+    abs => f64::abs;
+    acos => f64::acos;
+    acosh => f64::acosh;
+    asin => f64::asin;
+    asinh => |x| if x == 0.0 { x } else { x.asinh() };
+    atan => f64::atan;
+    atanh => f64::atanh;
+    cbrt => f64::cbrt;
+    ceil => f64::ceil;
+    cos => f64::cos;
+    cosh => f64::cosh;
+    exp => f64::exp;
+    expm1 => f64::exp_m1;
+    floor => f64::floor;
+    fround => |x| f64::from(x as f32);
+    log => f64::ln;
+    log10 => f64::log10;
+    log1p => f64::ln_1p;
+    log2 => f64::log2;
+    // Halves go up, also below zero; adding 0.5 first would round 0.49999999999999994 to 1.
+    round => |x| {
+        let low = x.floor();
+        let rounded = if x - low >= 0.5 { low + 1.0 } else { low };
+        rounded.copysign(x)
+    };
+    sign => |x| if x == 0.0 || x.is_nan() { x } else { x.signum() };
+    sin => f64::sin;
+    sinh => f64::sinh;
+    sqrt => f64::sqrt;
+    tan => f64::tan;
+    tanh => f64::tanh;
+    trunc => f64::trunc;
+}
+
+fn atan2(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let (y, x) = two(cx, call)?;
+    Ok(Value::Number(y.atan2(x)))
+}
+
+/// `Math.pow(a, b)`, which is `a ** b`.
+fn pow(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let (base, exponent) = two(cx, call)?;
+    // Unlike IEEE 754, JavaScript has no answer to 1 ** NaN and (±1) ** ±Infinity.
+    let unknown = exponent.is_nan() || (base.abs() == 1.0 && exponent.is_infinite());
+    Ok(Value::Number(if unknown { f64::NAN } else { base.powf(exponent) }))
+}
+
+fn two(cx: &mut Cx<'_>, call: Call) -> Result<(f64, f64), Throw> {
+    let (first, second) = (cx.arg(call, 0), cx.arg(call, 1));
+    Ok((cx.heap.to_number(first)?, cx.heap.to_number(second)?))
+}
+
+/// All arguments as numbers.
+fn numbers(cx: &mut Cx<'_>, call: Call) -> Result<Vec<f64>, Throw> {
+    cx.work(call.count as usize)?;
+    cx.args(call).into_iter().map(|value| cx.heap.to_number(value)).collect()
+}
+
+fn max(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let larger = |a: f64, b: f64| if a > b || (a == b && b.is_sign_negative()) { a } else { b };
+    extreme(cx, call, f64::NEG_INFINITY, larger)
+}
+
+fn min(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let smaller = |a: f64, b: f64| if a < b || (a == b && a.is_sign_negative()) { a } else { b };
+    extreme(cx, call, f64::INFINITY, smaller)
+}
+
+fn extreme(cx: &mut Cx<'_>, call: Call, of_none: f64, better: fn(f64, f64) -> f64) -> Result<Value, Throw> {
+    let given = numbers(cx, call)?;
+    if given.iter().any(|number| number.is_nan()) {
+        return Ok(Value::Number(f64::NAN));
+    }
+    Ok(Value::Number(given.into_iter().fold(of_none, better)))
+}
+
+fn hypot(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let given = numbers(cx, call)?;
+    if given.iter().any(|number| number.is_infinite()) {
+        return Ok(Value::Number(f64::INFINITY));
+    }
+    let largest = given.iter().fold(0.0_f64, |largest, number| {
+        if number.is_nan() { f64::NAN } else { largest.max(number.abs()) }
+    });
+    if largest == 0.0 || given.iter().any(|number| number.is_nan()) {
+        return Ok(Value::Number(if given.iter().any(|number| number.is_nan()) { f64::NAN } else { 0.0 }));
+    }
+    // Scaled, so that squares do not overflow; summed with Kahan's compensation, as V8 does.
+    let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
+    for number in given {
+        let scaled = number / largest;
+        let term = scaled * scaled - lost;
+        let next = sum + term;
+        lost = (next - sum) - term;
+        sum = next;
+    }
+    Ok(Value::Number(sum.sqrt() * largest))
+}
+
+fn imul(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let (a, b) = (cx.arg(call, 0), cx.arg(call, 1));
+    let product = cx.heap.to_int32(a)?.wrapping_mul(cx.heap.to_int32(b)?);
+    Ok(Value::Number(f64::from(product)))
+}
+
+fn clz32(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let value = cx.arg(call, 0);
+    Ok(Value::Number(f64::from(cx.heap.to_int32(value)?.leading_zeros())))
+}
+
+fn random(cx: &mut Cx<'_>, _call: Call) -> Result<Value, Throw> {
+    Ok(Value::Number(cx.host.random()))
+}
