@@ -342,8 +342,11 @@ begin
   if not exists (select from rhythm.deferred_starts) then
     return 0;
   end if;
-  delete from rhythm.deferred_starts d where not exists (select from rhythm.saves s where s.id = d.execution_id)
-    and not exists (select from rhythm.live l where l.id = d.execution_id);
+  delete from rhythm.deferred_starts d where d.ctid = any (array(
+    select o.ctid from rhythm.deferred_starts o
+    where not exists (select from rhythm.saves s where s.id = o.execution_id)
+      and not exists (select from rhythm.live l where l.id = o.execution_id)
+    for update skip locked));
   for v_one in
     select l.id from rhythm.live l
     where l.id in (select d.execution_id from rhythm.deferred_starts d)
@@ -373,16 +376,19 @@ declare
   v_alive uuid[];
   v_told uuid[];
 begin
-  v_ids := array(select w.id from rhythm.watchers w where not w.confirmed limit p_max);
+  v_ids := array(select w.id from rhythm.watchers w where not w.confirmed limit p_max for update skip locked);
   if v_ids = '{}' then
     return 0;
   end if;
   v_alive := array(select l.id from rhythm.live l where l.id = any (v_ids) order by l.id for key share skip locked);
-  update rhythm.watchers w set confirmed = true where w.id = any (v_alive) and not w.confirmed;
+  update rhythm.watchers w set confirmed = true where w.ctid = any (array(
+    select o.ctid from rhythm.watchers o where o.id = any (v_alive) and not o.confirmed for update skip locked));
   -- Gone, and not merely locked by somebody.
   v_ids := array(select i from unnest(v_ids) i where not exists (select from rhythm.live l where l.id = i));
   with done as (
-    delete from rhythm.watchers w where w.id = any (v_ids) returning w.id, w.execution_id, w.promise
+    delete from rhythm.watchers w where w.ctid = any (array(
+      select o.ctid from rhythm.watchers o where o.id = any (v_ids) for update skip locked))
+    returning w.id, w.execution_id, w.promise
   ), told as (
     insert into rhythm.events (execution_id, promise, ok, value, error)
     select d.execution_id, d.promise, coalesce(a.state = 'completed', false), a.result,
@@ -486,14 +492,17 @@ begin
 end
 $$;
 
--- Deletes what belonged to workflows that are over.
+-- Deletes what belonged to workflows that are over. Timers and waits may be firing in another transaction, which then
+-- deletes them itself.
 create function rhythm._forget(p_ids uuid[]) returns void
 language plpgsql as $$
 begin
   delete from rhythm.saves s where s.id = any (p_ids);
   delete from rhythm.events e where e.execution_id = any (p_ids);
-  delete from rhythm.timers t where t.execution_id = any (p_ids);
-  delete from rhythm.signal_waits w where w.execution_id = any (p_ids);
+  delete from rhythm.timers t where t.ctid = any (array(
+    select o.ctid from rhythm.timers o where o.execution_id = any (p_ids) for update skip locked));
+  delete from rhythm.signal_waits w where w.ctid = any (array(
+    select o.ctid from rhythm.signal_waits o where o.execution_id = any (p_ids) for update skip locked));
   delete from rhythm.signals s where s.execution_id = any (p_ids);
   delete from rhythm.cancels c where c.execution_id = any (p_ids);
   delete from rhythm.watchers w where w.execution_id = any (p_ids);

@@ -185,7 +185,10 @@ begin
   if not exists (select from rhythm.runnable r where r.alone_at is null) then
     return 0;
   end if;
-  delete from rhythm.runnable r where not exists (select from rhythm.live l where l.id = r.root_id);
+  -- Two who do this at once must not wait for each other, in whatever order they meet the rows.
+  delete from rhythm.runnable r where r.ctid = any (array(
+    select d.ctid from rhythm.runnable d
+    where not exists (select from rhythm.live l where l.id = d.root_id) for update skip locked));
   v_roots := array(
     select l.id from rhythm.live l
     where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null)

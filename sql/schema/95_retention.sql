@@ -142,7 +142,12 @@ begin
   end;
   perform set_config('lock_timeout', v_timeout, true);
   perform rhythm._sweep_default(50000);
+  -- What arrived while its execution was ending.
   delete from rhythm.cancels c where not exists (select from rhythm.live l where l.id = c.execution_id);
+  delete from rhythm.events e where not exists (select from rhythm.saves s where s.id = e.execution_id)
+    and not exists (select from rhythm.live l where l.id = e.execution_id);
+  delete from rhythm.signals n where not exists (select from rhythm.saves s where s.id = n.execution_id)
+    and not exists (select from rhythm.live l where l.id = n.execution_id);
   delete from rhythm.worker_registry w where w.last_seen < rhythm._now() - interval '7 days';
   update rhythm.maintenance set next_at = rhythm._now() + v_next;
 end
