@@ -119,7 +119,10 @@ fn what_the_limits_allow_fits_into_a_small_stack() {
         ),
     ];
     for text in texts {
-        let errors: Vec<_> = diagnose(&text)
+        // Through the compiler as well.
+        let checked = rhythm_flow::check(&Source::new("test.flow", text.as_str()));
+        let errors: Vec<_> = checked
+            .diagnostics
             .into_iter()
             .filter(Diagnostic::is_error)
             .collect();
