@@ -74,10 +74,13 @@ unsafe fn affected_database(node: *mut pg_sys::Node) -> pg_sys::Oid {
         match (*node).type_ {
             pg_sys::NodeTag::T_DropdbStmt => by_name((*node.cast::<pg_sys::DropdbStmt>()).dbname),
             pg_sys::NodeTag::T_CreatedbStmt => {
+                // Without a TEMPLATE it is template1, where no worker is: templates run nothing.
                 members::<pg_sys::DefElem>((*node.cast::<pg_sys::CreatedbStmt>()).options)
                     .find(|option| std::ffi::CStr::from_ptr((**option).defname) == c"template")
                     .map_or(pg_sys::InvalidOid, |option| by_name(pg_sys::defGetString(option)))
             }
+            // SET TABLESPACE, for one.
+            pg_sys::NodeTag::T_AlterDatabaseStmt => by_name((*node.cast::<pg_sys::AlterDatabaseStmt>()).dbname),
             pg_sys::NodeTag::T_RenameStmt => {
                 let rename = node.cast::<pg_sys::RenameStmt>();
                 if (*rename).renameType == pg_sys::ObjectType::OBJECT_DATABASE {

@@ -19,12 +19,18 @@ pub(crate) struct Round {
 }
 
 thread_local! {
+    // A worker is a superuser until `_run_duties` makes it the owner, so it must be the extension's own function.
     static INSTALLED: Plan = const { Plan::new(
-        "select true from pg_catalog.pg_extension where extname = 'rhythm'",
+        "select true from pg_catalog.pg_extension e \
+         join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
+           and d.refobjid = e.oid and d.deptype = 'e' \
+         join pg_catalog.pg_proc p on d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and p.oid = d.objid \
+         where e.extname = 'rhythm' and p.oid = pg_catalog.to_regprocedure('rhythm._run_duties(integer)') and p.prosecdef",
         &[],
     ) };
     static RUN: Plan = const { Plan::new(
-        "select next_due, again, extract(epoch from next_due - rhythm._now())::float8 from rhythm._run_duties($1)",
+        "select next_due + (rhythm._now() - clock_timestamp()), again, \
+           extract(epoch from next_due - clock_timestamp())::float8 from rhythm._run_duties($1)",
         &[Type::INT4OID],
     ) };
 }

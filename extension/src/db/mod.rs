@@ -10,6 +10,7 @@ use pgrx::pg_sys::PgBuiltInOids;
 use pgrx::prelude::*;
 use pgrx::spi::{self, OwnedPreparedStatement, SpiTupleTable};
 
+pub(crate) mod databases;
 pub(crate) mod definition;
 pub(crate) mod deployer;
 pub(crate) mod duty;

@@ -49,7 +49,7 @@ pub(crate) fn step(id: pgrx::Uuid) -> DbResult<Stepped> {
         return Ok(Stepped::Suspended);
     };
     let clock = Clock::at(loaded.now_ms);
-    let program = match programs::program(loaded.schema, loaded.definition)? {
+    let program = match program(loaded.schema, loaded.definition)? {
         Ok(program) => program,
         Err(message) => return Ok(broken(&message)),
     };

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
+use pgrx::prelude::*;
+
 use super::{my_database, my_latch, set_latch, shared};
 
 /// Databases that can have a worker.
@@ -54,11 +56,18 @@ pub(crate) fn attach() -> bool {
     slot.contended.store(false, Ordering::SeqCst);
     slot.leave.store(false, Ordering::SeqCst);
     slot.worker.latch.store(my_latch(), Ordering::SeqCst);
+    // SAFETY: once in the life of a worker's process; the callback needs nothing but shared memory.
+    unsafe { pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::from(0_usize)) };
     true
 }
 
+/// Runs when the worker's process ends, however it ends. Touches only atomics.
+unsafe extern "C-unwind" fn at_exit(_code: std::ffi::c_int, _arg: pg_sys::Datum) {
+    detach();
+}
+
 /// Takes back what `attach` published.
-pub(crate) fn detach() {
+fn detach() {
     if let Some(slot) = find(my_database()) {
         slot.worker.latch.store(0, Ordering::SeqCst);
         slot.oid.store(0, Ordering::SeqCst);
@@ -115,17 +124,58 @@ pub(super) fn wake(due: i64, steps: bool) {
     }
 }
 
+/// What the launcher and its scout tell each other.
+#[repr(C)]
+pub(super) struct Lookout {
+    launcher: Sleeper,
+    /// Somebody asked the launcher to look.
+    asked: AtomicBool,
+    /// Number of databases that the scout found, plus one; 0 while it has not reported.
+    count: AtomicU32,
+    found: [AtomicU32; SLOTS],
+}
+
+/// Whether somebody asked the launcher to look since it last did.
+pub(crate) fn launcher_was_asked() -> bool {
+    shared().is_some_and(|shared| shared.lookout.asked.swap(false, Ordering::SeqCst))
+}
+
+/// The launcher sends a scout.
+pub(crate) fn begin_look() {
+    if let Some(shared) = shared() {
+        shared.lookout.count.store(0, Ordering::SeqCst);
+    }
+}
+
+/// The scout tells what it found. More databases than there are slots cannot have workers.
+pub(crate) fn tell_found(oids: &[u32]) {
+    let Some(shared) = shared() else { return };
+    for (place, oid) in shared.lookout.found.iter().zip(oids) {
+        place.store(*oid, Ordering::SeqCst);
+    }
+    let count = u32::try_from(oids.len().min(SLOTS)).unwrap_or(0);
+    shared.lookout.count.store(count + 1, Ordering::SeqCst);
+}
+
+/// What the scout found; none if it could not say.
+pub(crate) fn found() -> Option<Vec<u32>> {
+    let lookout = &shared()?.lookout;
+    let count = lookout.count.load(Ordering::SeqCst).checked_sub(1)?;
+    Some(lookout.found.iter().take(count as usize).map(|oid| oid.load(Ordering::SeqCst)).collect())
+}
+
 /// Publishes this process as the launcher, or takes that back.
 pub(crate) fn set_launcher(is_running: bool) {
     if let Some(shared) = shared() {
         let latch = if is_running { my_latch() } else { 0 };
-        shared.launcher.latch.store(latch, Ordering::SeqCst);
+        shared.lookout.launcher.latch.store(latch, Ordering::SeqCst);
     }
 }
 
 /// Lets the launcher look for databases. Touches only atomics.
 pub(crate) fn wake_launcher() {
     if let Some(shared) = shared() {
-        shared.launcher.wake();
+        shared.lookout.asked.store(true, Ordering::SeqCst);
+        shared.lookout.launcher.wake();
     }
 }

@@ -19,7 +19,7 @@ pub(crate) mod waiters;
 struct Shared {
     waiters: [waiters::Waiter; waiters::SLOTS],
     databases: [databases::Database; databases::SLOTS],
-    launcher: databases::Sleeper,
+    lookout: databases::Lookout,
 }
 
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());

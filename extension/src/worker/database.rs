@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
 use super::RESCAN;
@@ -59,7 +60,6 @@ pub extern "C-unwind" fn rhythm_worker_main(arg: pg_sys::Datum) {
             unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
         }
     }
-    databases::detach();
 }
 
 /// One transaction of duties. `Err` when it failed, which was logged; `Ok(None)` when there is no extension.
@@ -73,8 +73,15 @@ fn round() -> Result<Option<Round>, ()> {
     .catch_others(|error| {
         // SAFETY: outside of any transaction's frame: rolls back whatever was begun.
         unsafe { pg_sys::AbortOutOfAnyTransaction() };
-        log!("rhythm: a background round failed and will be tried again: {error:?}");
+        log!("rhythm: a background round failed and will be tried again: {}", words(&error));
         Err(())
     })
     .execute()
+}
+
+fn words(error: &CaughtError) -> &str {
+    match error {
+        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report.message(),
+        CaughtError::RustPanic { ereport, .. } => ereport.message(),
+    }
 }

@@ -1,9 +1,11 @@
-//! The launcher: finds the databases that have the extension, and starts a worker for each that has none.
+//! The launcher: starts a worker for each database that has the extension.
 //!
-//! It connects to no database (one that is connected to cannot be dropped): the shared catalog `pg_shdepend` tells in
-//! which databases the role `rhythm_owner` owns something, which follows CREATE and DROP EXTENSION and copies of templates.
+//! It connects to no database, since one that is connected to can be neither dropped nor copied. Without a database only
+//! a few catalogs can be read, `pg_database` among them; the one that tells who has the extension is read by a scout
+//! (`scout.rs`), which lives for some milliseconds.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{
     BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker, SignalWakeFlags,
@@ -13,11 +15,16 @@ use pgrx::prelude::*;
 use super::RESCAN;
 use crate::shmem::databases;
 
-/// Catalog facts that pgrx's bindings do not have; they are the same in all supported versions.
-const PG_SHDEPEND: u32 = 1214;
-const PG_SHDEPEND_REFERENCE_INDEX: u32 = 1233;
-const ATTRIBUTE_REFCLASSID: i16 = 5;
-const ATTRIBUTE_REFOBJID: i16 = 6;
+/// How long a worker may stay while another database waits for a slot.
+const TURN: Duration = Duration::from_secs(5);
+/// Between two looks for databases, so that a storm of installations does not become a storm of scouts.
+const LEAST_PAUSE: Duration = Duration::from_millis(200);
+
+/// A worker that was started.
+struct Running {
+    worker: DynamicBackgroundWorker,
+    since: Instant,
+}
 
 /// Entry point of the launcher.
 #[pg_guard]
@@ -26,38 +33,80 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(None, None);
     databases::set_launcher(true);
-    let mut started: HashMap<u32, DynamicBackgroundWorker> = HashMap::new();
+    let mut running: HashMap<u32, Running> = HashMap::new();
+    // When a database last had a worker: who has waited longest is next.
+    let mut served: HashMap<u32, Instant> = HashMap::new();
     let mut warned = false;
+    let mut found = Vec::new();
+    let mut next_look = Instant::now();
     loop {
-        let found = BackgroundWorker::transaction(databases_with_rhythm);
-        started.retain(|oid, worker| found.contains(oid) && !has_stopped(worker));
-        for oid in found {
-            if started.contains_key(&oid) {
-                continue;
+        if databases::launcher_was_asked() || Instant::now() >= next_look {
+            if let Some(seen) = look() {
+                found = seen;
+                next_look = Instant::now() + RESCAN;
+            } else {
+                next_look = Instant::now() + TURN;
             }
-            match start(oid) {
-                Some(worker) => {
-                    started.insert(oid, worker);
-                    warned = false;
-                }
-                // Slots may become free; the next look tries again.
-                None if !warned => {
-                    warned = true;
-                    ereport!(
-                        WARNING,
-                        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                        "no background worker slot is free for a database with Rhythm",
-                        "Raise max_worker_processes: timers and lost leases of that database wait for a worker."
-                    );
-                }
-                None => {}
+            served.retain(|oid, _| found.contains(oid));
+        }
+        running.retain(|oid, one| {
+            let lives = !has_stopped(&one.worker);
+            if !lives {
+                served.insert(*oid, Instant::now());
+            }
+            lives
+        });
+        let mut missing: Vec<u32> = found.iter().copied().filter(|oid| !running.contains_key(oid)).collect();
+        missing.sort_by_key(|oid| served.get(oid).copied());
+        let mut is_short = false;
+        for oid in missing {
+            let Some(worker) = start("rhythm worker", "rhythm_worker_main", oid) else {
+                is_short = true;
+                break;
+            };
+            running.insert(oid, Running { worker, since: Instant::now() });
+        }
+        if is_short {
+            if !warned {
+                warn_of_shortage();
+            }
+            let longest = running.iter().min_by_key(|(_, one)| one.since).filter(|(_, one)| one.since.elapsed() >= TURN);
+            if let Some((oid, _)) = longest {
+                databases::ask_to_leave(*oid);
             }
         }
-        if !BackgroundWorker::wait_latch(Some(RESCAN)) {
+        warned = is_short;
+        let pause = if is_short { TURN } else { next_look.saturating_duration_since(Instant::now()) };
+        if !BackgroundWorker::wait_latch(Some(pause.max(LEAST_PAUSE))) {
             break;
         }
     }
     databases::set_launcher(false);
+}
+
+/// The databases that have the extension; none if there is no way to look now.
+fn look() -> Option<Vec<u32>> {
+    let Some(base) = BackgroundWorker::transaction(database_to_look_from) else {
+        log!("rhythm: no database allows connections, so nobody can look which ones have Rhythm");
+        return None;
+    };
+    databases::begin_look();
+    let Some(scout) = start("rhythm scout", "rhythm_scout_main", base) else {
+        warn_of_shortage();
+        return None;
+    };
+    // Fails only when the server shuts down, which the loop notices.
+    let _ = scout.wait_for_shutdown();
+    databases::found()
+}
+
+fn warn_of_shortage() {
+    ereport!(
+        WARNING,
+        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        "no background worker slot is free for a database with Rhythm",
+        "Databases take turns, and timers fire late. Raise max_worker_processes."
+    );
 }
 
 fn has_stopped(worker: &DynamicBackgroundWorker) -> bool {
@@ -67,12 +116,12 @@ fn has_stopped(worker: &DynamicBackgroundWorker) -> bool {
     )
 }
 
-fn start(oid: u32) -> Option<DynamicBackgroundWorker> {
-    BackgroundWorkerBuilder::new("rhythm worker")
-        .set_type("rhythm worker")
+fn start(kind: &str, function: &str, database: u32) -> Option<DynamicBackgroundWorker> {
+    BackgroundWorkerBuilder::new(kind)
+        .set_type(kind)
         .set_library("rhythm")
-        .set_function("rhythm_worker_main")
-        .set_argument(Some(pg_sys::Datum::from(oid)))
+        .set_function(function)
+        .set_argument(Some(pg_sys::Datum::from(database)))
         .enable_shmem_access(None)
         .enable_spi_access()
         // The launcher starts it again: only it knows whether the database is still there.
@@ -83,42 +132,37 @@ fn start(oid: u32) -> Option<DynamicBackgroundWorker> {
         .ok()
 }
 
-/// The databases in which `rhythm_owner` owns something.
-fn databases_with_rhythm() -> Vec<u32> {
-    let mut found = Vec::new();
-    // SAFETY: the usual way to scan a catalog: relation and scan are closed before they go out of scope, and each tuple is
-    // read before the next one is fetched. `dbid` is the first column of pg_shdepend, and never null.
+/// A database from which the scout can read shared catalogs: `postgres`, else any, a template only as the last resort.
+fn database_to_look_from() -> Option<u32> {
+    let mut best: Option<(u8, u32)> = None;
+    // SAFETY: the usual way to read pg_database without being connected to one, as autovacuum's launcher does: each tuple
+    // is read before the next one is fetched, scan and relation are closed in the end.
     unsafe {
-        let owner = pg_sys::get_role_oid(c"rhythm_owner".as_ptr(), true);
-        if owner == pg_sys::InvalidOid {
-            return found;
-        }
-        let mut keys: [pg_sys::ScanKeyData; 2] = Default::default();
-        let equal = pg_sys::BTEqualStrategyNumber as u16;
-        let oid_eq = pg_sys::Oid::from(pg_sys::F_OIDEQ);
-        pg_sys::ScanKeyInit(&mut keys[0], ATTRIBUTE_REFCLASSID, equal, oid_eq, pg_sys::AuthIdRelationId.into());
-        pg_sys::ScanKeyInit(&mut keys[1], ATTRIBUTE_REFOBJID, equal, oid_eq, owner.into());
-        let relation = pg_sys::table_open(PG_SHDEPEND.into(), pg_sys::AccessShareLock as i32);
-        let scan = pg_sys::systable_beginscan(
-            relation,
-            PG_SHDEPEND_REFERENCE_INDEX.into(),
-            true,
-            std::ptr::null_mut(),
-            2,
-            keys.as_mut_ptr(),
-        );
+        let lock = pg_sys::AccessShareLock as i32;
+        let relation = pg_sys::table_open(pg_sys::DatabaseRelationId, lock);
+        let scan = pg_sys::table_beginscan_catalog(relation, 0, std::ptr::null_mut());
         loop {
-            let tuple = pg_sys::systable_getnext(scan);
+            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
             if tuple.is_null() {
                 break;
             }
-            let database = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::Oid>().read_unaligned().to_u32();
-            if database != 0 && !found.contains(&database) {
-                found.push(database);
+            let database = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+            // A limit of -2 marks a database whose DROP was interrupted.
+            if !database.datallowconn || database.datconnlimit == -2 {
+                continue;
+            }
+            let name = std::ffi::CStr::from_ptr(database.datname.data.as_ptr());
+            let rank = match (name == c"postgres", database.datistemplate) {
+                (true, _) => 0,
+                (false, false) => 1,
+                (false, true) => 2,
+            };
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, database.oid.to_u32()));
             }
         }
-        pg_sys::systable_endscan(scan);
-        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+        pg_sys::heap_endscan(scan);
+        pg_sys::table_close(relation, lock);
     }
-    found
+    best.map(|(_, oid)| oid)
 }

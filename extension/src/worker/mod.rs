@@ -10,6 +10,7 @@ use pgrx::prelude::*;
 
 mod database;
 mod launcher;
+mod scout;
 
 /// Looks are repeated after this time even when nothing is due: clocks step, and data is restored.
 const RESCAN: Duration = Duration::from_secs(60);
