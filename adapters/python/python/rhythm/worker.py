@@ -241,9 +241,7 @@ def _fail(attempt: _native.Attempt, error: BaseException) -> None:
     attempt.fail(
         "TypeError" if isinstance(error, _NotJson) else type(error).__name__,
         _text(str(error)) or type(error).__name__,
-        str(code)
-        if isinstance(code, (str, int)) and not isinstance(error, RhythmError)
-        else getattr(error, "code", None),
+        _text(str(code)) if isinstance(code, (str, int)) else None,
         _text(_stack(error)),
         _cause(error),
         data,

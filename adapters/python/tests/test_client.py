@@ -1,0 +1,168 @@
+"""Calls of both clients, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+import rhythm
+
+FLOW = """
+console.log("waiting");
+const answer = await Signal.next("answer");
+return { got: answer, from: Inputs.name };
+"""
+
+
+@pytest.fixture
+def workflow(client: rhythm.Client) -> str:
+    name = f"flow-{uuid.uuid4()}"
+    assert client.deploy(name, FLOW) == 1
+    return name
+
+
+def test_the_version_is_the_extensions(client: rhythm.Client) -> None:
+    assert client.version().startswith("0.")
+
+
+def test_a_workflow_takes_a_signal_and_returns(client: rhythm.Client, workflow: str) -> None:
+    run = client.start(workflow, {"name": "Ada"})
+    assert client.result(run).state == "waiting"
+    assert client.signal(run, "answer", [1, "zwei", None])
+    outcome = client.wait(run, timeout=10)
+    assert outcome.done
+    assert outcome.value() == {"got": [1, "zwei", None], "from": "Ada"}
+    assert client.signal(run, "answer") is False
+
+
+def test_the_same_source_is_the_same_version(client: rhythm.Client, workflow: str) -> None:
+    assert client.deploy(workflow, FLOW) == 1
+    assert client.deploy(workflow, FLOW + "// changed\n") == 2
+
+
+def test_errors_of_a_source_come_with_all_their_diagnostics(client: rhythm.Client) -> None:
+    with pytest.raises(rhythm.DefinitionError) as caught:
+        client.deploy("broken", "return nowhere;\nconst a = 1; a = 2;")
+    assert caught.value.code is not None and caught.value.code.startswith("RH1")
+    assert "broken" in str(caught.value.detail) and "nowhere" in str(caught.value.detail)
+    found = client.check("return nowhere;")
+    assert [(d.line, d.severity) for d in found] == [(1, "error")]
+
+
+def test_a_task_id_starts_one_execution(client: rhythm.Client, queue: str) -> None:
+    first = client.enqueue("nobody", {"n": 1}, queue=queue, task_id=queue)
+    assert client.enqueue("nobody", {"n": 2}, queue=queue, task_id=queue) == first
+    assert client.result(first).state == "pending"
+    assert client.cancel(first, "not needed")
+    assert client.enqueue("nobody", {"n": 3}, queue=queue, task_id=queue) != first
+
+
+def test_options_of_enqueue(client: rhythm.Client, queue: str) -> None:
+    later = client.enqueue("nobody", queue=queue, delay=timedelta(hours=1))
+    at = client.enqueue("nobody", queue=queue, run_at=datetime.now(timezone.utc) + timedelta(hours=1), priority=3)
+    tuned = client.enqueue(
+        "nobody", queue=queue, retry={"maxAttempts": 2, "initial": "10ms"}, timeout=60, start_timeout=30, trace={"a": 1}
+    )
+    states = [client.result(run).state for run in (later, at, tuned)]
+    assert states == ["scheduled", "scheduled", "pending"]
+    with pytest.raises(ValueError, match="time zone"):
+        client.enqueue("nobody", run_at=datetime.now())
+    with pytest.raises(ValueError, match="delay"):
+        client.enqueue("nobody", delay=-1)
+    with pytest.raises(rhythm.InputError) as caught:
+        client.enqueue("nobody", retry={"maxAttempt": 2})
+    assert "maxAttempt" in caught.value.message and caught.value.hint
+
+
+def test_many_at_once(client: rhythm.Client, queue: str) -> None:
+    items = [{"name": "nobody", "inputs": n, "queue": queue, "task_id": f"{queue}-{n % 2}"} for n in range(4)]
+    made = client.enqueue_many(items)
+    assert [one.created for one in made] == [True, True, False, False]
+    assert made[0].id == made[2].id
+    assert client.enqueue_many([{"name": "nobody", "queue": queue, "delay": timedelta(minutes=5)}])[0].created
+    with pytest.raises(rhythm.InputError):
+        client.enqueue_many([{"nam": "nobody"}])
+
+
+def test_an_unknown_execution_is_an_error_with_a_hint(client: rhythm.Client) -> None:
+    with pytest.raises(rhythm.ControlError) as caught:
+        client.result(uuid.uuid4())
+    assert caught.value.hint and not caught.value.retryable
+    with pytest.raises(ValueError, match="not the id"):
+        client.result("seven")
+
+
+def test_a_wait_ends_at_its_timeout(client: rhythm.Client, queue: str) -> None:
+    run = client.enqueue("nobody", queue=queue)
+    began = time.monotonic()
+    outcome = client.wait(run, timeout=0.3)
+    assert (outcome.state, outcome.done) == ("pending", False)
+    assert 0.2 < time.monotonic() - began < 3
+    with pytest.raises(rhythm.ExecutionFailed, match="pending"):
+        outcome.value()
+
+
+def test_a_failed_execution_has_no_value(client: rhythm.Client) -> None:
+    name = f"flow-{uuid.uuid4()}"
+    client.deploy(name, 'throw new TypeError("no such luck");')
+    outcome = client.wait(client.start(name), timeout=10)
+    assert outcome.state == "failed"
+    with pytest.raises(rhythm.ExecutionFailed, match="TypeError: no such luck"):
+        outcome.value()
+
+
+def test_a_server_that_is_not_there(url: str) -> None:
+    client = rhythm.Client("postgresql://postgres@127.0.0.1:9/none")
+    with pytest.raises(rhythm.ConnectionFailed) as caught:
+        client.version()
+    assert caught.value.retryable
+    with pytest.raises(rhythm.ConfigError):
+        rhythm.Client("postgresql://127.0.0.1/none?sslmode=perhaps")
+
+
+def test_deep_json_passes(client: rhythm.Client) -> None:
+    name = f"flow-{uuid.uuid4()}"
+    client.deploy(name, "return Inputs;")
+    deep: list[object] = []
+    for _ in range(300):
+        deep = [deep]
+    assert client.wait(client.start(name, {"deep": deep}), timeout=10).value() == {"deep": deep}
+
+
+def test_functions_of_the_module_use_the_environment(url: str, workflow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RHYTHM_URL", url)
+    monkeypatch.setattr("rhythm.client._default", None)
+    run = rhythm.start(workflow, {"name": "Grace"})
+    rhythm.signal(run, "answer", 42)
+    assert rhythm.wait(run, 10).value() == {"got": 42, "from": "Grace"}
+
+
+def test_the_async_client_waits_without_blocking(url: str, workflow: str) -> None:
+    async def scenario() -> None:
+        async with rhythm.AsyncClient(url) as client:
+            run = await client.start(workflow, {"name": "Ada"})
+            waiting = asyncio.ensure_future(client.wait(run, timeout=20))
+            await asyncio.sleep(0.1)
+            assert await client.signal(run, "answer", "yes")
+            assert (await waiting).value() == {"got": "yes", "from": "Ada"}
+            with pytest.raises(rhythm.ControlError):
+                await client.cancel(uuid.uuid4())
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_call_frees_its_connection(url: str, queue: str) -> None:
+    async def scenario() -> None:
+        async with rhythm.AsyncClient(url, connections=1) as client:
+            run = await client.enqueue("nobody", queue=queue)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(client.wait(run), timeout=0.2)
+            began = time.monotonic()
+            assert (await client.result(run)).state == "pending"
+            assert time.monotonic() - began < 2
+
+    asyncio.run(scenario())

@@ -1,0 +1,105 @@
+"""What makes a function a task. Needs no server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import rhythm
+from rhythm.__main__ import duration
+from rhythm.task import tasks_of
+
+
+def test_a_decorated_function_stays_a_function() -> None:
+    @rhythm.task
+    def double(inputs: dict[str, int]) -> int:
+        return inputs["n"] * 2
+
+    @rhythm.task(name="triple it", queue="numbers", retry={"maxAttempts": 2}, timeout=timedelta(minutes=1))
+    def triple(inputs: dict[str, int]) -> int:
+        return inputs["n"] * 3
+
+    assert (double({"n": 2}), triple({"n": 2})) == (4, 6)
+    plain, configured = tasks_of([double, triple])
+    assert (plain.name, plain.queue, plain.retry, plain.timeout) == ("double", None, None, None)
+    assert (configured.name, configured.queue) == ("triple it", "numbers")
+    assert (configured.retry, configured.timeout) == ('{"maxAttempts": 2}', 60.0)
+
+
+def test_arguments_are_counted() -> None:
+    @rhythm.task
+    def none() -> None: ...
+
+    @rhythm.task
+    def one(inputs: Any) -> None: ...
+
+    @rhythm.task
+    async def two(inputs: Any, ctx: rhythm.Context) -> None: ...
+
+    @rhythm.task
+    def defaulted(inputs: Any = None, ctx: Any = None, more: int = 1) -> None: ...
+
+    @rhythm.task
+    def starred(*args: Any) -> None: ...
+
+    found = tasks_of([none, one, two, defaulted, starred])
+    assert [task.arguments for task in found] == [0, 1, 2, 2, 2]
+    assert [task.is_async for task in found] == [False, False, True, False, False]
+
+
+def test_what_cannot_be_a_task_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="must take"):
+
+        @rhythm.task
+        def three(a: Any, b: Any, c: Any) -> None: ...
+
+    with pytest.raises(TypeError, match="must take"):
+
+        @rhythm.task
+        def named(inputs: Any, *, customer: str) -> None: ...
+
+    with pytest.raises(TypeError, match="generator"):
+
+        @rhythm.task
+        def yielding(inputs: Any) -> Any:
+            yield 1
+
+
+def test_tasks_are_found_in_modules_objects_and_lists() -> None:
+    class Shop:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @rhythm.task
+        def greet(self, inputs: dict[str, str]) -> str:
+            return f"{inputs['who']} at {self.name}"
+
+    (method,) = tasks_of(Shop("corner"))
+    assert method.arguments == 1
+    assert method.function({"who": "Ada"}) == "Ada at corner"
+
+    @rhythm.task
+    def other() -> None: ...
+
+    assert [t.name for t in tasks_of(SimpleNamespace(x=1, other=other, again=other))] in ([], ["other"])
+    assert [t.name for t in tasks_of({"a": other, "b": other})] == ["other"]
+
+
+def test_two_tasks_of_one_name_are_refused() -> None:
+    def make() -> Any:
+        @rhythm.task
+        def same() -> None: ...
+
+        return same
+
+    with pytest.raises(ValueError, match="two tasks with the name 'same'"):
+        tasks_of([make(), make()])
+    with pytest.raises(ValueError, match="has no tasks"):
+        rhythm.Worker([])
+
+
+def test_durations_of_the_command_line() -> None:
+    assert [duration(text) for text in ("500ms", "3s", "1.5m", "1h", "7")] == [0.5, 3, 90, 3600, 7]
