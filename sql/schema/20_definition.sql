@@ -20,7 +20,7 @@ create table rhythm.definitions (
 );
 comment on table rhythm.definitions is 'Versions of workflows. Seen through the view rhythm.workflows.';
 
--- Stores a version; called by the native `_deploy`, which knows who called it. Returns {version, created, warnings}, or
+-- Stores a version; called by the native `_deploy`, which knows who called it. Returns {version, created, uses_sql, warnings}, or
 -- {error: {code, message, detail, hint}}: raising an RH code below Rust would lose it.
 create function rhythm._deploy_as(p_name text, p_source text, p_deployer name, p_search_path text) returns jsonb
 language plpgsql as $$
@@ -56,13 +56,15 @@ begin
   select d.version, d.source, d.deployer, d.search_path into v_last
   from rhythm.definitions d where d.name = p_name order by d.version desc limit 1;
   if v_last.source = p_source and v_last.deployer = p_deployer and v_last.search_path = p_search_path then
-    return jsonb_build_object('version', v_last.version, 'created', false, 'warnings', v_rendered);
+    return jsonb_build_object('version', v_last.version, 'created', false, 'uses_sql', v_compiled.uses_sql,
+      'warnings', v_rendered);
   end if;
   insert into rhythm.definitions
     (name, version, source, program, uses_sql, input_type, deployer, search_path, created_at)
   values (p_name, coalesce(v_last.version, 0) + 1, p_source, v_compiled.program, v_compiled.uses_sql,
     v_compiled.input_type, p_deployer, p_search_path, rhythm._now());
-  return jsonb_build_object('version', coalesce(v_last.version, 0) + 1, 'created', true, 'warnings', v_rendered);
+  return jsonb_build_object('version', coalesce(v_last.version, 0) + 1, 'created', true,
+    'uses_sql', v_compiled.uses_sql, 'warnings', v_rendered);
 end
 $$;
 
@@ -92,7 +94,7 @@ begin
   if v_done ->> 'warnings' is not null then
     raise warning using message = format('workflow "%s" has warnings', deploy.name), detail = v_done ->> 'warnings';
   end if;
-  if (v_done ->> 'created')::bool and exists (
+  if (v_done ->> 'created')::bool and (v_done ->> 'uses_sql')::bool and exists (
     select from pg_catalog.pg_roles r where r.rolname = current_user and r.rolsuper)
   then
     raise warning using message = format('workflow "%s" runs its SQL as the superuser "%s"', deploy.name, current_user),

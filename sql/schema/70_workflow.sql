@@ -511,28 +511,42 @@ end
 $$;
 
 -- Runs the SQL of a program, as the user and with the settings that the library has put in place. The exception block
--- is the subtransaction that makes an SQL error catchable. Gives JSON text, which keeps the order of the columns.
+-- is the subtransaction that makes an SQL error catchable. Gives JSON text, which keeps the order of the columns:
+-- {ok: true, rows, string_columns}, {ok: false, sqlstate, message, detail, hint}, or {ok: false, timed_out: true} when the
+-- step's time was up (rhythm.step_timeout, whose timer cancels the statement).
 create function rhythm._sql_query(p_query text, p_params jsonb) returns text
 language plpgsql as $$
 declare
   v_plan jsonb;
-  v_rows text;
+  v_row record;
+  v_rows text[];
   v_state text;
   v_message text;
   v_detail text;
   v_hint text;
 begin
   v_plan := rhythm._sql_analyze(p_query);
+  if jsonb_array_length(p_params) <> (v_plan ->> 'params')::int then
+    raise exception using errcode = '08P01',
+      message = format('the query has %s parameters, but %s values were given', v_plan ->> 'params',
+        jsonb_array_length(p_params));
+  end if;
   if (v_plan ->> 'returns_rows')::bool then
-    execute format(E'with q as (%s\n) select coalesce(json_agg(q), ''[]'')::text from q', v_plan ->> 'text')
-      into v_rows using p_params;
+    -- A loop, since not every statement that gives rows may stand inside another.
+    for v_row in execute v_plan ->> 'text' using p_params loop
+      v_rows := array_append(v_rows, row_to_json(v_row)::text);
+    end loop;
   else
     execute v_plan ->> 'text' using p_params;
-    v_rows := '[]';
   end if;
-  return format('{"ok":true,"rows":%s,"string_columns":%s}', v_rows, coalesce(v_plan -> 'string_columns', '[]'));
+  return format('{"ok":true,"rows":[%s],"string_columns":%s}', array_to_string(v_rows, ','), v_plan -> 'string_columns');
 exception
   when serialization_failure or deadlock_detected then
+    raise;
+  when query_canceled then
+    if rhythm._step_timed_out() then
+      return '{"ok":false,"timed_out":true}';
+    end if;
     raise;
   when others then
     get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail,

@@ -153,7 +153,7 @@ begin
 end
 $$;
 
-create function rhythm.cleanup(older_than interval default '0', status text default null, queue text default null,
+create function rhythm.cleanup(older_than interval, status text default null, queue text default null,
   dry_run bool default false)
 returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

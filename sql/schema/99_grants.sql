@@ -29,15 +29,15 @@ begin
   execute 'grant usage on schema rhythm to ' || v_client;
   for v_one in
     select case
-        -- INVOKER: whoever deploys calls the seam and the raise itself.
-        when p.proname in ('deploy', '_deploy', '_raise') then 'rhythm_admin'
+        -- INVOKER: whoever deploys calls the seam and the raise itself, and the SQL of his workflows runs as himself.
+        when p.proname in ('deploy', '_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out') then 'rhythm_admin'
         when p.proname in ('configure_queue', 'pause_queue', 'resume_queue', 'cleanup', 'tick') then 'rhythm_admin'
         when p.proname in ('register', 'claim', 'heartbeat', 'complete', 'fail', 'finish') then 'rhythm_admin, rhythm_worker'
         else v_client
       end as roles, p.oid::regprocedure as name
     from pg_catalog.pg_proc p
     where p.pronamespace = 'rhythm'::regnamespace
-      and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise'))
+      and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out'))
   loop
     execute format('grant execute on function %s to %s', v_one.name, v_one.roles);
   end loop;
