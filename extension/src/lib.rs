@@ -31,6 +31,9 @@ mod worker;
 #[allow(non_snake_case)]
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    // Errors unwind through Rust, and with RUST_BACKTRACE in the server's environment each would carry a backtrace in its
+    // DETAIL. SAFETY: a process of Postgres has one thread.
+    unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     guc::init();
     shmem::init();
     utility::init();
