@@ -127,6 +127,17 @@ begin
 end
 $$;
 
+-- Refuses JSON of more than 64 MB: it would have to fit into memory several times over.
+create function rhythm._check_size(p_what text, p_value jsonb) returns void
+language plpgsql immutable as $$
+begin
+  if pg_column_size(p_value) > 67108864 then
+    perform rhythm._raise('RH901', format('%s has %s bytes, and 64 MB are the most', p_what, pg_column_size(p_value)), null,
+      'Store large data elsewhere, and give where it is.');
+  end if;
+end
+$$;
+
 -- Refuses null where it is not allowed.
 create function rhythm._check_given(p_what text, p_given bool) returns void
 language plpgsql immutable as $$

@@ -54,6 +54,7 @@ language plpgsql as $$
 begin
   perform rhythm._check_name(p_kind || ' name', p_name);
   perform rhythm._check_given('inputs', p_inputs is not null);
+  perform rhythm._check_size('inputs', p_inputs);
   perform rhythm._check_given('priority', p_priority is not null);
   if p_queue is not null then
     perform rhythm._check_name('queue', p_queue);

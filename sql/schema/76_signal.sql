@@ -112,7 +112,8 @@ set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   v_kind text;
 begin
-  perform rhythm._check_given('id', signal.id is not null), rhythm._check_name('signal name', signal.name);
+  perform rhythm._check_given('id', signal.id is not null), rhythm._check_name('signal name', signal.name),
+    rhythm._check_size('payload', signal.payload);
   select l.kind into v_kind from rhythm.live l where l.id = signal.id;
   if v_kind is null then
     perform rhythm._check_known(signal.id);
