@@ -10,6 +10,7 @@ mod conform;
 mod declare;
 mod json;
 mod schema;
+mod types;
 
 use std::fmt;
 

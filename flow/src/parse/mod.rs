@@ -12,10 +12,12 @@
 mod expr;
 mod function;
 mod literal;
+mod loops;
 mod nesting;
 mod object;
 mod pattern;
 mod postfix;
+mod recover;
 pub(crate) mod refuse;
 mod stmt;
 mod token;
