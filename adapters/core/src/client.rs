@@ -59,16 +59,8 @@ impl Client {
     /// When there is no way to the database, or no Rhythm in it.
     pub async fn connect(url: Option<&str>) -> Result<Self> {
         let client = Self::new(Config::from_url_and_environment(url)?, SESSIONS);
-        match client.version().await {
-            // No such schema, no such function.
-            Err(error) if matches!(error.code.as_deref(), Some("3F000" | "42883")) => {
-                let mut error =
-                    Error::new(ErrorKind::Config, "the database has no extension rhythm");
-                error.hint = Some("Run `create extension rhythm` in it as a superuser.".into());
-                Err(error)
-            }
-            other => other.map(|_| client),
-        }
+        client.version().await?;
+        Ok(client)
     }
 
     /// Closes all sessions; calls that come later fail.
@@ -418,7 +410,9 @@ impl Client {
         let began = Instant::now();
         let mut backoff = Backoff::random();
         loop {
-            let left = patience.map_or(ONE_WAIT, |patience| patience.saturating_sub(began.elapsed()));
+            let left = patience.map_or(ONE_WAIT, |patience| {
+                patience.saturating_sub(began.elapsed())
+            });
             match self.wait(id, left.min(ONE_WAIT)).await {
                 Ok(outcome) if outcome.state.is_terminal() || left.is_zero() => return Ok(outcome),
                 Ok(_) => backoff.succeeded(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -52,6 +52,8 @@ pub struct Config {
     pub(crate) tls: Tls,
     /// A file of certificates to trust instead of the system's.
     pub(crate) root_certificates: Option<PathBuf>,
+    /// The client's own certificate and key, in files.
+    pub(crate) own_certificate: Option<(PathBuf, PathBuf)>,
 }
 
 impl Config {
@@ -113,36 +115,72 @@ impl Config {
                 seconds.filter(|s| *s > 0).unwrap_or(10),
             ));
         }
+        keep_alive(&mut server);
         if server.get_password().is_none() {
             let password = environment("PGPASSWORD").or_else(|| {
                 let file = split
                     .password_file
+                    .clone()
+                    .or_else(|| environment("PGPASSFILE"))
                     .map(PathBuf::from)
-                    .or_else(|| environment("PGPASSFILE").map(PathBuf::from))
-                    .or_else(|| environment("HOME").map(|home| Path::new(&home).join(".pgpass")))?;
-                password_in(&std::fs::read_to_string(file).ok()?, &server)
+                    .or_else(|| at_home(&environment, ".pgpass"))?;
+                password_in(&private(&file)?, &server)
             });
             if let Some(password) = password {
                 server.password(password);
             }
         }
-        let tls: Tls = match split.ssl_mode.or_else(|| environment("PGSSLMODE")) {
+        if let Some(word) = environment("PGTARGETSESSIONATTRS")
+            && server.get_target_session_attrs() == TargetSessionAttrs::Any
+        {
+            server.target_session_attrs(match word.as_str() {
+                "any" => TargetSessionAttrs::Any,
+                "read-write" | "primary" => TargetSessionAttrs::ReadWrite,
+                "read-only" | "standby" => TargetSessionAttrs::ReadOnly,
+                _ => {
+                    let message = format!("PGTARGETSESSIONATTRS \"{word}\" is not supported");
+                    return Err(Error::new(ErrorKind::Config, message)
+                        .hint("Use one of any, read-write, read-only."));
+                }
+            });
+        }
+        let mut tls: Tls = match split.ssl_mode.clone().or_else(|| environment("PGSSLMODE")) {
             Some(word) => word.parse()?,
             None => Tls::default(),
         };
+        let root_certificates = split
+            .root_certificates
+            .clone()
+            .or_else(|| environment("PGSSLROOTCERT"))
+            .map(PathBuf::from)
+            .or_else(|| at_home(&environment, ".postgresql/root.crt").filter(|file| file.exists()));
+        // As libpq does: whoever says whom to trust wants the certificate to be looked at.
+        if tls == Tls::Require && root_certificates.is_some() {
+            tls = Tls::VerifyCa;
+        }
         server.ssl_mode(match tls {
             Tls::Disable => SslMode::Disable,
             Tls::Prefer => SslMode::Prefer,
             Tls::Require | Tls::VerifyCa | Tls::VerifyFull => SslMode::Require,
         });
-        let root_certificates = split
-            .root_certificates
-            .or_else(|| environment("PGSSLROOTCERT"))
-            .map(PathBuf::from);
+        let own = |given: &Option<String>, variable, usual| {
+            let given = given
+                .clone()
+                .or_else(|| environment(variable))
+                .map(PathBuf::from);
+            given.or_else(|| at_home(&environment, usual).filter(|file| file.exists()))
+        };
+        let certificate = own(
+            &split.certificate,
+            "PGSSLCERT",
+            ".postgresql/postgresql.crt",
+        );
+        let key = own(&split.key, "PGSSLKEY", ".postgresql/postgresql.key");
         Ok(Self {
             server,
             tls,
             root_certificates,
+            own_certificate: certificate.zip(key),
         })
     }
 
@@ -152,6 +190,40 @@ impl Config {
         self.server.application_name(name);
         self
     }
+}
+
+/// Lets a connection whose other end has silently gone break within a minute, unless the user has said otherwise.
+fn keep_alive(server: &mut tokio_postgres::Config) {
+    const UNSET: Duration = Duration::from_secs(2 * 60 * 60);
+    if server.get_keepalives_idle() == UNSET {
+        server.keepalives_idle(Duration::from_secs(20));
+    }
+    if server.get_keepalives_interval().is_none() {
+        server.keepalives_interval(Duration::from_secs(5));
+    }
+    if server.get_keepalives_retries().is_none() {
+        server.keepalives_retries(4);
+    }
+    if server.get_tcp_user_timeout().is_none() {
+        server.tcp_user_timeout(Duration::from_secs(30));
+    }
+}
+
+/// A file of the user's own.
+fn at_home(environment: &impl Fn(&str) -> Option<String>, file: &str) -> Option<PathBuf> {
+    Some(Path::new(&environment("HOME")?).join(file))
+}
+
+/// The text of a file that nobody else may read; like libpq, a file of passwords that others can read is ignored.
+fn private(file: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if std::fs::metadata(file).ok()?.permissions().mode() & 0o077 != 0 {
+            return None;
+        }
+    }
+    std::fs::read_to_string(file).ok()
 }
 
 fn wrong(error: &tokio_postgres::Error) -> Error {
@@ -179,6 +251,8 @@ struct Split {
     ssl_mode: Option<String>,
     root_certificates: Option<String>,
     password_file: Option<String>,
+    certificate: Option<String>,
+    key: Option<String>,
 }
 
 impl Split {
@@ -188,6 +262,8 @@ impl Split {
             "sslmode" => &mut self.ssl_mode,
             "sslrootcert" => &mut self.root_certificates,
             "passfile" => &mut self.password_file,
+            "sslcert" => &mut self.certificate,
+            "sslkey" => &mut self.key,
             // What these ask for is never done here.
             "gssencmode" | "sslcompression" => return true,
             _ => return false,
@@ -361,13 +437,60 @@ mod tests {
     #[test]
     fn pairs_are_read_with_quotes() {
         let config = read(
-            "host=db password='a b' sslmode=require sslrootcert='/x y'",
+            "host=db password='a b' sslmode=verify-full sslrootcert='/x y'",
             &[],
         )
         .expect("fine");
         assert_eq!(config.server.get_password(), Some(b"a b".as_slice()));
         assert_eq!(config.root_certificates, Some(PathBuf::from("/x y")));
-        assert_eq!(config.tls, Tls::Require);
+        assert_eq!(config.tls, Tls::VerifyFull);
+    }
+
+    #[test]
+    fn many_hosts_are_read_as_libpq_does() {
+        let url = "postgresql://a:1,b:2/x?target_session_attrs=read-write";
+        let config = read(url, &[]).expect("fine");
+        assert_eq!(config.server.get_hosts().len(), 2);
+        assert_eq!(config.server.get_ports(), [1, 2]);
+        let environment = [
+            ("PGHOST", "a,b"),
+            ("PGPORT", "1,2"),
+            ("PGTARGETSESSIONATTRS", "primary"),
+        ];
+        let config = read("", &environment).expect("fine");
+        assert_eq!(config.server.get_hosts().len(), 2);
+        assert_eq!(
+            config.server.get_target_session_attrs(),
+            TargetSessionAttrs::ReadWrite
+        );
+    }
+
+    #[test]
+    fn required_tls_with_trusted_certificates_looks_at_the_servers() {
+        let config = read(
+            "postgresql://h/x?sslmode=require&sslrootcert=%2Fca%20.pem",
+            &[],
+        );
+        let config = config.expect("fine");
+        assert_eq!(config.tls, Tls::VerifyCa);
+        assert_eq!(config.root_certificates, Some(PathBuf::from("/ca .pem")));
+        assert_eq!(
+            read("postgresql://h/x?sslmode=require", &[])
+                .expect("fine")
+                .tls,
+            Tls::Require
+        );
+    }
+
+    #[test]
+    fn a_dead_connection_is_noticed_unless_the_user_has_other_wishes() {
+        let config = read("postgresql://h/x", &[]).expect("fine");
+        assert_eq!(config.server.get_keepalives_idle(), Duration::from_secs(20));
+        let config = read("postgresql://h/x?keepalives_idle=300", &[]).expect("fine");
+        assert_eq!(
+            config.server.get_keepalives_idle(),
+            Duration::from_secs(300)
+        );
     }
 
     #[test]

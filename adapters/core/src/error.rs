@@ -112,6 +112,16 @@ impl From<tokio_postgres::Error> for Error {
             return Self::new(kind, text);
         };
         let code = db.code().code();
+        // No such schema, no such function.
+        if matches!(code, "3F000" | "42883") && db.message().contains("rhythm") {
+            let mut error = Self::new(
+                ErrorKind::Config,
+                "the database has no extension rhythm, or an old one",
+            );
+            error.code = Some(code.to_owned());
+            error.detail = Some(db.message().to_owned());
+            return error.hint("Run `create extension rhythm` in it as a superuser.");
+        }
         Self {
             kind: kind_of(code),
             code: Some(code.to_owned()),

@@ -1,5 +1,5 @@
 //! TLS as `sslmode` wants it. libpq's `require` encrypts without asking whose certificate it is;
-//! only `verify-ca` and `verify-full` do.
+//! only `verify-ca` and `verify-full` do (and `require` with `sslrootcert`).
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
@@ -32,8 +32,26 @@ pub(crate) fn connector(config: &Config) -> Result<MakeRustlsConnect> {
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Config, format!("TLS is not usable: {error}")))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let client = match &config.own_certificate {
+        Some((certificate, key)) => {
+            let wrong = |reason: String| {
+                let files = format!("{} and {}", certificate.display(), key.display());
+                Error::new(ErrorKind::Config, format!("cannot use {files}: {reason}")).hint(
+                    "sslcert and sslkey name files in PEM form; the key must not be encrypted.",
+                )
+            };
+            let chain = CertificateDer::pem_file_iter(certificate)
+                .and_then(Iterator::collect)
+                .map_err(|error| wrong(error.to_string()))?;
+            let key =
+                PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(error.to_string()))?;
+            client
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| wrong(error.to_string()))?
+        }
+        None => client.with_no_client_auth(),
+    };
     Ok(MakeRustlsConnect::new(client))
 }
 

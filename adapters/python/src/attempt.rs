@@ -31,11 +31,21 @@ impl Attempt {
         inputs: String,
         reply: oneshot::Sender<HandlerResult>,
     ) -> Self {
-        Self { number, inputs, context, reply: Mutex::new(Some(reply)) }
+        Self {
+            number,
+            inputs,
+            context,
+            reply: Mutex::new(Some(reply)),
+        }
     }
 
     fn reply(&self, result: HandlerResult) {
-        if let Some(reply) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(reply) = self
+            .reply
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             // Nobody waits for it when the worker has left.
             let _ = reply.send(result);
         }

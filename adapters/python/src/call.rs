@@ -40,7 +40,10 @@ impl Answer {
             Self::Number(number) => number.into_pyobject(py)?.into_any().unbind(),
             Self::Text(text) => text.into_pyobject(py)?.into_any().unbind(),
             Self::Ids(ids) => {
-                let ids: Vec<_> = ids.into_iter().map(|(id, new)| (id.to_string(), new)).collect();
+                let ids: Vec<_> = ids
+                    .into_iter()
+                    .map(|(id, new)| (id.to_string(), new))
+                    .collect();
                 ids.into_pyobject(py)?.unbind()
             }
             Self::Outcome(outcome) => (outcome.state.as_str(), outcome.result, outcome.error)

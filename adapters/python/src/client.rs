@@ -39,7 +39,11 @@ impl Client {
         let config =
             Config::from_url_and_environment(url).map_err(|error| error::to_python(py, &error))?;
         let client = rhythm_client::Client::new(config.clone(), sessions);
-        Ok(Self { config, sessions, client: Mutex::new((std::process::id(), client)) })
+        Ok(Self {
+            config,
+            sessions,
+            client: Mutex::new((std::process::id(), client)),
+        })
     }
 
     fn close(&self) {
@@ -90,9 +94,12 @@ impl Client {
             heartbeat_timeout: duration("heartbeat_timeout", heartbeat_timeout)?,
             trace,
         };
-        Ok(Call::new(
-            async move { client.enqueue(&name, &inputs, &options).await.map(Answer::Id) },
-        ))
+        Ok(Call::new(async move {
+            client
+                .enqueue(&name, &inputs, &options)
+                .await
+                .map(Answer::Id)
+        }))
     }
 
     #[allow(clippy::too_many_arguments, reason = "the SQL function has them")]
@@ -118,9 +125,12 @@ impl Client {
             timeout: duration("timeout", timeout)?,
             trace,
         };
-        Ok(Call::new(
-            async move { client.start(&workflow, &inputs, &options).await.map(Answer::Id) },
-        ))
+        Ok(Call::new(async move {
+            client
+                .start(&workflow, &inputs, &options)
+                .await
+                .map(Answer::Id)
+        }))
     }
 
     fn enqueue_many(&self, items: String) -> Call {
@@ -130,28 +140,38 @@ impl Client {
 
     fn result(&self, id: &str) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
-        Ok(Call::new(async move { client.result(id).await.map(Answer::Outcome) }))
+        Ok(Call::new(async move {
+            client.result(id).await.map(Answer::Outcome)
+        }))
     }
 
     fn wait(&self, id: &str, timeout: Option<f64>) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
         let timeout = duration("timeout", timeout)?;
-        Ok(Call::new(async move { client.wait_for_end(id, timeout).await.map(Answer::Outcome) }))
+        Ok(Call::new(async move {
+            client.wait_for_end(id, timeout).await.map(Answer::Outcome)
+        }))
     }
 
     fn signal(&self, id: &str, name: String, payload: String) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
-        Ok(Call::new(async move { client.signal(id, &name, &payload).await.map(Answer::Flag) }))
+        Ok(Call::new(async move {
+            client.signal(id, &name, &payload).await.map(Answer::Flag)
+        }))
     }
 
     fn cancel(&self, id: &str, reason: Option<String>) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
-        Ok(Call::new(async move { client.cancel(id, reason.as_deref()).await.map(Answer::Flag) }))
+        Ok(Call::new(async move {
+            client.cancel(id, reason.as_deref()).await.map(Answer::Flag)
+        }))
     }
 
     fn retry(&self, id: &str) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
-        Ok(Call::new(async move { client.retry(id).await.map(Answer::Id) }))
+        Ok(Call::new(
+            async move { client.retry(id).await.map(Answer::Id) },
+        ))
     }
 
     fn tick(&self) -> Call {
@@ -164,7 +184,9 @@ impl Client {
 pub(crate) fn duration(what: &str, seconds: Option<f64>) -> PyResult<Option<Duration>> {
     let read = |seconds| {
         Duration::try_from_secs_f64(seconds).map_err(|_| {
-            PyValueError::new_err(format!("{what} must be a number of seconds from 0, not {seconds}"))
+            PyValueError::new_err(format!(
+                "{what} must be a number of seconds from 0, not {seconds}"
+            ))
         })
     };
     seconds.map(read).transpose()
@@ -174,5 +196,7 @@ pub(crate) fn duration(what: &str, seconds: Option<f64>) -> PyResult<Option<Dura
 fn moment(seconds: Option<f64>) -> PyResult<Option<SystemTime>> {
     let since = duration("run_at since 1970", seconds)?;
     let too_late = || PyValueError::new_err("run_at is too late");
-    since.map(|d| SystemTime::UNIX_EPOCH.checked_add(d).ok_or_else(too_late)).transpose()
+    since
+        .map(|d| SystemTime::UNIX_EPOCH.checked_add(d).ok_or_else(too_late))
+        .transpose()
 }

@@ -21,7 +21,14 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     let made = py.import("rhythm.errors").and_then(|errors| {
         errors.call_method1(
             "from_native",
-            (kind, &error.message, &error.code, &error.detail, &error.hint, error.retryable()),
+            (
+                kind,
+                &error.message,
+                &error.code,
+                &error.detail,
+                &error.hint,
+                error.retryable(),
+            ),
         )
     });
     match made {
@@ -32,5 +39,6 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
 
 /// Reads an execution's id.
 pub(crate) fn uuid(text: &str) -> PyResult<Uuid> {
-    text.parse().map_err(|_| PyValueError::new_err(format!("'{text}' is not the id of an execution")))
+    text.parse()
+        .map_err(|_| PyValueError::new_err(format!("'{text}' is not the id of an execution")))
 }

@@ -27,5 +27,7 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
         .enable_all()
         .build()
         .map_err(|error| PyOSError::new_err(error.to_string()))?;
-    Ok(runtimes.entry(process).or_insert(Box::leak(Box::new(runtime))))
+    Ok(runtimes
+        .entry(process)
+        .or_insert(Box::leak(Box::new(runtime))))
 }

@@ -9,8 +9,8 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use rhythm_client::Config;
 use rhythm_client::worker::{
-    BoxFuture, Handler, SESSIONS, TaskContext, TaskFailure, TaskOptions, WorkerEvent,
-    WorkerHandle, WorkerOptions,
+    BoxFuture, Handler, SESSIONS, TaskContext, TaskFailure, TaskOptions, WorkerEvent, WorkerHandle,
+    WorkerOptions,
 };
 use tokio::sync::oneshot;
 
@@ -20,8 +20,14 @@ use crate::error;
 use crate::runtime::runtime;
 
 /// A task's name, queue, retry policy, timeout, heartbeat timeout and input schema.
-type Task =
-    (String, Option<String>, Option<String>, Option<f64>, Option<f64>, Option<String>);
+type Task = (
+    String,
+    Option<String>,
+    Option<String>,
+    Option<f64>,
+    Option<f64>,
+    Option<String>,
+);
 
 /// A worker. `crew` is told what to do: `start(attempts)`, `cancel(numbers)` and `note(important, text)` are called from
 /// a thread of its own, and must return soon.
@@ -42,7 +48,10 @@ enum Message {
 #[pymethods]
 impl Worker {
     #[new]
-    #[allow(clippy::too_many_arguments, reason = "one for each option of the command line")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one for each option of the command line"
+    )]
     fn new(
         py: Python<'_>,
         url: Option<&str>,
@@ -77,13 +86,19 @@ impl Worker {
                 heartbeat_timeout: duration("heartbeat_timeout", heartbeat_timeout)?,
                 input_schema,
             };
-            let handler = HandedOver { numbers: numbers.clone(), messages: sender.clone() };
+            let handler = HandedOver {
+                numbers: numbers.clone(),
+                messages: sender.clone(),
+            };
             worker = worker.task(&name, options, handler);
         }
         let worker = worker.observe(move |event| {
             let important = !matches!(event, WorkerEvent::Ready | WorkerEvent::Draining { .. });
             // The crew is gone once the worker is.
-            let _ = sender.send(Message::Note { important, text: event.to_string() });
+            let _ = sender.send(Message::Note {
+                important,
+                text: event.to_string(),
+            });
         });
         Ok(Self {
             handle: worker.handle(),
@@ -93,7 +108,11 @@ impl Worker {
 
     /// Serves until `drain` or `quit` is called from another thread.
     fn run(&self, py: Python<'_>) -> PyResult<()> {
-        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let parts = self
+            .parts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let (worker, messages, crew) =
             parts.ok_or_else(|| PyRuntimeError::new_err("a worker runs only once"))?;
         let runtime = runtime()?;
@@ -144,7 +163,10 @@ impl Handler for HandedOver {
                 }
             };
             settled.unwrap_or_else(|_| {
-                Err(TaskFailure::new("HandlerVanished", "the handler ended without an outcome"))
+                Err(TaskFailure::new(
+                    "HandlerVanished",
+                    "the handler ended without an outcome",
+                ))
             })
         })
     }
@@ -180,7 +202,8 @@ fn start(crew: &Bound<'_, PyAny>, attempts: &mut Vec<Attempt>) -> PyResult<()> {
     if attempts.is_empty() {
         return Ok(());
     }
-    crew.call_method1("start", (std::mem::take(attempts),)).map(drop)
+    crew.call_method1("start", (std::mem::take(attempts),))
+        .map(drop)
 }
 
 fn report(told: PyResult<()>, crew: &Bound<'_, PyAny>) {

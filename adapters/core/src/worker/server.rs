@@ -7,8 +7,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::rows::{Claimed, HeartbeatStatus};
+
+/// How much longer than it should a call may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who asks for how much work.
 #[derive(Clone, Debug)]
@@ -68,7 +71,7 @@ impl Server for Client {
                 std::future::pending::<()>().await;
             }
         };
-        self.claim_until(
+        let answer = self.claim_until(
             &ask.worker,
             &ask.queues,
             ask.max(),
@@ -76,8 +79,8 @@ impl Server for Client {
             ask.lease,
             None,
             stopped,
-        )
-        .await
+        );
+        in_time(ask.wait, answer).await
     }
 
     async fn finish(&self, outcomes: &str, ask: &Ask) -> Result<Vec<Claimed>> {
@@ -99,6 +102,20 @@ impl Server for Client {
         tokens: &[i64],
         lease: Duration,
     ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
-        Self::heartbeat(self, ids, tokens, lease).await
+        in_time(Duration::ZERO, Self::heartbeat(self, ids, tokens, lease)).await
     }
+}
+
+/// Gives up on a call that the server should long have answered: the way to it is taken to be broken. Not for a flush,
+/// which may have many workflows to step.
+async fn in_time<T>(due: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let limit = due + PATIENCE;
+    tokio::time::timeout(limit, answer)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::Connection,
+                format!("no answer within {limit:.0?}"),
+            ))
+        })
 }

@@ -203,16 +203,13 @@ async fn outcomes_survive_an_outage_and_the_worker_registers_again() {
     script.state().down = false;
     seconds(6).await;
     assert_eq!(script.outcomes()[0]["result"], "slept");
-    assert_eq!(
-        script
-            .state()
-            .calls
-            .iter()
-            .filter(|c| *c == "register")
-            .last()
-            .unwrap(),
-        "register"
-    );
+    let registered = script
+        .state()
+        .calls
+        .iter()
+        .filter(|c| *c == "register")
+        .count();
+    assert!(registered > 1);
     handle.drain();
     worker.await.unwrap().unwrap();
 }
