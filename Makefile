@@ -26,8 +26,8 @@ test: build check unit conformance test-pg test-python demo ## Run everything th
 check: setup ## Formatting, clippy, and the Python package's linters
 	cargo fmt --all --check
 	PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo clippy $(RELEASE) --workspace --all-targets -- -D warnings
-	.venv/bin/ruff check adapters/python examples tests bench
-	.venv/bin/ruff format --check adapters/python examples tests bench
+	.venv/bin/ruff check adapters/python examples tests bench scripts/demo
+	.venv/bin/ruff format --check adapters/python examples tests bench scripts/demo
 	.venv/bin/mypy --strict adapters/python/python
 
 unit: ## Test what needs no server: the language, the client, the command line
@@ -51,7 +51,7 @@ bench: build ## Measure beside a minimal SKIP LOCKED queue, as ratios
 
 fmt: setup ## Format everything
 	cargo fmt --all
-	.venv/bin/ruff format adapters/python examples tests bench
+	.venv/bin/ruff format adapters/python examples tests bench scripts/demo
 
 accept: ## Take the new snapshots of the golden tests
 	INSTA_UPDATE=always cargo test $(RELEASE)
