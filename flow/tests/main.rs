@@ -3,6 +3,10 @@
 mod check;
 mod conformance;
 mod docs;
+mod drive;
+mod limits;
 mod parse;
 mod robust;
+mod run;
+mod snapshot;
 mod tree;

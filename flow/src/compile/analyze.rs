@@ -227,7 +227,7 @@ impl<'a> Walker<'a> {
             let end = param.default.as_ref().map_or(param.target.span.end, |e| e.span.end);
             self.declare_pattern(&param.target, end);
         }
-        for rest in &function.rest {
+        if let Some(rest) = &function.rest {
             self.declare_pattern(rest, rest.span.end);
         }
         function.params.iter().for_each(|param| self.item(param, false));

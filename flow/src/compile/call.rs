@@ -226,7 +226,7 @@ impl Compiler<'_> {
     }
 
     /// `new Name(args)` of a builtin class; the checker refused all others.
-    pub(super) fn new(&mut self, whole: &Expr, callee: &Ident, args: &[Element]) {
+    pub(super) fn construct(&mut self, whole: &Expr, callee: &Ident, args: &[Element]) {
         match self.global(&format!("new {}", callee.name)) {
             Some(index) => self.call_global(whole, index, args),
             None => {

@@ -112,7 +112,7 @@ impl Compiler<'_> {
             ExprKind::Member { .. } | ExprKind::Index { .. } => self.member(expr),
             ExprKind::Call { callee, args, optional } => self.call(expr, callee, args, *optional),
             ExprKind::Chain(inner) => self.chain(inner, Op::Undefined, |this| this.expr(inner)),
-            ExprKind::New { callee, args } => self.new(expr, callee, args),
+            ExprKind::New { callee, args } => self.construct(expr, callee, args),
             ExprKind::Await(value) => {
                 self.expr(value);
                 self.mark(expr.span);

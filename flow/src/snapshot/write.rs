@@ -25,7 +25,7 @@ pub(crate) fn save(program: &Program, heap: &Heap, state: &State, limit: usize) 
     let mut roots = Writer::default();
     roots.number(u64::from(state.next_promise));
     roots.size(state.main.iter().count());
-    for main in state.main {
+    if let Some(main) = state.main {
         roots.number(saver.number(main));
     }
     roots.size(state.pending.len());
@@ -73,6 +73,11 @@ impl Saver<'_> {
     }
 
     fn string(&mut self, at: Ref) -> u64 {
+        // A name and the same text as a value are one string.
+        let at = match self.heap.body(at) {
+            Body::String { atom: Some(atom), .. } => *atom,
+            _ => at,
+        };
         let next = self.string_numbers.len() as u64;
         let number = *self.string_numbers.entry(at).or_insert(next);
         if number == next {

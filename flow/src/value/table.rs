@@ -35,11 +35,12 @@ pub struct Table {
 }
 
 impl Heap {
-    /// The key that a table stores for a value: strings interned, −0 as 0.
+    /// The key that a table stores for a value: strings interned, −0 as 0, all NaNs as one.
     pub fn table_key(&mut self, key: Value) -> Value {
         match key {
             Value::String(string) => Value::String(self.intern_ref(string)),
-            Value::Number(number) if number == 0.0 => Value::Number(0.0),
+            Value::Number(0.0) => Value::Number(0.0),
+            Value::Number(number) if number.is_nan() => Value::Number(f64::NAN),
             other => other,
         }
     }
@@ -50,7 +51,6 @@ fn same(key: Value) -> Same {
         Value::Undefined | Value::Empty => Same::Undefined,
         Value::Null => Same::Null,
         Value::Bool(value) => Same::Bool(value),
-        Value::Number(value) if value.is_nan() => Same::Number(f64::NAN.to_bits()),
         Value::Number(value) => Same::Number(value.to_bits()),
         Value::String(Ref(at)) => Same::String(at),
         Value::Object(Ref(at)) | Value::Variable(Ref(at)) => Same::Object(at),

@@ -76,7 +76,7 @@ impl Cx<'_> {
                 match frame.kind {
                     FrameKind::Code { closure, task, .. } => {
                         closure.iter().for_each(|at| tracer.mark(*at));
-                        for task in task {
+                        if let Some(task) = task {
                             tracer.mark(task.promise);
                             task.coroutine.iter().for_each(|at| tracer.mark(*at));
                         }

@@ -127,6 +127,8 @@ impl Vm {
     ///
     /// # Errors
     /// When it is larger than `rhythm.save_size`.
+    // Made once a step at most: its size costs nothing.
+    #[allow(clippy::result_large_err)]
     pub fn save(&self) -> Result<Vec<u8>, ExecutionError> {
         let limit = self.heap.meter.limits.save_bytes;
         crate::snapshot::save(&self.program, &self.heap, &self.state, limit).ok_or_else(|| {

@@ -1,0 +1,172 @@
+//! Every limit is named after its setting, fails the run, and cannot be caught.
+
+use std::time::{Duration, Instant};
+
+use rhythm_flow::host::Interrupt;
+use rhythm_flow::mock::MockHost;
+use rhythm_flow::{Limits, Outcome};
+
+use crate::drive::{compile, failure, start};
+
+fn small() -> Limits {
+    Limits {
+        fuel: 2_000_000,
+        heap_bytes: 4 << 20,
+        depth: 200,
+        string_units: 100_000,
+        save_bytes: 64 << 10,
+    }
+}
+
+/// Runs a text inside of catch and finally, which must not see the limit; returns the setting.
+fn limit(text: &str) -> String {
+    let guarded = format!(
+        "function go() {{ {text} }}\ntry {{ go(); }} catch (e) {{ console.log('caught'); }} finally {{ console.log('finally'); }}"
+    );
+    let mut host = MockHost::default();
+    let started = Instant::now();
+    let outcome = start(&compile(&guarded), small()).run(&mut host);
+    assert!(started.elapsed() < Duration::from_secs(20), "{text}");
+    assert_eq!(host.logs, [], "{text}");
+    let (name, _, code, _) = failure(outcome);
+    assert_eq!(name, "LimitError", "{text}");
+    code.unwrap_or_default()
+}
+
+#[test]
+fn loops_use_fuel() {
+    for text in [
+        "while (true) {}",
+        "for (;;) [1, 2, 3].map((n) => n);",
+        "const a = []; for (let i = 0; i < 20000; i++) a.push(i); while (true) a.includes(-1);",
+        "const s = 'ab'; let n = 0; while (true) { n += s.length; }",
+        "const m = new Map(); for (;;) { m.set(1, 2); m.delete(1); }",
+    ] {
+        assert_eq!(limit(text), "rhythm.step_fuel", "{text}");
+    }
+}
+
+#[test]
+fn promises_that_never_wait_use_fuel() {
+    let program = compile("const again = () => { Promise.resolve().then(again); }; again(); await sleep(1);");
+    let outcome = start(&program, small()).run(&mut MockHost::default());
+    assert_eq!(failure(outcome).2.as_deref(), Some("rhythm.step_fuel"));
+    let program = compile("for (;;) await null;");
+    let outcome = start(&program, small()).run(&mut MockHost::default());
+    assert_eq!(failure(outcome).2.as_deref(), Some("rhythm.step_fuel"));
+}
+
+#[test]
+fn values_use_heap() {
+    for text in [
+        "const a = []; while (true) a.push({a});",
+        "const a = []; a[100000000] = 1;",
+        "const a = []; a.length = 4294967295;",
+        "Array(4000000000);",
+        "let a = [1]; while (true) a = [...a, ...a];",
+        "let a = [1, 2]; while (true) a = a.concat(a);",
+        "const o = {}; for (let i = 0; ; i++) o['k' + i] = i;",
+        "const m = new Map(); for (let i = 0; ; i++) m.set(i, [i]);",
+        "let a = []; for (;;) a = [a];",
+        "const a = []; for (let i = 0; ; i++) a.push(() => i);",
+        "Array.from({length: 1e12});",
+        "const a = []; a.length = 100000; for (;;) a.push(...a);",
+    ] {
+        assert_eq!(limit(text), "rhythm.step_heap", "{text}");
+    }
+}
+
+#[test]
+fn garbage_is_free() {
+    let program = compile(
+        "let last; for (let i = 0; i < 20000; i++) { last = {i, list: [i, String(i), {last: null}]}; } return last.i;",
+    );
+    let outcome = start(&program, small()).run(&mut MockHost::default());
+    assert_eq!(outcome, Outcome::Completed("19999".into()));
+}
+
+#[test]
+fn calls_use_depth() {
+    for text in [
+        "const f = () => f(); f();",
+        "const f = (n) => [n].map(f); f(1);",
+        "const f = (n) => [n, n].sort(f); f(1);",
+        "async function f() { await f(); } f();",
+        "const f = (n) => [3, 1].reduce((a) => f(a), n); f(1);",
+    ] {
+        assert_eq!(limit(text), "rhythm.step_depth", "{text}");
+    }
+}
+
+#[test]
+fn strings_have_a_size() {
+    for text in [
+        "let s = 'x'; while (true) s += s;",
+        "let s = 'x'; while (true) s = `${s}${s}`;",
+        "const a = []; a.length = 200001; a.join('x');",
+    ] {
+        assert_eq!(limit(text), "rhythm.string_size", "{text}");
+    }
+}
+
+#[test]
+fn deep_values_cost_no_rust_stack() {
+    // Deeper than any recursion in Rust would survive in a debug build.
+    let program = compile(
+        "let a = []; for (let i = 0; i < 200000; i++) a = [a];\nlet o = null; for (let i = 0; i < 200000; i++) o = {o};\nconst b = structuredClone(o);\nconst text = JSON.stringify(o);\nconst c = JSON.parse(text);\nawait sleep(1);\nlet n = 0; for (let x = c; x; x = x.o) n++;\nreturn [n, text.length, a.flat(10).length, String(b)];",
+    );
+    let limits = Limits { depth: 1_000_000, heap_bytes: 512 << 20, save_bytes: 512 << 20, ..Limits::default() };
+    let mut vm = start(&program, limits.clone());
+    let mut host = MockHost::default();
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    let save = vm.save().unwrap();
+    drop(vm);
+    let mut vm = rhythm_flow::Vm::load(program, &save, limits).unwrap();
+    let outcome = crate::drive::go_on(&mut vm, &mut host);
+    let vm_settled = match outcome {
+        Outcome::Suspended => {
+            vm.settle(1, rhythm_flow::host::Settlement::Fulfilled(None));
+            vm.run(&mut host)
+        }
+        other => other,
+    };
+    assert_eq!(vm_settled, Outcome::Completed("[200000,1200004,1,\"[object Object]\"]".into()));
+}
+
+#[test]
+fn a_save_has_a_size() {
+    let program = compile("const a = []; for (let i = 0; i < 50000; i++) a.push(i); await sleep(1); return a.length;");
+    let mut vm = start(&program, small());
+    assert_eq!(vm.run(&mut MockHost::default()), Outcome::Suspended);
+    let error = vm.save().unwrap_err();
+    assert_eq!((&*error.name, error.code.as_deref()), ("LimitError", Some("rhythm.save_size")));
+}
+
+#[test]
+fn the_host_can_stop_a_step() {
+    let program = compile("try { for (;;) {} } finally { console.log('finally'); }");
+    let mut host = MockHost { interrupt: Some(Interrupt::Abandon), ..MockHost::default() };
+    assert_eq!(start(&program, small()).run(&mut host), Outcome::Abandoned);
+    let message = "The step took longer than a minute.".to_owned();
+    let interrupt = Interrupt::Limit { setting: "rhythm.step_timeout", message };
+    let mut host = MockHost { interrupt: Some(interrupt), ..MockHost::default() };
+    let outcome = start(&program, small()).run(&mut host);
+    assert_eq!(failure(outcome).2.as_deref(), Some("rhythm.step_timeout"));
+    assert_eq!(host.logs, []);
+}
+
+#[test]
+fn the_host_is_asked_often_enough() {
+    let program = compile("let n = 0; for (let i = 0; i < 200000; i++) n += i; return n;");
+    let mut host = MockHost::default();
+    start(&program, small()).run(&mut host);
+    assert!(host.ticks > 200, "{}", host.ticks);
+}
+
+#[test]
+fn each_step_has_its_own_fuel() {
+    let program = compile("for (let i = 0; i < 5; i++) { for (let j = 0; j < 200000; j++) {} await sleep(1); } return 'done';");
+    let mut vm = start(&program, small());
+    let outcome = crate::drive::go_on(&mut vm, &mut MockHost::default());
+    assert_eq!(outcome, Outcome::Completed("\"done\"".into()));
+}
