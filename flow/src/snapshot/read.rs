@@ -81,6 +81,7 @@ impl Loader<'_> {
             let (kind, body) = self.body()?;
             self.kinds.push(kind);
             *self.heap.body_mut(self.bodies[at]) = body;
+            self.heap.adopt(self.bodies[at]);
         }
         let state = self.roots()?;
         let fits = self.expected.iter().all(|(number, expect)| {

@@ -217,6 +217,21 @@ impl Heap {
         Value::Object(made)
     }
 
+    /// Makes a loaded body the one value of its builtin or namespace.
+    pub(crate) fn adopt(&mut self, at: Ref) {
+        match self.body(at) {
+            Body::Native(number) => {
+                let number = *number;
+                self.natives.insert(number, at);
+            }
+            Body::Namespace(number) => {
+                let number = *number;
+                self.namespaces.insert(number, at);
+            }
+            _ => {}
+        }
+    }
+
     /// Frees everything that `roots` does not lead to.
     ///
     /// # Errors
