@@ -35,7 +35,14 @@ type Task = (
 pub(crate) struct Worker {
     handle: WorkerHandle,
     /// Taken by `run`.
-    parts: Mutex<Option<(rhythm_client::worker::Worker, Receiver<Message>, Py<PyAny>)>>,
+    parts: Mutex<Option<Parts>>,
+}
+
+/// What `run` needs.
+struct Parts {
+    worker: rhythm_client::worker::Worker,
+    messages: Receiver<Message>,
+    crew: Py<PyAny>,
 }
 
 /// What the crew is told.
@@ -102,7 +109,11 @@ impl Worker {
         });
         Ok(Self {
             handle: worker.handle(),
-            parts: Mutex::new(Some((worker, messages, crew))),
+            parts: Mutex::new(Some(Parts {
+                worker,
+                messages,
+                crew,
+            })),
         })
     }
 
@@ -113,8 +124,11 @@ impl Worker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let (worker, messages, crew) =
-            parts.ok_or_else(|| PyRuntimeError::new_err("a worker runs only once"))?;
+        let Parts {
+            worker,
+            messages,
+            crew,
+        } = parts.ok_or_else(|| PyRuntimeError::new_err("a worker runs only once"))?;
         let runtime = runtime()?;
         let served = py.detach(|| {
             let thread = std::thread::Builder::new()
@@ -162,12 +176,13 @@ impl Handler for HandedOver {
                     outcome.await
                 }
             };
-            settled.unwrap_or_else(|_| {
-                Err(TaskFailure::new(
+            match settled {
+                Ok(result) => result,
+                Err(_) => Err(TaskFailure::new(
                     "HandlerVanished",
                     "the handler ended without an outcome",
-                ))
-            })
+                )),
+            }
         })
     }
 }
