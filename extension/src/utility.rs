@@ -6,7 +6,7 @@ use std::ffi::c_char;
 use pgrx::prelude::*;
 
 use crate::nodes::members;
-use crate::shmem::{databases, is_available};
+use crate::shmem::{databases, is_available, notes};
 
 static mut PREVIOUS: pg_sys::ProcessUtility_hook_type = None;
 
@@ -47,8 +47,8 @@ unsafe extern "C-unwind" fn process(
         }
     }
     if database_command(statement) {
-        // A copy has a worker of its own, and the template gets its worker back.
-        databases::wake_launcher();
+        // Once this is committed a copy gets a worker of its own, and the template its worker back.
+        notes::launcher();
     }
 }
 

@@ -17,13 +17,22 @@ use crate::shmem::databases;
 
 /// How long a worker may stay while another database waits for a slot.
 const TURN: Duration = Duration::from_secs(5);
-/// Between two looks for databases, so that a storm of installations does not become a storm of scouts.
-const LEAST_PAUSE: Duration = Duration::from_millis(200);
+/// Before a database gets a new worker after its last one left: it may be about to be dropped or copied.
+const HOLD: Duration = Duration::from_secs(1);
+/// A worker that has lived for less than this would probably only end again: its database waits for a turn.
+const SHORT_LIFE: Duration = Duration::from_secs(2);
 
 /// A worker that was started.
 struct Running {
     worker: DynamicBackgroundWorker,
     since: Instant,
+}
+
+/// When a database's last worker left, and until when it gets no other.
+#[derive(Clone, Copy)]
+struct Left {
+    at: Instant,
+    hold: Instant,
 }
 
 /// Entry point of the launcher.
@@ -34,50 +43,65 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
     BackgroundWorker::connect_worker_to_spi(None, None);
     databases::set_launcher(true);
     let mut running: HashMap<u32, Running> = HashMap::new();
-    // When a database last had a worker: who has waited longest is next.
-    let mut served: HashMap<u32, Instant> = HashMap::new();
-    let mut warned = false;
+    let mut left: HashMap<u32, Left> = HashMap::new();
     let mut found = Vec::new();
     let mut next_look = Instant::now();
+    let mut was_short = false;
     loop {
-        if databases::launcher_was_asked() || Instant::now() >= next_look {
-            if let Some(seen) = look() {
-                found = seen;
-                next_look = Instant::now() + RESCAN;
-            } else {
-                next_look = Instant::now() + TURN;
-            }
-            served.retain(|oid, _| found.contains(oid));
-        }
+        let now = Instant::now();
         running.retain(|oid, one| {
             let lives = !has_stopped(&one.worker);
             if !lives {
-                served.insert(*oid, Instant::now());
+                let hold = if one.since.elapsed() < SHORT_LIFE { TURN } else { HOLD };
+                left.insert(*oid, Left { at: now, hold: now + hold });
+                // Perhaps the extension is gone, or the database.
+                next_look = next_look.min(now + HOLD);
             }
             lives
         });
+        if databases::launcher_was_asked() {
+            // A command on a database is over, or there is a new installation.
+            left.values_mut().for_each(|one| one.hold = now);
+            next_look = now;
+        }
+        if next_look <= now {
+            next_look = now + if let Some(seen) = look() { found = seen; RESCAN } else { TURN };
+            left.retain(|oid, _| found.contains(oid));
+        }
+
         let mut missing: Vec<u32> = found.iter().copied().filter(|oid| !running.contains_key(oid)).collect();
-        missing.sort_by_key(|oid| served.get(oid).copied());
+        // Who has waited longest is next.
+        missing.sort_by_key(|oid| left.get(oid).map(|one| one.at));
+        let mut wake_at = next_look;
         let mut is_short = false;
         for oid in missing {
+            match left.get(&oid) {
+                Some(one) if one.hold > now => {
+                    wake_at = wake_at.min(one.hold);
+                    continue;
+                }
+                _ => {}
+            }
             let Some(worker) = start("rhythm worker", "rhythm_worker_main", oid) else {
                 is_short = true;
                 break;
             };
-            running.insert(oid, Running { worker, since: Instant::now() });
+            running.insert(oid, Running { worker, since: now });
         }
         if is_short {
-            if !warned {
+            if !was_short {
                 warn_of_shortage();
             }
-            let longest = running.iter().min_by_key(|(_, one)| one.since).filter(|(_, one)| one.since.elapsed() >= TURN);
-            if let Some((oid, _)) = longest {
+            let longest = running.iter().min_by_key(|(_, one)| one.since);
+            if let Some((oid, one)) = longest && one.since.elapsed() >= TURN {
                 databases::ask_to_leave(*oid);
             }
+            wake_at = wake_at.min(now + TURN);
         }
-        warned = is_short;
-        let pause = if is_short { TURN } else { next_look.saturating_duration_since(Instant::now()) };
-        if !BackgroundWorker::wait_latch(Some(pause.max(LEAST_PAUSE))) {
+        was_short = is_short;
+        // Never quite without a pause, so that a storm of events does not become a storm of scouts.
+        let pause = wake_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(10));
+        if !BackgroundWorker::wait_latch(Some(pause)) {
             break;
         }
     }
