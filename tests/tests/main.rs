@@ -1,13 +1,20 @@
 //! The end-to-end tests: one binary, since linking is what costs. One module a behaviour; `tidy` looks that none is
 //! forgotten. Run some with `make test-pg T=name`.
 
+mod adapter;
+mod bad_input;
 mod batch;
+mod crash;
+mod dev;
+mod dump;
 mod enqueue;
 mod lease;
 mod limits;
+mod portable;
 mod race;
 mod rollback;
 mod security;
+mod standby;
 mod tidy;
 mod timer;
 mod version;
