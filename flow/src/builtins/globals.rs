@@ -63,14 +63,14 @@ fn is_nan(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 }
 
 /// `parseFloat("1.5px")` → `1.5`
-fn parse_float(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+pub(super) fn parse_float(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let units = cx.units(cx.arg(call, 0))?;
     cx.work(units.len() / 16)?;
     Ok(Value::Number(number::parse_float(&units)))
 }
 
 /// `parseInt("ff", 16)` → `255`
-fn parse_int(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+pub(super) fn parse_int(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let units = cx.units(cx.arg(call, 0))?;
     cx.work(units.len() / 16)?;
     let radix = cx.heap.to_int32(cx.arg(call, 1))?;

@@ -11,6 +11,9 @@ mod iterator;
 mod json;
 mod map_set;
 mod math;
+mod number;
+mod string;
+mod string_replace;
 mod object;
 mod console;
 mod context;
@@ -90,6 +93,9 @@ const TABLES: &[&[Builtin]] = &[
     array_walk::TABLE,
     iterator::TABLE,
     map_set::TABLE,
+    number::TABLE,
+    string::TABLE,
+    string_replace::TABLE,
     object::TABLE,
     json::TABLE,
     date::TABLE,
@@ -107,7 +113,7 @@ const TABLES: &[&[Builtin]] = &[
 ];
 
 /// The tables of constants: `Math.PI` and the like.
-const CONSTANTS: &[&[(&str, f64)]] = &[math::CONSTANTS];
+const CONSTANTS: &[&[(&str, f64)]] = &[math::CONSTANTS, number::CONSTANTS];
 
 /// All builtins with their indexes.
 #[derive(Debug)]
