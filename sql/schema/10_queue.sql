@@ -13,18 +13,11 @@ create table rhythm.queue_settings (
 comment on table rhythm.queue_settings is 'Settings of the queues that have some. Seen through the view rhythm.queues.';
 
 -- Returns the day on which an execution that ends now expires; null: at once. Members of a tree follow their root.
-create function rhythm._expires_on(p_kind text, p_queue text, p_is_root bool, p_now timestamptz) returns date
-language plpgsql stable as $$
-declare
-  v_keep interval;
-begin
-  select q.retention into v_keep from rhythm.queue_settings q where q.name = p_queue and p_is_root;
-  v_keep := coalesce(v_keep, case when p_kind = 'task' and p_is_root then interval '7 days' else interval '30 days' end);
-  if v_keep = interval '0' then
-    return null;
-  end if;
-  return ((p_now + v_keep) at time zone 'UTC')::date + 1;
-end
+create function rhythm._expires_on(p_kind text, p_is_root bool, p_retention interval, p_now timestamptz) returns date
+language sql stable as $$
+  select case when not p_is_root or p_retention is null or p_retention > interval '0' then
+    ((p_now + case when not p_is_root then interval '30 days' when p_retention is not null then p_retention
+        when p_kind = 'task' then interval '7 days' else interval '30 days' end) at time zone 'UTC')::date + 1 end
 $$;
 
 create function rhythm.configure_queue(name text, paused bool default null, retention interval default null)

@@ -168,10 +168,12 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
-  v_watched bool;
-  v_cancelled bool;
+  v_ids uuid[];
+  v_parents uuid[];
+  v_groups int[];
+  v_keyed bool;
+  v_cancels bool;
 begin
-  return query
   with o as (
     select * from unnest(p_ids, p_tokens, p_states, p_results, p_errors) as o (id, token, state, result, error)
   ), mine as materialized (
@@ -181,12 +183,12 @@ begin
   ), gone as (
     delete from rhythm.live l using mine m where l.id = m.id
     returning l.*, m.state as ended, m.result, m.error,
-      rhythm._expires_on(l.kind, l.queue, l.id = l.root_id, v_now) as expires_on
+      (select q.retention from rhythm.queue_settings q where q.name = l.queue) as retention
   ), cold as (
     delete from rhythm.payload p using gone g where p.id = g.id
     returning g.id, g.seq, g.root_id, g.parent_id, g.definition_id, p.created_at, g.run_at, g.started_at, g.start_by,
-      g.end_by, g.beat, g.expires_on, g.ended, g.attempt, g.priority, g.promise, g.wake_group, g.kind, g.name, g.queue,
-      g.worker, p.task_id, p.inputs, g.result, g.error, p.retry, p.trace, p.attributes
+      g.end_by, g.beat, rhythm._expires_on(g.kind, g.id = g.root_id, g.retention, v_now) as expires_on, g.ended, g.attempt,
+      g.priority, g.promise, g.wake_group, g.kind, g.name, g.queue, g.worker, p.task_id, p.inputs, g.result, g.error, p.retry, p.trace, p.attributes
   ), kept as (
     insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, finished_at,
       start_by, end_by, beat, expires_on, state, attempt, priority, promise, wake_group, kind, name, queue, worker,
@@ -196,6 +198,7 @@ begin
       c.name, c.queue, c.worker, c.task_id, c.inputs, c.result, c.error, c.retry, c.trace, c.attributes
     from cold c where c.expires_on is not null
   ), freed as (
+    -- The key of what did not complete, or is not kept, is free again.
     delete from rhythm.keys k using cold c
     where c.task_id is not null and (c.ended <> 'completed' or c.expires_on is null)
       and k.kind = c.kind and k.name = c.name and k.task_id = c.task_id and k.id = c.id
@@ -204,22 +207,25 @@ begin
     select c.parent_id, c.promise, c.ended = 'completed', c.result, c.error
     from cold c where c.parent_id is not null and exists (select from rhythm.saves s where s.id = c.parent_id)
   )
-  select c.id, c.parent_id, case when c.ended = 'completed' then c.wake_group end
-  from cold c, rhythm._wake_result(c.id);
+  select array_agg(c.id), array_agg(c.parent_id), array_agg(case when c.ended = 'completed' then c.wake_group end),
+    bool_or(c.task_id is not null), exists (select from rhythm.cancels x where x.execution_id = any (p_ids))
+  into v_ids, v_parents, v_groups, v_keyed, v_cancels
+  from cold c;
 
-  -- In a statement of its own, after the rows were locked: so it sees every watcher that was confirmed before.
-  select exists (select from rhythm.watchers w where w.id = any (p_ids)),
-    exists (select from rhythm.cancels c where c.execution_id = any (p_ids))
-  into v_watched, v_cancelled;
-  if v_cancelled then
-    delete from rhythm.cancels c
-    where c.execution_id = any (p_ids) and not exists (select from rhythm.live l where l.id = c.execution_id);
+  if v_ids is null then
+    return;
   end if;
-  if v_watched then
+  perform rhythm._wake_result(i) from unnest(v_ids) i;
+  if v_cancels then
+    delete from rhythm.cancels c where c.execution_id = any (v_ids);
+  end if;
+  return query select * from unnest(v_ids, v_parents, v_groups);
+  if v_keyed then
+    -- In a statement of its own, after the rows were locked: so it sees every watcher that was confirmed before.
     return query
     with done as (
       delete from rhythm.watchers w using unnest(p_ids, p_states, p_results, p_errors) as o (id, state, result, error)
-      where w.id = o.id and not exists (select from rhythm.live l where l.id = w.id)
+      where w.id = o.id and o.id = any (v_ids)
       returning w.execution_id, w.promise, o.state, o.result, o.error
     ), told as (
       insert into rhythm.events (execution_id, promise, ok, value, error)

@@ -74,22 +74,21 @@ comment on function rhythm.register(text, jsonb) is
 'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, heartbeatTimeout, inputSchema (defaults for this task). Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
 
 -- Returns the names that the worker may be given; null: any. Notes that the worker is alive.
-create function rhythm._worker_tasks(p_worker text, p_tasks text[]) returns text[]
+create function rhythm._worker_tasks(p_worker text, p_tasks text[], p_now timestamptz) returns text[]
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_now timestamptz := rhythm._now();
   v_tasks text[];
   v_seen timestamptz;
 begin
   select w.tasks, w.last_seen into v_tasks, v_seen from rhythm.worker_registry w where w.name = p_worker;
   if v_seen is null then
-    insert into rhythm.worker_registry (name, tasks, registered_at, last_seen) values (p_worker, p_tasks, v_now, v_now)
+    insert into rhythm.worker_registry (name, tasks, registered_at, last_seen) values (p_worker, p_tasks, p_now, p_now)
     on conflict do nothing;
-    insert into rhythm.served_tasks (name, first_served_at) select n, v_now from unnest(p_tasks) n order by n
+    insert into rhythm.served_tasks (name, first_served_at) select n, p_now from unnest(p_tasks) n order by n
     on conflict do nothing;
-  elsif v_seen not between v_now - interval '10 seconds' and v_now then
-    update rhythm.worker_registry w set last_seen = v_now
+  elsif v_seen not between p_now - interval '10 seconds' and p_now then
+    update rhythm.worker_registry w set last_seen = p_now
     where w.name = (select m.name from rhythm.worker_registry m where m.name = p_worker for update skip locked);
   end if;
   return coalesce(p_tasks, v_tasks);
@@ -97,41 +96,73 @@ end
 $$;
 
 -- Leases up to `p_max` pending tasks; the queues in the order given, in each larger priority first, then older first.
-create function rhythm._claim(p_worker text, p_queues text[], p_max int, p_lease interval, p_tasks text[])
+-- Waits for work when there is none: in a slot of shared memory until a commit brings work, or by looking every 100 ms
+-- where there is no shared memory.
+create function rhythm._claim(p_worker text, p_queues text[], p_max int, p_wait interval, p_lease interval,
+  p_tasks text[])
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
   trace jsonb)
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
+  v_tasks text[];
   -- One random number for a claim: its hash with the row's number is the row's token.
   v_seed uuid := gen_random_uuid();
   v_queue text;
   v_left int := p_max;
   v_got int;
+  v_until timestamptz;
+  v_wait int;
+  v_parked bool;
 begin
-  foreach v_queue in array p_queues loop
-    continue when exists (select from rhythm.queue_settings q where q.name = v_queue and q.paused_at is not null);
-    return query
-    with picked as materialized (
-      select l.id from rhythm.live l
-      where l.queue = v_queue and l.state = 'pending' and l.kind = 'task' and (p_tasks is null or l.name = any (p_tasks))
-      order by l.priority desc, l.seq
-      limit v_left for update skip locked
-    ), leased as (
-      update rhythm.live l set state = 'running', attempt = l.attempt + 1,
-        token = uuid_hash_extended(v_seed, l.seq), lease_until = v_now + least(l.beat, p_lease),
-        due_at = least(v_now + least(l.beat, p_lease), l.end_by), worker = p_worker, started_at = coalesce(l.started_at, v_now), start_by = null
-      from picked where l.id = picked.id
-      returning l.id, l.token, l.name, l.queue, l.attempt, l.lease_until, l.priority, l.seq
-    )
-    select c.id, c.token, c.name, c.queue, p.inputs, c.attempt, c.lease_until, p.trace
-    from leased c join rhythm.payload p on p.id = c.id
-    order by c.priority desc, c.seq;
-    get diagnostics v_got = row_count;
-    v_left := v_left - v_got;
-    exit when v_left <= 0;
+  if p_max = 0 then
+    return;
+  end if;
+  v_tasks := rhythm._worker_tasks(p_worker, p_tasks, v_now);
+  loop
+    foreach v_queue in array p_queues loop
+      return query
+      with picked as materialized (
+        select l.id from rhythm.live l
+        where l.queue = v_queue and l.state = 'pending' and l.kind = 'task' and (v_tasks is null or l.name = any (v_tasks))
+          and not exists (select from rhythm.queue_settings q where q.name = v_queue and q.paused_at is not null)
+        order by l.priority desc, l.seq
+        limit v_left for update of l skip locked
+      ), leased as (
+        update rhythm.live l set state = 'running', attempt = l.attempt + 1,
+          token = uuid_hash_extended(v_seed, l.seq), lease_until = v_now + least(l.beat, p_lease),
+          due_at = least(v_now + least(l.beat, p_lease), l.end_by), worker = p_worker,
+          started_at = coalesce(l.started_at, v_now), start_by = null
+        from picked where l.id = picked.id
+        returning l.id, l.token, l.name, l.queue, l.attempt, l.lease_until, l.priority, l.seq
+      )
+      select c.id, c.token, c.name, c.queue, p.inputs, c.attempt, c.lease_until, p.trace
+      from leased c join rhythm.payload p on p.id = c.id
+      order by c.priority desc, c.seq;
+      get diagnostics v_got = row_count;
+      v_left := v_left - v_got;
+      exit when v_left <= 0;
+    end loop;
+    exit when v_left < p_max or p_wait = interval '0';
+    if v_until is null then
+      v_until := clock_timestamp() + rhythm._wait_limit(p_wait);
+      -- The slot first, then another look: work that commits in between finds the slot.
+      v_parked := rhythm._park_begin(p_queues);
+    else
+      v_wait := (extract(epoch from v_until - clock_timestamp()) * 1000)::int;
+      exit when v_wait <= 0;
+      if v_parked then
+        perform rhythm._park_wait(v_wait);
+      else
+        perform pg_sleep(least(v_wait, 100) / 1000.0);
+      end if;
+      v_now := rhythm._now();
+    end if;
   end loop;
+  if v_parked then
+    perform rhythm._park_end();
+  end if;
   if v_left < p_max then
     perform rhythm._wake_due(v_now + p_lease);
   end if;
@@ -151,9 +182,16 @@ create function rhythm._check_claim(p_worker text, p_queues text[], p_max int, p
 returns void
 language plpgsql as $$
 begin
-  perform rhythm._check_name('worker', p_worker), rhythm._check_given('queues', p_queues is not null),
-    rhythm._check_given('max', p_max is not null), rhythm._check_given('wait', p_wait is not null),
-    rhythm._check_given('lease', p_lease is not null), rhythm._check_duration('wait', p_wait);
+  if p_worker is null or p_worker = '' or octet_length(p_worker) > 255 then
+    perform rhythm._check_name('worker', p_worker);
+  end if;
+  if p_queues is null or p_max is null or p_wait is null or p_lease is null then
+    perform rhythm._check_given('queues', p_queues is not null), rhythm._check_given('max', p_max is not null),
+      rhythm._check_given('wait', p_wait is not null), rhythm._check_given('lease', p_lease is not null);
+  end if;
+  if p_wait <> interval '0' then
+    perform rhythm._check_duration('wait', p_wait);
+  end if;
   if array_position(p_queues, null) is not null then
     perform rhythm._raise('RH001', 'queues must not have a null', null, 'Give the names of the queues.');
   elsif p_max not between 0 and 10000 then
@@ -169,48 +207,6 @@ begin
 end
 $$;
 
--- Claims, and waits for work when there is none: in a slot of shared memory until a commit brings work, or by looking
--- every 100 ms where there is no shared memory.
-create function rhythm._claim_or_wait(p_worker text, p_queues text[], p_max int, p_wait interval, p_lease interval,
-  p_tasks text[])
-returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
-  trace jsonb)
-language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_tasks text[];
-  v_until timestamptz;
-  v_left int;
-  v_parked bool;
-begin
-  if p_max = 0 then
-    return;
-  end if;
-  v_tasks := rhythm._worker_tasks(p_worker, p_tasks);
-  return query select * from rhythm._claim(p_worker, p_queues, p_max, p_lease, v_tasks);
-  if found or p_wait = interval '0' then
-    return;
-  end if;
-  v_until := clock_timestamp() + rhythm._wait_limit(p_wait);
-  -- The slot first, then another look: work that commits in between finds the slot.
-  v_parked := rhythm._park_begin(p_queues);
-  loop
-    return query select * from rhythm._claim(p_worker, p_queues, p_max, p_lease, v_tasks);
-    exit when found;
-    v_left := (extract(epoch from v_until - clock_timestamp()) * 1000)::int;
-    exit when v_left <= 0;
-    if v_parked then
-      perform rhythm._park_wait(v_left);
-    else
-      perform pg_sleep(least(v_left, 100) / 1000.0);
-    end if;
-  end loop;
-  if v_parked then
-    perform rhythm._park_end();
-  end if;
-end
-$$;
-
 create function rhythm.claim(worker text, queues text[] default '{default}', max int default 1,
   wait interval default '0', lease interval default '60s', tasks text[] default null)
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
@@ -221,7 +217,7 @@ set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 #variable_conflict use_column
 begin
   perform rhythm._check_claim(claim.worker, claim.queues, claim.max, claim.wait, claim.lease);
-  return query select * from rhythm._claim_or_wait(claim.worker, claim.queues, claim.max, claim.wait, claim.lease,
+  return query select * from rhythm._claim(claim.worker, claim.queues, claim.max, claim.wait, claim.lease,
     claim.tasks);
 end
 $$;

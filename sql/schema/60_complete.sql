@@ -99,7 +99,9 @@ declare
   v_parents uuid[];
   v_groups int[];
 begin
-  perform rhythm._check_given('id', complete.id is not null), rhythm._check_given('token', complete.token is not null);
+  if complete.id is null or complete.token is null then
+    perform rhythm._check_given('id', complete.id is not null), rhythm._check_given('token', complete.token is not null);
+  end if;
   select array_agg(s.id), array_agg(s.parent_id) filter (where s.parent_id is not null),
     array_agg(s.wake_group) filter (where s.parent_id is not null)
   into v_ids, v_parents, v_groups
@@ -239,7 +241,7 @@ begin
     perform rhythm._advance(v_parents || v_bad_parents, v_groups || v_bad_groups);
   end if;
   if finish.max > 0 then
-    return query select * from rhythm._claim_or_wait(finish.worker, v_queues, finish.max, finish.wait, finish.lease, null);
+    return query select * from rhythm._claim(finish.worker, v_queues, finish.max, finish.wait, finish.lease, null);
   end if;
 end
 $$;
