@@ -8,6 +8,7 @@ mod write;
 
 pub use read::parse;
 pub use write::{Style, stringify};
+pub(crate) use write::{circle, to_json};
 
 use super::{Heap, Value};
 use crate::error::Throw;
