@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
@@ -211,6 +212,15 @@ impl Session {
         text.parse().unwrap_or_else(|_| panic!("`{text}` is no number, of: {sql}"))
     }
 
+    /// Asks again and again until the answer is true; fails when that takes longer than 20 s.
+    pub async fn until(&self, condition: &str) {
+        let begun = Instant::now();
+        while self.text(condition).await != "t" {
+            assert!(begun.elapsed() < Duration::from_secs(20), "in vain for 20 s: {condition}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// The one value of a statement, as an id.
     pub async fn id(&self, sql: &str) -> Uuid {
         let text = self.text(sql).await;
@@ -275,6 +285,15 @@ impl Session {
         }
         let all = "select id, kind, name, state, attempt, note from rhythm.executions";
         panic!("{id} has not ended within 30 s; there are {:#?}", self.rows(all).await)
+    }
+
+    /// State, result and error as they are now.
+    pub async fn outcome_or_state(&self, id: Uuid) -> (String, Value, Value) {
+        let row = self.rows(&format!("select * from rhythm.result('{id}')")).await.remove(0);
+        let json = |text: &Option<String>| {
+            text.as_deref().map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"))
+        };
+        (row[0].clone().unwrap_or_default(), json(&row[1]), json(&row[2]))
     }
 
     /// The result of an execution that has to complete.

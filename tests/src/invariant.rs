@@ -10,7 +10,7 @@ pub async fn nothing_is_left(session: &Session) {
     let tables = session
         .rows(
             "select relname from pg_class where relnamespace = 'rhythm'::regnamespace and relkind = 'r' \
-             and relname in ('live', 'payload', 'timers', 'signal_waits', 'events', 'runnable', 'cancels', 'watchers')",
+             and relname in ('live', 'payload', 'timers', 'signal_waits', 'events', 'runnable', 'watchers')",
         )
         .await;
     assert!(tables.len() >= 6, "the tables of work in progress are {tables:?}");

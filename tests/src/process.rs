@@ -88,6 +88,10 @@ extern "C" fn clean_up() {
         signal(pid, Signal::SIGQUIT);
         let _ = nix::sys::wait::waitpid(Pid::from_raw(pid.cast_signed()), None);
     }
+    // For a look at logs and data after a failure.
+    if std::env::var_os("RHYTHM_TEST_KEEP").is_some() {
+        return;
+    }
     for path in all.1.drain(..) {
         let _ = std::fs::remove_dir_all(path);
     }

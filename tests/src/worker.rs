@@ -64,6 +64,7 @@ impl Worker {
             .args(["--url", how.url, "--name", &name, "--lease", how.lease])
             .args(["--slots", &how.slots.to_string()])
             .env("RHYTHM_TEST_JOURNAL", &how.journal.path)
+            .env("RHYTHM_TEST_WORKER", &name)
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a handle can be copied"))
             .stderr(output);
@@ -121,6 +122,13 @@ impl Drop for Worker {
     }
 }
 
+/// What time it is on the clock of the journal.
+#[must_use]
+pub fn now() -> f64 {
+    let clock = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    Duration::from(clock.expect("Linux has this clock")).as_secs_f64()
+}
+
 /// What a handler noted.
 #[derive(Clone, Debug)]
 pub struct Note {
@@ -157,6 +165,15 @@ impl Journal {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Waits until a note of this kind is there from this many handlers; fails when that takes longer than 20 s.
+    pub async fn until(&self, count: usize, of: impl Fn(&Note) -> bool) {
+        let begun = Instant::now();
+        while self.notes().iter().filter(|note| of(note)).count() < count {
+            assert!(begun.elapsed() < Duration::from_secs(20), "in vain for 20 s: {:#?}", self.notes());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// All notes, in the order in which they were written. The last line of a killed worker may be torn.

@@ -51,8 +51,7 @@ async fn a_statement_timeout_and_a_cancel_interrupt_a_step() {
     let other = database.session().await;
     let spinning = async { s.fails("select rhythm.start('spin')").await };
     let cancelling = async {
-        let active = format!("select count(*) from pg_stat_activity where pid = {pid} and state = 'active'");
-        while other.number(&active).await == 0 {}
+        other.until(&format!("select state = 'active' from pg_stat_activity where pid = {pid}")).await;
         other.run(&format!("select pg_cancel_backend({pid})")).await;
     };
     let (failure, ()) = tokio::join!(spinning, cancelling);

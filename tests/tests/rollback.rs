@@ -54,11 +54,11 @@ async fn a_commit_wakes_a_waiting_worker_at_once() {
     s.run("create table own (at timestamptz)").await;
     let mut waits = Vec::with_capacity(ROUNDS);
     for round in 0..ROUNDS {
-        let parked = "select count(*) from pg_stat_activity where wait_event_type = 'Extension'
+        let parked = "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Extension'
                       and datname = current_database() and backend_type = 'client backend'";
         let claim = worker.claim_with("'w', wait => '5s'");
         let wake = async {
-            while s.number(parked).await == 0 {}
+            s.until(parked).await;
             s.run(&format!("begin; insert into own values (now()); select rhythm.enqueue('a', '{round}')")).await;
             let at = Instant::now();
             s.run("commit").await;

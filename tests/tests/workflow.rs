@@ -215,7 +215,7 @@ async fn deploy_reports_all_errors_at_once_with_their_places() {
     assert_eq!(failure.code, "RH101");
     assert!(failure.detail.contains("bad.flow:2:8: error[E0101]"), "{}", failure.detail);
     assert!(failure.detail.contains("bad.flow:2:16: error[E0101]"), "{}", failure.detail);
-    assert!(failure.detail.contains("did you mean"), "{}", failure.detail);
+    assert!(failure.detail.contains("Did you mean"), "{}", failure.detail);
     assert_eq!(s.number("select count(*) from rhythm.workflows").await, 0);
     let rows = s.rows("select line, col, severity, code from rhythm.check(E'return\\n  nothing;')").await;
     assert!(rows.iter().any(|row| row[2].as_deref() == Some("error")), "{rows:?}");

@@ -9,7 +9,8 @@ import rhythm
 
 def note(what: str, inputs: dict, ctx: rhythm.Context) -> None:
     """Appends to the journal in one write, which other processes cannot tear."""
-    line = {"at": time.monotonic(), "what": what, "key": inputs["key"], "attempt": ctx.attempt, "worker": ctx.worker}
+    worker = os.environ["RHYTHM_TEST_WORKER"]
+    line = {"at": time.monotonic(), "what": what, "key": inputs["key"], "attempt": ctx.attempt, "worker": worker}
     journal = os.open(os.environ["RHYTHM_TEST_JOURNAL"], os.O_WRONLY | os.O_APPEND)
     try:
         os.write(journal, (json.dumps(line) + "\n").encode())

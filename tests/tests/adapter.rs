@@ -1,0 +1,146 @@
+//! One suite for the workers of all languages: an adapter is done when it passes.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rhythm_tests::database::{Database, Session};
+use rhythm_tests::server::Setup;
+use rhythm_tests::worker::{Journal, Language, Start, Worker};
+use serde_json::json;
+
+/// The Rust worker, which cargo builds beside this binary.
+pub(crate) const RUST_WORKER: &str = env!("CARGO_BIN_EXE_rhythm-test-worker");
+
+/// Makes each test once a language.
+macro_rules! in_every_language {
+    ($($name:ident)+) => {
+        mod python {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(super::Language::Python).await; })+
+        }
+        mod rust {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(super::Language::Rust).await; })+
+        }
+    };
+}
+
+in_every_language! {
+    inputs_and_results_come_through_unchanged
+    a_failing_handler_is_retried_and_its_error_is_told
+    a_long_handler_keeps_its_lease_and_hears_of_a_cancellation
+    a_worker_drains_on_sigterm
+    a_worker_survives_a_restart_of_the_server
+    a_workflow_goes_through_a_worker
+}
+
+fn start(language: Language, database: &Database, journal: &Journal, lease: &str) -> Worker {
+    let url = database.url();
+    Worker::start(language, RUST_WORKER, &Start { url: &url, journal, lease, slots: 4 })
+}
+
+async fn enqueue(s: &Session, task: &str, inputs: &str) -> uuid::Uuid {
+    s.id(&format!("select rhythm.enqueue('{task}', '{inputs}')")).await
+}
+
+async fn inputs_and_results_come_through_unchanged(language: Language) {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let journal = Journal::create();
+    let _worker = start(language, &database, &journal, "5s");
+    let deep = format!("{}{}", "[".repeat(400), "]".repeat(400));
+    for inputs in [r#"{"a": [1, 2.5, null, true], "é": "ü 😀"}"#, "null", "7", "\"text\"", "[]", &deep] {
+        let id = enqueue(&s, "echo", inputs).await;
+        s.completed(id).await;
+        let result = s.text(&format!("select result = inputs from rhythm.executions where id = '{id}'")).await;
+        assert_eq!(result, "t", "{inputs}");
+    }
+}
+
+async fn a_failing_handler_is_retried_and_its_error_is_told(language: Language) {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let journal = Journal::create();
+    let _worker = start(language, &database, &journal, "5s");
+    let retry = r#"{"initial": "20ms"}"#;
+    let id = s.id(&format!("select rhythm.enqueue('fail_n', '{{\"n\": 2}}', retry => '{retry}')")).await;
+    assert_eq!(s.completed(id).await, json!({"attempt": 3}));
+    let retry = r#"{"initial": "20ms", "maxAttempts": 2}"#;
+    let id = s.id(&format!("select rhythm.enqueue('fail_n', '{{\"n\": 9}}', retry => '{retry}')")).await;
+    let error = s.failed(id).await;
+    assert_eq!((&error["name"], &error["message"]), (&json!("ValueError"), &json!("attempt 2 fails")));
+    if language == Language::Python {
+        let stack = error["stack"].as_str().unwrap_or_default();
+        assert!(stack.contains("fail_n") && stack.contains("handlers.py"), "the traceback: {error:#}");
+    }
+}
+
+async fn a_long_handler_keeps_its_lease_and_hears_of_a_cancellation(language: Language) {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let journal = Journal::create();
+    let _worker = start(language, &database, &journal, "0.6s");
+    let long = enqueue(&s, "heartbeat", r#"{"ms": 2000}"#).await;
+    assert_eq!(s.completed(long).await, json!({"cancelled": false}));
+    let attempt = format!("select attempt from rhythm.executions where id = '{long}'");
+    assert_eq!(s.number(&attempt).await, 1, "its lease was kept");
+    let endless = enqueue(&s, "heartbeat", r#"{"ms": 60000}"#).await;
+    s.until(&format!("select state = 'running' from rhythm.executions where id = '{endless}'")).await;
+    assert_eq!(s.text(&format!("select rhythm.cancel('{endless}')")).await, "t");
+    let (state, result, _) = s.outcome(endless).await;
+    assert!(state == "cancelled" || result == json!({"cancelled": true}), "{state} {result}");
+}
+
+async fn a_worker_drains_on_sigterm(language: Language) {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let journal = Journal::create();
+    let mut worker = start(language, &database, &journal, "30s");
+    let mut running = Vec::new();
+    for n in 0..4 {
+        running.push(enqueue(&s, "effect", &format!("{{\"key\": \"{n}\", \"ms\": 800}}")).await);
+    }
+    journal.until(4, |note| note.what == "begin").await;
+    let later = enqueue(&s, "echo", "1").await;
+    worker.drain(Duration::from_secs(20));
+    for id in running {
+        assert_eq!(s.state(id).await, "completed", "what ran was finished");
+    }
+    assert!(matches!(s.state(later).await.as_str(), "pending" | "completed"), "nothing is left leased");
+}
+
+async fn a_worker_survives_a_restart_of_the_server(language: Language) {
+    let database = Database::alone(Setup::default()).await;
+    let journal = Journal::create();
+    let _worker = start(language, &database, &journal, "20s");
+    let s = database.session().await;
+    let before = enqueue(&s, "echo", "1").await;
+    s.completed(before).await;
+    let across = enqueue(&s, "effect", r#"{"key": "across", "ms": 1500}"#).await;
+    journal.until(1, |note| note.what == "begin").await;
+    drop(s);
+    database.server().stop(Signal::SIGINT);
+    database.server().restart().await;
+    let s = database.session().await;
+    assert_eq!(s.completed(across).await, json!("across"), "its lease outlived the restart");
+    assert_eq!(s.number(&format!("select attempt from rhythm.executions where id = '{across}'")).await, 1);
+    let after = enqueue(&s, "echo", "2").await;
+    assert_eq!(s.completed(after).await, json!(2));
+}
+
+async fn a_workflow_goes_through_a_worker(language: Language) {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let journal = Journal::create();
+    let _worker = start(language, &database, &journal, "5s");
+    s.deploy(
+        "journey",
+        "const all = await Promise.all(Array.from({length: 50}, (_, i) => Task.run('echo', i)));
+         let sum = 0; for (const n of all) sum += n;
+         for (let i = 0; i < 10; i++) sum = await Task.run('echo', sum + 1);
+         return sum;",
+    )
+    .await;
+    let id = s.start("journey", "{}").await;
+    assert_eq!(s.completed(id).await, json!(49 * 50 / 2 + 10));
+}

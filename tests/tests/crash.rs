@@ -1,0 +1,175 @@
+//! Crashes: whatever is killed, whenever, nothing acknowledged is lost and no step is done twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use rhythm_tests::database::{Database, Session};
+use rhythm_tests::invariant::{effects_at_least_once, nothing_is_left, one_holder_at_a_time, watch_leases};
+use rhythm_tests::race::Dice;
+use rhythm_tests::server::Setup;
+use rhythm_tests::worker::{Journal, Language, Start, Worker, now};
+use serde_json::json;
+
+use crate::adapter::RUST_WORKER;
+
+/// Kills in a run; every third one takes the server.
+const KILLS: u32 = 24;
+
+const JOURNEY: &str = "
+    const key = Inputs.key;
+    const book = step => Sql.query('insert into ledger (key, step) values ($1, $2)', [key, step]);
+    const often = {retry: {maxAttempts: 100, initial: '10ms', max: '100ms'}};
+    const a = await Task.run('effect', {key: key + '-a', ms: 5}, often);
+    await book(1);
+    const [b, c] = await Promise.all([
+      Task.run('effect', {key: key + '-b', ms: 20}, often),
+      Task.run('effect', {key: key + '-c', ms: 1}, often),
+    ]);
+    await book(2);
+    await sleep('30ms');
+    await book(3);
+    return [a, b, c];
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
+    let database = Arc::new(Database::alone(Setup::default()).await);
+    let mut dice = Dice::roll("crash");
+    let s = database.session().await;
+    s.run("create table ledger (key text, step int)").await;
+    watch_leases(&s).await;
+    s.deploy("journey", JOURNEY).await;
+    drop(s);
+
+    let journal = Journal::create();
+    let url = database.url();
+    let languages = [Language::Python, Language::Rust, Language::Python, Language::Rust];
+    let hire = |language| {
+        Worker::start(language, RUST_WORKER, &Start { url: &url, journal: &journal, lease: "2s", slots: 4 })
+    };
+    let mut workers: Vec<Worker> = languages.into_iter().map(hire).collect();
+
+    let over = Arc::new(AtomicBool::new(false));
+    let acknowledged = Arc::new(AtomicU32::new(0));
+    let feeder = tokio::spawn(feed(Arc::clone(&database), Arc::clone(&over), Arc::clone(&acknowledged)));
+
+    let mut killed = BTreeMap::new();
+    let mut servers = 0;
+    for kill in 0..KILLS {
+        tokio::time::sleep(Duration::from_millis(150 + dice.below(500))).await;
+        if kill % 3 == 2 {
+            if dice.below(2) == 0 { database.server().kill() } else { database.server().kill_all() }
+            database.server().restart().await;
+            servers += 1;
+        } else {
+            let i = usize::try_from(dice.below(4)).unwrap_or(0);
+            workers[i].kill();
+            killed.insert(workers[i].name().to_owned(), now());
+            workers[i] = hire(languages[i]);
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    feeder.await.expect("the feeder ends");
+    let started = acknowledged.load(Ordering::Relaxed);
+    println!("crash: {KILLS} kills ({servers} of the server), {started} workflows");
+    assert!(started >= KILLS, "there was load");
+
+    let s = database.session().await;
+    all_have_ended(&s).await;
+    for n in 0..started {
+        let row = s.rows(&format!("select state, result from rhythm.executions where task_id = 'k{n}'")).await;
+        assert_eq!(row.len(), 1, "k{n} is there once");
+        assert_eq!(row[0][0].as_deref(), Some("completed"), "k{n}: {row:?}");
+        let result: serde_json::Value = serde_json::from_str(row[0][1].as_deref().unwrap_or("")).expect("JSON");
+        assert_eq!(result, json!([format!("k{n}-a"), format!("k{n}-b"), format!("k{n}-c")]));
+    }
+    let wrong = s.rows("select key, step, count(*) from ledger group by 1, 2 having count(*) <> 1").await;
+    assert!(wrong.is_empty(), "SQL effects that are not exactly once: {wrong:?}");
+    let booked = "select count(*) from ledger l where exists (
+                    select from rhythm.executions e where e.task_id = l.key and e.state = 'completed')";
+    let completed = "select 3 * count(*) from rhythm.executions where kind = 'workflow' and state = 'completed'";
+    assert_eq!(s.number(booked).await, s.number(completed).await);
+    let keys = (0..started).flat_map(|n| ["a", "b", "c"].map(|part| format!("k{n}-{part}")));
+    effects_at_least_once(&journal.notes(), keys, &killed);
+    one_holder_at_a_time(&s).await;
+    nothing_is_left(&s).await;
+    let log = database.server().log();
+    assert!(!log.contains("PANIC") && !log.contains("was terminated by signal 11"), "a backend crashed by itself");
+}
+
+/// Starts workflows under keys that count up, again and again until the server says yes.
+async fn feed(database: Arc<Database>, over: Arc<AtomicBool>, acknowledged: Arc<AtomicU32>) {
+    let config = database.server().config(database.name(), "postgres");
+    let mut session = None;
+    let mut n = 0;
+    while !over.load(Ordering::Relaxed) || session.is_none() {
+        let Some(open) = &session else {
+            session = Session::try_open(&config).await.ok();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let start = format!("select rhythm.start('journey', '{{\"key\": \"k{n}\"}}', task_id => 'k{n}')");
+        match open.attempt(&start).await {
+            Ok(_) => {
+                n += 1;
+                acknowledged.store(n, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+            Err(failure) => {
+                let lost = failure.code.starts_with("08") || failure.code.starts_with("57P");
+                assert!(lost, "start fails for another reason than the kills: {failure:?}");
+                session = None;
+            }
+        }
+    }
+}
+
+async fn all_have_ended(s: &Session) {
+    let begun = Instant::now();
+    let running = "select count(*) from rhythm.executions where finished_at is null";
+    while s.number(running).await > 0 {
+        if begun.elapsed() > Duration::from_secs(60) {
+            let left = "select kind, name, state, attempt, worker, lease_until, error, note \
+                        from rhythm.executions where finished_at is null limit 10";
+            let marks = s.rows("select * from rhythm.runnable limit 10").await;
+            panic!("not all have ended: {:#?}\nmarks: {marks:?}", s.rows(left).await);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_worker_that_wakes_up_late_is_fenced() {
+    for language in [Language::Python, Language::Rust] {
+        let database = Database::create().await;
+        let s = database.session().await;
+        let journal = Journal::create();
+        let url = database.url();
+        let how = Start { url: &url, journal: &journal, lease: "1s", slots: 1 };
+        let frozen = Worker::start(language, RUST_WORKER, &how);
+        let id = s.id(r#"select rhythm.enqueue('effect', '{"key": "x", "ms": 300}')"#).await;
+        journal.until(1, |note| note.what == "begin").await;
+        frozen.signal(Signal::SIGSTOP);
+        let token = s.text("select token from rhythm.live").await;
+        let _other = Worker::start(language, RUST_WORKER, &how);
+        assert_eq!(s.completed(id).await, json!("x"));
+        let finished = format!("select attempt, worker, finished_at, result from rhythm.executions where id = '{id}'");
+        let row = s.rows(&finished).await;
+        assert_eq!(row[0][0].as_deref(), Some("2"), "somebody else took over");
+        assert_ne!(row[0][1].as_deref(), Some(frozen.name()));
+        frozen.signal(Signal::SIGCONT);
+        // It ends its handler, and its outcome is refused; afterwards it works on.
+        journal.until(1, |note| note.worker == frozen.name() && note.what == "end").await;
+        let late = format!("select rhythm.complete('{id}', {token}, '\"late\"')");
+        assert_eq!(s.text(&late).await, "f");
+        for n in 0..20 {
+            let next = s.id(&format!("select rhythm.enqueue('effect', '{{\"key\": \"n{n}\", \"ms\": 20}}')")).await;
+            s.completed(next).await;
+        }
+        assert_eq!(s.rows(&finished).await, row, "the late outcome changed nothing");
+        nothing_is_left(&s).await;
+    }
+}
