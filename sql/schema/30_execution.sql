@@ -43,7 +43,8 @@ create table rhythm.live (
   cancelling bool,
   -- One short constraint: Postgres reads and plans it anew for every statement that writes here, which for a long one
   -- costs more than the write.
-  check ((state = 'running') = (token is not null and lease_until is not null) and (kind = 'workflow') = (definition_id is not null))
+  check ((state = 'running') = (token is not null and lease_until is not null)
+    and (kind = 'workflow') = (definition_id is not null))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);
 comment on table rhythm.live is 'Executions that have not ended: what claims and locks touch. Seen through the view rhythm.executions.';
@@ -188,7 +189,8 @@ begin
     delete from rhythm.payload p using gone g where p.id = g.id
     returning g.id, g.seq, g.root_id, g.parent_id, g.definition_id, p.created_at, g.run_at, g.started_at, g.start_by,
       g.end_by, g.beat, rhythm._expires_on(g.kind, g.id = g.root_id, g.retention, v_now) as expires_on, g.ended, g.attempt,
-      g.priority, g.promise, g.wake_group, g.kind, g.name, g.queue, g.worker, p.task_id, p.inputs, g.result, g.error, p.retry, p.trace, p.attributes
+      g.priority, g.promise, g.wake_group, g.kind, g.name, g.queue, g.worker, p.task_id, p.inputs, g.result, g.error,
+      p.retry, p.trace, p.attributes
   ), kept as (
     insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, finished_at,
       start_by, end_by, beat, expires_on, state, attempt, priority, promise, wake_group, kind, name, queue, worker,
