@@ -104,6 +104,10 @@ impl From<tokio_postgres::Error> for Error {
             };
             let conversion = text.starts_with("error deserializing column")
                 || text.starts_with("error serializing parameter");
+            if text.contains("invalid peer certificate") || text.contains("does not support TLS") {
+                return Self::new(ErrorKind::Config, text)
+                    .hint("Correct sslmode or sslrootcert, or the server's certificate.");
+            }
             let kind = if conversion {
                 ErrorKind::Server
             } else {

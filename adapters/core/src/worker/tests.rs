@@ -199,7 +199,7 @@ async fn outcomes_survive_an_outage_and_the_worker_registers_again() {
     seconds(60).await;
     assert!(script.outcomes().is_empty());
     let tries = script.state().calls.len();
-    assert!(tries < 40, "{tries} calls in a minute's outage");
+    assert!(tries < 60, "{tries} calls in a minute's outage");
     script.state().down = false;
     seconds(6).await;
     assert_eq!(script.outcomes()[0]["result"], "slept");

@@ -85,8 +85,9 @@ class Worker:
             threading.Thread(target=serve, name="rhythm-worker", daemon=True).start()
             # Not join: this wait lets Python run its signal handlers.
             done.wait()
+        self._threads.close()
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._stop_loop)
         if failure:
             raise failure[0]
 
@@ -100,7 +101,18 @@ class Worker:
 
     def _start_loop(self) -> None:
         loop = self._loop = asyncio.new_event_loop()
-        threading.Thread(target=loop.run_forever, name="rhythm-asyncio", daemon=True).start()
+
+        def serve() -> None:
+            loop.run_forever()
+            loop.close()
+
+        threading.Thread(target=serve, name="rhythm-asyncio", daemon=True).start()
+
+    def _stop_loop(self) -> None:
+        for running in self._async.values():
+            running.cancel()
+        # After the tasks have seen it.
+        asyncio.get_running_loop().call_later(0.05, asyncio.get_running_loop().stop)
 
     def _start(self, attempts: list[_native.Attempt]) -> None:
         coming = []
@@ -169,7 +181,7 @@ class _Threads:
         self._most = most
         self._started = 0
         self._idle = threading.Semaphore(0)
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     def submit(self, work: Callable[[], None]) -> None:
         """Called by one thread only."""
@@ -178,9 +190,14 @@ class _Threads:
             threading.Thread(target=self._run, name=f"rhythm-task-{self._started}", daemon=True).start()
         self._work.put(work)
 
+    def close(self) -> None:
+        """Lets the threads end when they are done."""
+        for _ in range(self._started):
+            self._work.put(None)
+
     def _run(self) -> None:
-        while True:
-            self._work.get()()
+        while (work := self._work.get()) is not None:
+            work()
             self._idle.release()
 
 
