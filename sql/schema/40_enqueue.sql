@@ -254,10 +254,11 @@ declare
   v_id uuid := rhythm._new_id();
   v_held uuid;
   v_definition bigint;
-  v_run_at timestamptz := coalesce(start.run_at, v_now + start.delay);
+  v_run_at timestamptz;
 begin
   perform rhythm._check_enqueue('workflow', start.workflow, start.inputs, start.queue, start.task_id, start.priority,
     start.delay, start.run_at, start.timeout, null, null);
+  v_run_at := coalesce(start.run_at, v_now + start.delay);
   v_definition := rhythm._current_definition(start.workflow, start.inputs);
   if start.task_id is not null then
     v_held := (rhythm._take_keys(array['workflow'], array[start.workflow], array[start.task_id], array[v_id]))[1];

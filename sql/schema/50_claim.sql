@@ -217,6 +217,9 @@ set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 #variable_conflict use_column
 begin
   perform rhythm._check_claim(claim.worker, claim.queues, claim.max, claim.wait, claim.lease);
+  if claim.tasks is not null then
+    perform rhythm._check_name('task name', t) from unnest(claim.tasks) t;
+  end if;
   return query select * from rhythm._claim(claim.worker, claim.queues, claim.max, claim.wait, claim.lease,
     claim.tasks);
 end

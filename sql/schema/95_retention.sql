@@ -159,12 +159,13 @@ returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
-  v_before timestamptz := rhythm._now() - cleanup.older_than;
+  v_before timestamptz;
   v_count bigint;
   v_rows record;
 begin
   perform rhythm._check_given('older_than', cleanup.older_than is not null),
     rhythm._check_given('dry_run', cleanup.dry_run is not null), rhythm._check_duration('older_than', cleanup.older_than);
+  v_before := rhythm._now() - cleanup.older_than;
   if cleanup.status not in ('completed', 'failed', 'cancelled', 'timed_out') then
     perform rhythm._raise('RH002', format('status "%s" is not terminal', left(cleanup.status, 50)), null,
       'Give completed, failed, cancelled or timed_out, or null for all.');
