@@ -70,9 +70,13 @@ impl Client {
 
     async fn rows(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
         let loan = self.pool.lend().await?;
-        let rows = loan.session()?.query_typed(sql, parameters).await;
-        loan.give_back();
-        Ok(rows?)
+        let rows = loan
+            .session()?
+            .query_typed(sql, parameters)
+            .await
+            .map_err(Error::from);
+        loan.give_back_after(&rows);
+        rows
     }
 
     async fn row(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Row> {
@@ -258,22 +262,22 @@ impl Client {
         let loan = self.pool.lend().await?;
         let (rows, stopped) = {
             let mut call = pin!(loan.session()?.query_typed(&sql, &parameters));
-            tokio::select! {
+            let (rows, stopped) = tokio::select! {
                 rows = &mut call => (rows, false),
                 () = stop => {
                     loan.cancel().await;
                     (call.await, true)
                 }
-            }
+            };
+            (rows.map_err(Error::from), stopped)
         };
         if stopped {
             // The request to cancel may arrive late, and must not hit another call.
             loan.discard();
         } else {
-            loan.give_back();
+            loan.give_back_after(&rows);
         }
-        let rows = rows?;
-        rows.iter().map(claimed).collect()
+        rows?.iter().map(claimed).collect()
     }
 
     /// Prolongs leases. The answers have the order of the ids.

@@ -113,8 +113,13 @@ impl Loan<'_> {
         self.session = None;
     }
 
-    /// The call is over: the session may serve the next one, unless it broke.
-    pub(crate) fn give_back(mut self) {
+    /// The call is over: the session may serve the next one, unless it broke. One that leads to a standby is closed, since
+    /// with several hosts a new one may find the primary.
+    pub(crate) fn give_back_after<T>(mut self, answer: &Result<T>) {
+        let on_standby = |error: &Error| error.code.as_deref() == Some("25006");
+        if answer.as_ref().is_err_and(on_standby) {
+            return self.discard();
+        }
         if let Some(session) = self.session.take().filter(|session| !session.is_closed())
             && !self.pool.free.is_closed()
         {

@@ -91,6 +91,19 @@ impl fmt::Display for WorkerEvent {
 }
 
 /// A worker before it runs.
+///
+/// ```no_run
+/// use rhythm_client::worker::{SESSIONS, TaskContext, TaskOptions, Worker, WorkerOptions};
+/// use rhythm_client::{Client, Config};
+///
+/// # async fn example() -> rhythm_client::Result<()> {
+/// let config = Config::from_url_and_environment(Some("postgresql://localhost/app"))?;
+/// let worker = Worker::new(Client::new(config, SESSIONS), WorkerOptions::default())?
+///     .task("echo", TaskOptions::default(), |_: TaskContext, inputs: String| async move { Ok(inputs) })
+///     .observe(|event| eprintln!("{event}"));
+/// worker.run().await
+/// # }
+/// ```
 pub struct Worker {
     client: Client,
     options: WorkerOptions,
