@@ -111,7 +111,10 @@ impl Throw {
     /// An error of some class.
     #[must_use]
     pub fn error(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self::Error(Box::new(Raised { class, message: message.into() }))
+        Self::Error(Box::new(Raised {
+            class,
+            message: message.into(),
+        }))
     }
 
     /// A `TypeError`.
@@ -135,7 +138,10 @@ impl Throw {
     /// A limit, named after its setting.
     #[must_use]
     pub fn limit(setting: &'static str, message: impl Into<String>) -> Self {
-        Self::interrupt(Interrupt::Limit { setting, message: message.into() })
+        Self::interrupt(Interrupt::Limit {
+            setting,
+            message: message.into(),
+        })
     }
 
     /// What the host wants.
@@ -180,11 +186,17 @@ impl fmt::Display for Fault {
         match self {
             Self::NotOurs(what) => write!(f, "these bytes are no {what} of Flow"),
             Self::TooNew { what, version } => {
-                write!(f, "the {what} has format version {version}, which this library cannot read")
+                write!(
+                    f,
+                    "the {what} has format version {version}, which this library cannot read"
+                )
             }
             Self::Damaged(what) => write!(f, "damaged data: {what}"),
             Self::UnknownBuiltin(name) => {
-                write!(f, "the program uses {name}, which this library does not have")
+                write!(
+                    f,
+                    "the program uses {name}, which this library does not have"
+                )
             }
         }
     }

@@ -67,5 +67,8 @@ pub fn check(source: &Source) -> Checked {
         }
     }
     diagnostic::sort(&mut diagnostics);
-    Checked { diagnostics, program }
+    Checked {
+        diagnostics,
+        program,
+    }
 }

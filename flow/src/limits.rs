@@ -79,7 +79,9 @@ impl Meter {
     /// # Errors
     /// When the fuel is used up.
     pub fn spend(&mut self, amount: usize) -> Result<(), Throw> {
-        self.countdown = self.countdown.saturating_sub(i64::try_from(amount).unwrap_or(i64::MAX));
+        self.countdown = self
+            .countdown
+            .saturating_sub(i64::try_from(amount).unwrap_or(i64::MAX));
         if self.countdown < 0 {
             self.fuel = self.fuel.saturating_add(self.countdown);
             self.countdown = 0;
@@ -171,7 +173,10 @@ impl Meter {
     #[cold]
     fn string_too_long(&self) -> Throw {
         let most = self.limits.string_units;
-        Throw::limit("rhythm.string_size", format!("A string would be longer than {most} units."))
+        Throw::limit(
+            "rhythm.string_size",
+            format!("A string would be longer than {most} units."),
+        )
     }
 
     #[cold]
@@ -186,13 +191,19 @@ impl Meter {
     #[cold]
     fn out_of_heap(&self) -> Throw {
         let most = self.limits.heap_bytes;
-        Throw::limit("rhythm.step_heap", format!("The values of the run need more than {most} bytes."))
+        Throw::limit(
+            "rhythm.step_heap",
+            format!("The values of the run need more than {most} bytes."),
+        )
     }
 
     /// The failure of a call that nests too deeply.
     #[cold]
     pub(crate) fn too_deep(&self) -> Throw {
         let depth = self.limits.depth;
-        Throw::limit("rhythm.step_depth", format!("Calls are nested more than {depth} deep."))
+        Throw::limit(
+            "rhythm.step_depth",
+            format!("Calls are nested more than {depth} deep."),
+        )
     }
 }

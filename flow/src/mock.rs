@@ -40,7 +40,9 @@ impl MockHost {
     pub fn next_timer(&mut self) -> Option<PromiseId> {
         let first = (0..self.timers.len()).min_by(|a, b| {
             let key = |at: &usize| (self.timers[*at].1, self.timers[*at].0);
-            key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
+            key(a)
+                .partial_cmp(&key(b))
+                .unwrap_or(std::cmp::Ordering::Equal)
         })?;
         let (promise, due) = self.timers.remove(first);
         self.now_ms = self.now_ms.max(due);
@@ -104,7 +106,11 @@ impl Host for MockHost {
 
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
         self.queries.push((text.to_owned(), params.to_owned()));
-        if self.rows.is_empty() { Ok("[]".to_owned()) } else { self.rows.remove(0) }
+        if self.rows.is_empty() {
+            Ok("[]".to_owned())
+        } else {
+            self.rows.remove(0)
+        }
     }
 
     fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {

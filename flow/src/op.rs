@@ -5,9 +5,15 @@
 use crate::program::wire::{Reader, Writer};
 
 macro_rules! operand {
-    (Int) => { i32 };
-    (Short) => { u16 };
-    ($other:ident) => { u32 };
+    (Int) => {
+        i32
+    };
+    (Short) => {
+        u16
+    };
+    ($other:ident) => {
+        u32
+    };
 }
 
 macro_rules! ops {
@@ -213,7 +219,9 @@ impl Op {
             Self::NextOrJump(..) | Self::NextOrUndefined(_) | Self::RestOfIterator(_) => (0, 1),
             Self::Pop | Self::StoreLocal(_) | Self::StoreVar(_) | Self::StoreCapture(_) => (1, 0),
             Self::JumpIfFalse(_) | Self::JumpIfTrue(_) | Self::Return | Self::Throw => (1, 0),
-            Self::JumpIfFalseOrPop(_) | Self::JumpIfTrueOrPop(_) | Self::JumpIfValueOrPop(_) => (1, 0),
+            Self::JumpIfFalseOrPop(_) | Self::JumpIfTrueOrPop(_) | Self::JumpIfValueOrPop(_) => {
+                (1, 0)
+            }
             Self::JumpIfDefined(_) | Self::LocalLtJump(..) => (1, 0),
             Self::Dup => (1, 2),
             Self::Dup2 => (2, 4),

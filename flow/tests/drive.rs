@@ -10,13 +10,24 @@ use rhythm_flow::{Limits, Outcome, Program, Source, Start, Vm, check};
 pub(crate) fn compile(text: &str) -> Arc<Program> {
     let source = Source::new("test.flow", text);
     let checked = check(&source);
-    let said: Vec<String> = checked.diagnostics.iter().map(|one| one.render(&source)).collect();
-    Arc::new(checked.program.unwrap_or_else(|| panic!("refused:\n{}", said.join("\n"))))
+    let said: Vec<String> = checked
+        .diagnostics
+        .iter()
+        .map(|one| one.render(&source))
+        .collect();
+    Arc::new(
+        checked
+            .program
+            .unwrap_or_else(|| panic!("refused:\n{}", said.join("\n"))),
+    )
 }
 
 /// A run of a program that has not begun, with `null` as its inputs.
 pub(crate) fn start(program: &Arc<Program>, limits: Limits) -> Vm {
-    let start = Start { inputs: "null".to_owned(), ..Start::default() };
+    let start = Start {
+        inputs: "null".to_owned(),
+        ..Start::default()
+    };
     Vm::start(Arc::clone(program), start, limits)
 }
 
@@ -63,9 +74,12 @@ pub(crate) fn result(text: &str) -> String {
 /// The name, message and code that a run failed with.
 pub(crate) fn failure(outcome: Outcome) -> (String, String, Option<String>, String) {
     match outcome {
-        Outcome::Failed(error) => {
-            (error.name, error.message, error.code, error.stack.unwrap_or_default())
-        }
+        Outcome::Failed(error) => (
+            error.name,
+            error.message,
+            error.code,
+            error.stack.unwrap_or_default(),
+        ),
         other => panic!("{other:?}"),
     }
 }

@@ -48,7 +48,8 @@ fn loops_use_fuel() {
 
 #[test]
 fn promises_that_never_wait_use_fuel() {
-    let program = compile("const again = () => { Promise.resolve().then(again); }; again(); await sleep(1);");
+    let program =
+        compile("const again = () => { Promise.resolve().then(again); }; again(); await sleep(1);");
     let outcome = start(&program, small()).run(&mut MockHost::default());
     assert_eq!(failure(outcome).2.as_deref(), Some("rhythm.step_fuel"));
     let program = compile("for (;;) await null;");
@@ -115,7 +116,12 @@ fn deep_values_cost_no_rust_stack() {
     let program = compile(
         "let a = []; for (let i = 0; i < 200000; i++) a = [a];\nlet o = null; for (let i = 0; i < 200000; i++) o = {o};\nconst b = structuredClone(o);\nconst text = JSON.stringify(o);\nconst c = JSON.parse(text);\nawait sleep(1);\nlet n = 0; for (let x = c; x; x = x.o) n++;\nreturn [n, text.length, a.flat(10).length, String(b)];",
     );
-    let limits = Limits { depth: 1_000_000, heap_bytes: 512 << 20, save_bytes: 512 << 20, ..Limits::default() };
+    let limits = Limits {
+        depth: 1_000_000,
+        heap_bytes: 512 << 20,
+        save_bytes: 512 << 20,
+        ..Limits::default()
+    };
     let mut vm = start(&program, limits.clone());
     let mut host = MockHost::default();
     assert_eq!(vm.run(&mut host), Outcome::Suspended);
@@ -130,26 +136,43 @@ fn deep_values_cost_no_rust_stack() {
         }
         other => other,
     };
-    assert_eq!(vm_settled, Outcome::Completed("[200000,1200004,1,\"[object Object]\"]".into()));
+    assert_eq!(
+        vm_settled,
+        Outcome::Completed("[200000,1200004,1,\"[object Object]\"]".into())
+    );
 }
 
 #[test]
 fn a_save_has_a_size() {
-    let program = compile("const a = []; for (let i = 0; i < 50000; i++) a.push(i); await sleep(1); return a.length;");
+    let program = compile(
+        "const a = []; for (let i = 0; i < 50000; i++) a.push(i); await sleep(1); return a.length;",
+    );
     let mut vm = start(&program, small());
     assert_eq!(vm.run(&mut MockHost::default()), Outcome::Suspended);
     let error = vm.save().unwrap_err();
-    assert_eq!((&*error.name, error.code.as_deref()), ("LimitError", Some("rhythm.save_size")));
+    assert_eq!(
+        (&*error.name, error.code.as_deref()),
+        ("LimitError", Some("rhythm.save_size"))
+    );
 }
 
 #[test]
 fn the_host_can_stop_a_step() {
     let program = compile("try { for (;;) {} } finally { console.log('finally'); }");
-    let mut host = MockHost { interrupt: Some(Interrupt::Abandon), ..MockHost::default() };
+    let mut host = MockHost {
+        interrupt: Some(Interrupt::Abandon),
+        ..MockHost::default()
+    };
     assert_eq!(start(&program, small()).run(&mut host), Outcome::Abandoned);
     let message = "The step took longer than a minute.".to_owned();
-    let interrupt = Interrupt::Limit { setting: "rhythm.step_timeout", message };
-    let mut host = MockHost { interrupt: Some(interrupt), ..MockHost::default() };
+    let interrupt = Interrupt::Limit {
+        setting: "rhythm.step_timeout",
+        message,
+    };
+    let mut host = MockHost {
+        interrupt: Some(interrupt),
+        ..MockHost::default()
+    };
     let outcome = start(&program, small()).run(&mut host);
     assert_eq!(failure(outcome).2.as_deref(), Some("rhythm.step_timeout"));
     assert_eq!(host.logs, []);
@@ -165,7 +188,9 @@ fn the_host_is_asked_often_enough() {
 
 #[test]
 fn each_step_has_its_own_fuel() {
-    let program = compile("for (let i = 0; i < 5; i++) { for (let j = 0; j < 200000; j++) {} await sleep(1); } return 'done';");
+    let program = compile(
+        "for (let i = 0; i < 5; i++) { for (let j = 0; j < 200000; j++) {} await sleep(1); } return 'done';",
+    );
     let mut vm = start(&program, small());
     let outcome = crate::drive::go_on(&mut vm, &mut MockHost::default());
     assert_eq!(outcome, Outcome::Completed("\"done\"".into()));

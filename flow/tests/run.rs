@@ -10,8 +10,10 @@ use crate::drive::{answer, compile, failure, finish, go_on, result, start};
 
 #[test]
 fn opcode_numbers_never_change() {
-    let list: String =
-        Op::LIST.iter().map(|(number, name)| format!("{number} {name}\n")).collect();
+    let list: String = Op::LIST
+        .iter()
+        .map(|(number, name)| format!("{number} {name}\n"))
+        .collect();
     let kept = include_str!("opcodes.txt");
     assert!(
         list.starts_with(kept),
@@ -32,13 +34,18 @@ fn bytecode_is_what_it_was() {
 
 #[test]
 fn a_program_survives_its_bytes() {
-    let program = compile("let n = 1.5; async function f([a, b = 2], {c}) { try { return await sleep(1); } finally { n += a; } } return f([1], {c: 1}) ?? `x${n}`;");
+    let program = compile(
+        "let n = 1.5; async function f([a, b = 2], {c}) { try { return await sleep(1); } finally { n += a; } } return f([1], {c: 1}) ?? `x${n}`;",
+    );
     let bytes = program.encode();
     let again = Program::decode(&bytes).unwrap();
     assert_eq!(again.encode(), bytes);
     assert_eq!(again.disassemble(), program.disassemble());
     assert_eq!(again.content_hash(), program.content_hash());
-    assert!(matches!(Program::decode(b"no program"), Err(Fault::NotOurs(_))));
+    assert!(matches!(
+        Program::decode(b"no program"),
+        Err(Fault::NotOurs(_))
+    ));
 }
 
 #[test]
@@ -47,7 +54,11 @@ fn a_damaged_program_is_a_fault_or_runs() {
         "const o = {a: [1, 2, {b: 3}]}; for (const x of o.a) { try { await sleep(x.b ?? 0); } finally { o.a.map((y) => y + x); } } return o?.a?.[2]?.b;",
     );
     let bytes = program.encode();
-    let limits = Limits { fuel: 20_000, heap_bytes: 1 << 20, ..Limits::default() };
+    let limits = Limits {
+        fuel: 20_000,
+        heap_bytes: 1 << 20,
+        ..Limits::default()
+    };
     for at in 0..bytes.len() {
         for flip in [1, 0x40, 0xFF] {
             let mut damaged = bytes.clone();
@@ -94,7 +105,8 @@ TypeError: Cannot read properties of undefined (reading 'z')
 
 #[test]
 fn an_error_of_a_task_shows_who_waits() {
-    let program = compile("async function pay() {\n  return await Task.run('charge');\n}\nawait pay();");
+    let program =
+        compile("async function pay() {\n  return await Task.run('charge');\n}\nawait pay();");
     let mut vm = start(&program, Limits::default());
     let mut host = MockHost::default();
     assert_eq!(vm.run(&mut host), Outcome::Suspended);
@@ -103,29 +115,46 @@ fn an_error_of_a_task_shows_who_waits() {
         message: "card declined".into(),
         code: Some("declined".into()),
         data: Some("{\"try\":3}".into()),
-        cause: Some("{\"name\":\"ValueError\",\"message\":\"no funds\",\"stack\":\"Traceback\"}".into()),
+        cause: Some(
+            "{\"name\":\"ValueError\",\"message\":\"no funds\",\"stack\":\"Traceback\"}".into(),
+        ),
     };
     vm.settle(host.tasks[0].0, Settlement::Rejected(error));
-    let Outcome::Failed(error) = vm.run(&mut host) else { panic!("should fail") };
+    let Outcome::Failed(error) = vm.run(&mut host) else {
+        panic!("should fail")
+    };
     insta::assert_snapshot!(error.to_json(), @r#"{"name":"TaskError","message":"card declined","code":"declined","stack":"TaskError: card declined\n    at async pay (test.flow:2:10)\n    at async workflow (test.flow:4:1)","cause":{"name":"ValueError","message":"no funds","stack":"Traceback"},"data":{"try":3}}"#);
 }
 
 #[test]
 fn a_run_is_over_when_main_has_returned() {
-    let (outcome, host) = finish("async function slow() { await sleep(100); console.log('never'); } slow(); slow(); return 1;");
+    let (outcome, host) = finish(
+        "async function slow() { await sleep(100); console.log('never'); } slow(); slow(); return 1;",
+    );
     assert_eq!(outcome, Outcome::Completed("1".into()));
     assert_eq!(host.logs.len(), 1);
     assert_eq!(host.logs[0].0, "warn");
-    assert!(host.logs[0].1.starts_with("2 async functions were still waiting"), "{}", host.logs[0].1);
+    assert!(
+        host.logs[0]
+            .1
+            .starts_with("2 async functions were still waiting"),
+        "{}",
+        host.logs[0].1
+    );
 }
 
 #[test]
 fn an_unhandled_rejection_fails_the_run_before_its_end_only() {
-    let (outcome, _) = finish("async function f() { throw new RangeError('lost'); } f(); await sleep(1); return 1;");
+    let (outcome, _) = finish(
+        "async function f() { throw new RangeError('lost'); } f(); await sleep(1); return 1;",
+    );
     assert_eq!(failure(outcome).1, "lost");
-    let (outcome, _) = finish("async function f() { throw new RangeError('lost'); } f(); return 1;");
+    let (outcome, _) =
+        finish("async function f() { throw new RangeError('lost'); } f(); return 1;");
     assert_eq!(outcome, Outcome::Completed("1".into()));
-    let (outcome, _) = finish("const p = Promise.reject(1); await null; await null; p.catch(() => {}); await sleep(1); return 2;");
+    let (outcome, _) = finish(
+        "const p = Promise.reject(1); await null; await null; p.catch(() => {}); await sleep(1); return 2;",
+    );
     assert_eq!(outcome, Outcome::Completed("2".into()));
 }
 
@@ -161,7 +190,10 @@ fn cancel_reaches_every_branch_and_leaves_the_tasks() {
     assert_eq!(vm.run(&mut host), Outcome::Suspended);
     vm.cancel("stop");
     let outcome = go_on(&mut vm, &mut host);
-    assert_eq!(outcome, Outcome::Completed("[1,2,\"CancelledError\",7]".into()));
+    assert_eq!(
+        outcome,
+        Outcome::Completed("[1,2,\"CancelledError\",7]".into())
+    );
 }
 
 #[test]
@@ -185,23 +217,53 @@ fn promises_that_only_all_waits_for_are_grouped() {
         assert_eq!(vm.run(&mut host), Outcome::Suspended);
         host.groups.iter().map(Vec::len).collect::<Vec<_>>()
     };
-    assert_eq!(grouped("await Promise.all([1, 2, 3].map((n) => Task.run('a', n)));"), [3]);
-    assert_eq!(grouped("const all = [1, 2].map((n) => Task.run('a', n)); await Promise.all(all); await all[0];"), [2]);
+    assert_eq!(
+        grouped("await Promise.all([1, 2, 3].map((n) => Task.run('a', n)));"),
+        [3]
+    );
+    assert_eq!(
+        grouped(
+            "const all = [1, 2].map((n) => Task.run('a', n)); await Promise.all(all); await all[0];"
+        ),
+        [2]
+    );
     // Somebody else looks at one of them, or may do so before the last has come.
     let none: [usize; 0] = [];
-    assert_eq!(grouped("const all = [1, 2].map((n) => Task.run('a', n)); all[0].then(() => console.log(1)); await Promise.all(all);"), none);
-    assert_eq!(grouped("const all = [1, 2].map((n) => Task.run('a', n)); (async () => { await sleep(1); await all[0]; })(); await Promise.all(all);"), none);
-    assert_eq!(grouped("await Promise.race([Task.run('a'), Task.run('b')]);"), none);
-    assert_eq!(grouped("await Promise.all([1, 2].map(async (n) => { await Task.run('a', n); }));"), none);
+    assert_eq!(
+        grouped(
+            "const all = [1, 2].map((n) => Task.run('a', n)); all[0].then(() => console.log(1)); await Promise.all(all);"
+        ),
+        none
+    );
+    assert_eq!(
+        grouped(
+            "const all = [1, 2].map((n) => Task.run('a', n)); (async () => { await sleep(1); await all[0]; })(); await Promise.all(all);"
+        ),
+        none
+    );
+    assert_eq!(
+        grouped("await Promise.race([Task.run('a'), Task.run('b')]);"),
+        none
+    );
+    assert_eq!(
+        grouped("await Promise.all([1, 2].map(async (n) => { await Task.run('a', n); }));"),
+        none
+    );
 }
 
 #[test]
 fn a_group_that_fails_or_comes_in_any_order_is_right() {
-    let program = compile("try { return await Promise.all([Task.run('a'), Task.run('b')]); } catch (e) { return e.message; }");
+    let program = compile(
+        "try { return await Promise.all([Task.run('a'), Task.run('b')]); } catch (e) { return e.message; }",
+    );
     let mut vm = start(&program, Limits::default());
     let mut host = MockHost::default();
     vm.run(&mut host);
-    let error = HostError { name: "TaskError".into(), message: "b broke".into(), ..HostError::default() };
+    let error = HostError {
+        name: "TaskError".into(),
+        message: "b broke".into(),
+        ..HostError::default()
+    };
     vm.settle(host.tasks[1].0, Settlement::Rejected(error));
     assert_eq!(vm.run(&mut host), Outcome::Completed("\"b broke\"".into()));
 
@@ -218,9 +280,16 @@ fn a_group_that_fails_or_comes_in_any_order_is_right() {
 #[test]
 fn task_options_are_checked_when_only_the_run_knows_them() {
     let message = |options: &str| {
-        result(&format!("const o = {options}; try {{ await Task.run('a', 1, o); return 'ok'; }} catch (e) {{ return e.name + ': ' + e.message; }}"))
+        result(&format!(
+            "const o = {options}; try {{ await Task.run('a', 1, o); return 'ok'; }} catch (e) {{ return e.name + ': ' + e.message; }}"
+        ))
     };
-    assert_eq!(message("{queue: 'q', priority: 1, delay: '5m', retry: {maxAttempts: 3, initial: 1, backoff: 2, max: '5m', jitter: 0.5}, timeout: 60}"), "\"ok\"");
+    assert_eq!(
+        message(
+            "{queue: 'q', priority: 1, delay: '5m', retry: {maxAttempts: 3, initial: 1, backoff: 2, max: '5m', jitter: 0.5}, timeout: 60}"
+        ),
+        "\"ok\""
+    );
     assert!(message("{queue: 5}").contains("TypeError: Option 'queue' must be a string, not 5."));
     assert!(message("{qeue: 'a'}").contains("'qeue' is not among the options of a task"));
     assert!(message("{delay: 'soon'}").contains("which is no duration"));
@@ -229,18 +298,33 @@ fn task_options_are_checked_when_only_the_run_knows_them() {
 
 #[test]
 fn sql_gives_rows_errors_and_interrupts() {
-    let program = compile("try { return await Sql.query('select $1', [1]); } catch (e) { return [e.name, e.code, e instanceof SqlError]; }");
+    let program = compile(
+        "try { return await Sql.query('select $1', [1]); } catch (e) { return [e.name, e.code, e instanceof SqlError]; }",
+    );
     let run = |answer| {
-        let mut host = MockHost { rows: vec![answer], ..MockHost::default() };
+        let mut host = MockHost {
+            rows: vec![answer],
+            ..MockHost::default()
+        };
         let outcome = start(&program, Limits::default()).run(&mut host);
         assert_eq!(host.queries, [("select $1".to_owned(), "[1]".to_owned())]);
         outcome
     };
-    assert_eq!(run(Ok("[{\"n\":1}]".into())), Outcome::Completed("[{\"n\":1}]".into()));
-    let error = HostError { name: "SqlError".into(), code: Some("23505".into()), ..HostError::default() };
+    assert_eq!(
+        run(Ok("[{\"n\":1}]".into())),
+        Outcome::Completed("[{\"n\":1}]".into())
+    );
+    let error = HostError {
+        name: "SqlError".into(),
+        code: Some("23505".into()),
+        ..HostError::default()
+    };
     let expected = Outcome::Completed("[\"SqlError\",\"23505\",true]".into());
     assert_eq!(run(Err(CallError::Throw(error))), expected);
-    assert_eq!(run(Err(CallError::Interrupt(Interrupt::Abandon))), Outcome::Abandoned);
+    assert_eq!(
+        run(Err(CallError::Interrupt(Interrupt::Abandon))),
+        Outcome::Abandoned
+    );
 }
 
 #[test]
@@ -253,7 +337,10 @@ fn what_leaves_the_run_must_be_json() {
         ("return await {then(f) { f(1); }};", "thenable"),
     ] {
         let (name, message, ..) = failure(finish(text).0);
-        assert!(name == "TypeError" && message.contains(words), "{text}: {name}: {message}");
+        assert!(
+            name == "TypeError" && message.contains(words),
+            "{text}: {name}: {message}"
+        );
     }
     assert_eq!(result("return undefined;"), "null");
     assert_eq!(result("return () => 1;"), "null");
@@ -261,7 +348,12 @@ fn what_leaves_the_run_must_be_json() {
 
 #[test]
 fn context_is_a_frozen_object_that_can_publish() {
-    let (outcome, host) = finish("Context.set('progress', {done: 0.5}); try { Context.version = 2; } catch (e) { return [e.name, Context.version, typeof Context.set]; }");
-    assert_eq!(outcome, Outcome::Completed("[\"TypeError\",0,\"function\"]".into()));
+    let (outcome, host) = finish(
+        "Context.set('progress', {done: 0.5}); try { Context.version = 2; } catch (e) { return [e.name, Context.version, typeof Context.set]; }",
+    );
+    assert_eq!(
+        outcome,
+        Outcome::Completed("[\"TypeError\",0,\"function\"]".into())
+    );
     assert_eq!(host.attributes["progress"], "{\"done\":0.5}");
 }

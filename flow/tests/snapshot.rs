@@ -58,9 +58,13 @@ fn run(saves: bool) -> String {
             other => panic!("{other:?}"),
         }
         if saves {
-            let save = vm.save().unwrap();
-            vm = Vm::load(program.clone(), &save, Limits::default()).unwrap();
-            assert_eq!(vm.save().unwrap(), save, "a loaded run saves as it was");
+            let save = vm.save().expect("a save");
+            vm = Vm::load(program.clone(), &save, Limits::default()).expect("a load");
+            assert_eq!(
+                vm.save().expect("a save"),
+                save,
+                "a loaded run saves as it was"
+            );
         }
         assert!(answer(&mut vm, &mut host), "nothing to answer");
     }
@@ -75,7 +79,7 @@ fn everything_survives() {
 fn suspended(text: &str) -> Vec<u8> {
     let mut vm = start(&compile(text), Limits::default());
     assert_eq!(vm.run(&mut MockHost::default()), Outcome::Suspended);
-    vm.save().unwrap()
+    vm.save().expect("a save")
 }
 
 #[test]
@@ -93,9 +97,14 @@ fn a_save_is_small_and_holds_only_what_is_reachable() {
 fn a_save_belongs_to_its_program() {
     let save = suspended("await sleep(1); return 1;");
     let other = compile("await sleep(1); return 2;");
-    let fault = Vm::load(other.clone(), &save, Limits::default()).map(|_| ()).unwrap_err();
+    let fault = Vm::load(other.clone(), &save, Limits::default())
+        .map(|_| ())
+        .unwrap_err();
     assert!(matches!(fault, Fault::Damaged(_)), "{fault:?}");
-    assert!(matches!(Vm::load(other, b"x", Limits::default()), Err(Fault::NotOurs("save"))));
+    assert!(matches!(
+        Vm::load(other, b"x", Limits::default()),
+        Err(Fault::NotOurs("save"))
+    ));
 }
 
 #[test]
@@ -103,8 +112,16 @@ fn a_newer_save_is_refused_by_name() {
     let text = "await sleep(1);";
     let mut save = suspended(text);
     save[8] = 99;
-    let fault = Vm::load(compile(text), &save, Limits::default()).map(|_| ()).unwrap_err();
-    assert_eq!(fault, Fault::TooNew { what: "save", version: 99 });
+    let fault = Vm::load(compile(text), &save, Limits::default())
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        fault,
+        Fault::TooNew {
+            what: "save",
+            version: 99
+        }
+    );
 }
 
 #[test]
@@ -113,14 +130,21 @@ fn damage_is_a_fault_or_a_run_but_never_a_panic() {
     let mut vm = start(&program, Limits::default());
     let mut host = MockHost::default();
     assert_eq!(vm.run(&mut host), Outcome::Suspended);
-    let save = vm.save().unwrap();
-    let limits = Limits { fuel: 50_000, heap_bytes: 8 << 20, ..Limits::default() };
+    let save = vm.save().expect("a save");
+    let limits = Limits {
+        fuel: 50_000,
+        heap_bytes: 8 << 20,
+        ..Limits::default()
+    };
     let mut loaded = 0;
     let mut try_load = |bytes: &[u8]| {
         if let Ok(mut vm) = Vm::load(program.clone(), bytes, limits.clone()) {
             loaded += 1;
             for promise in vm.pending() {
-                vm.settle(promise, rhythm_flow::host::Settlement::Fulfilled(Some("1".into())));
+                vm.settle(
+                    promise,
+                    rhythm_flow::host::Settlement::Fulfilled(Some("1".into())),
+                );
             }
             let _ = vm.run(&mut MockHost::default());
             let _ = vm.save();

@@ -48,7 +48,9 @@ pub(super) fn receiver(cx: &Cx<'_>, this: Value, name: &str) -> Result<(Ref, usi
     {
         return Ok((at, items.len()));
     }
-    Err(Throw::type_error(format!("'{name}' was not called on an array.")))
+    Err(Throw::type_error(format!(
+        "'{name}' was not called on an array."
+    )))
 }
 
 /// A copy of the elements of the receiver, paid for.
@@ -63,7 +65,8 @@ fn copied(cx: &mut Cx<'_>, call: Call, name: &str) -> Result<Vec<Value>, Throw> 
 fn changeable<'a>(cx: &'a mut Cx<'_>, at: Ref, grows: bool) -> Result<&'a mut Vec<Value>, Throw> {
     match cx.heap.body_mut(at) {
         Body::Array(array) => {
-            if array.integrity == Integrity::Frozen || (grows && array.integrity != Integrity::Open) {
+            if array.integrity == Integrity::Frozen || (grows && array.integrity != Integrity::Open)
+            {
                 let message = "Cannot change an array that is frozen, sealed or not extensible";
                 return Err(Throw::type_error(message));
             }
@@ -85,7 +88,11 @@ pub(super) fn relative(
     }
     let number = cx.heap.to_integer(value)?;
     let length = length as f64;
-    let index = if number < 0.0 { (length + number).max(0.0) } else { number.min(length) };
+    let index = if number < 0.0 {
+        (length + number).max(0.0)
+    } else {
+        number.min(length)
+    };
     Ok(index as usize)
 }
 
@@ -120,11 +127,18 @@ fn of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn at(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (at, length) = receiver(cx, call.this, "at")?;
     let number = cx.heap.to_integer(cx.arg(call, 0))?;
-    let index = if number < 0.0 { length as f64 + number } else { number };
+    let index = if number < 0.0 {
+        length as f64 + number
+    } else {
+        number
+    };
     if index < 0.0 {
         return Ok(Value::Undefined);
     }
-    let item = cx.heap.items(at).and_then(|items| items.get(index as usize));
+    let item = cx
+        .heap
+        .items(at)
+        .and_then(|items| items.get(index as usize));
     Ok(item.map_or(Value::Undefined, |item| item.or_undefined()))
 }
 
@@ -206,7 +220,11 @@ pub(super) fn flatten(cx: &mut Cx<'_>, at: Ref, depth: f64) -> Result<Vec<Value>
     // The arrays that are open, and where we are in each.
     let mut open = vec![(at, 0usize)];
     while let Some((at, next)) = open.last_mut() {
-        let item = cx.heap.items(*at).and_then(|items| items.get(*next)).copied();
+        let item = cx
+            .heap
+            .items(*at)
+            .and_then(|items| items.get(*next))
+            .copied();
         *next += 1;
         let level = open.len() as f64 - 1.0;
         cx.work(1)?;
@@ -247,7 +265,11 @@ fn includes(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// Element `index`; `Empty` for a hole and behind the end.
 pub(super) fn item(cx: &Cx<'_>, at: Ref, index: usize) -> Value {
-    cx.heap.items(at).and_then(|items| items.get(index)).copied().unwrap_or(Value::Empty)
+    cx.heap
+        .items(at)
+        .and_then(|items| items.get(index))
+        .copied()
+        .unwrap_or(Value::Empty)
 }
 
 /// `["a", "b"].indexOf("b")` → `1`
@@ -270,8 +292,16 @@ fn last_index_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let mut end = length;
     if call.count > 1 {
         let number = cx.heap.to_integer(cx.arg(call, 1))?;
-        let last = if number < 0.0 { length as f64 + number } else { number };
-        end = if last < 0.0 { 0 } else { (last as usize).saturating_add(1).min(length) };
+        let last = if number < 0.0 {
+            length as f64 + number
+        } else {
+            number
+        };
+        end = if last < 0.0 {
+            0
+        } else {
+            (last as usize).saturating_add(1).min(length)
+        };
     }
     cx.work(end)?;
     let found = (0..end).rev().find(|index| {
@@ -302,7 +332,10 @@ fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `[1, 2].pop()` → `2`
 fn pop(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (at, _) = receiver(cx, call.this, "pop")?;
-    Ok(changeable(cx, at, true)?.pop().unwrap_or_default().or_undefined())
+    Ok(changeable(cx, at, true)?
+        .pop()
+        .unwrap_or_default()
+        .or_undefined())
 }
 
 /// `[1].push(2, 3)` → `3`
@@ -330,7 +363,11 @@ fn shift(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     // Moving memory is some hundred times faster than instructions.
     cx.work(length / 256)?;
     let items = changeable(cx, at, true)?;
-    if items.is_empty() { Ok(Value::Undefined) } else { Ok(items.remove(0).or_undefined()) }
+    if items.is_empty() {
+        Ok(Value::Undefined)
+    } else {
+        Ok(items.remove(0).or_undefined())
+    }
 }
 
 /// `[2].unshift(0, 1)` → `3`
@@ -353,7 +390,11 @@ fn slice(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let end = relative(cx, cx.arg(call, 1), length, length)?.max(start);
     cx.work(end - start)?;
     cx.heap.meter.charge((end - start) * ITEM_BYTES)?;
-    let items = cx.heap.items(at).map(|items| items[start..end].to_vec()).unwrap_or_default();
+    let items = cx
+        .heap
+        .items(at)
+        .map(|items| items[start..end].to_vec())
+        .unwrap_or_default();
     Ok(cx.heap.array(items))
 }
 
@@ -378,7 +419,9 @@ fn splice(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (start, count, added) = cut(cx, call, length)?;
     cx.work(length / 256 + count + added.len())?;
     cx.heap.meter.charge((count + added.len()) * ITEM_BYTES)?;
-    let removed: Vec<Value> = changeable(cx, at, true)?.splice(start..start + count, added).collect();
+    let removed: Vec<Value> = changeable(cx, at, true)?
+        .splice(start..start + count, added)
+        .collect();
     Ok(cx.heap.array(removed))
 }
 
@@ -388,7 +431,9 @@ fn to_spliced(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (start, count, added) = cut(cx, call, items.len())?;
     cx.heap.meter.charge(added.len() * ITEM_BYTES)?;
     items.splice(start..start + count, added);
-    items.iter_mut().for_each(|item| *item = item.or_undefined());
+    items
+        .iter_mut()
+        .for_each(|item| *item = item.or_undefined());
     Ok(cx.heap.array(items))
 }
 
@@ -403,11 +448,17 @@ fn to_reversed(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn with(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let mut items = copied(cx, call, "with")?;
     let number = cx.heap.to_integer(cx.arg(call, 0))?;
-    let index = if number < 0.0 { items.len() as f64 + number } else { number };
+    let index = if number < 0.0 {
+        items.len() as f64 + number
+    } else {
+        number
+    };
     if index < 0.0 || index >= items.len() as f64 {
         return Err(Throw::range_error("Invalid index"));
     }
     items[index as usize] = cx.arg(call, 1);
-    items.iter_mut().for_each(|item| *item = item.or_undefined());
+    items
+        .iter_mut()
+        .for_each(|item| *item = item.or_undefined());
     Ok(cx.heap.array(items))
 }

@@ -93,7 +93,11 @@ fn merge_sort(cx: &mut Cx<'_>, frame: Native, input: Value, in_place: bool) -> R
             return Ok(Step::call(comparator, &pair, 1));
         }
         // One run is used up: the rest of the other follows.
-        let rest = if left < middle { left..middle } else { right..high };
+        let rest = if left < middle {
+            left..middle
+        } else {
+            right..high
+        };
         cx.work(rest.len())?;
         let start = low + (left - low) + (right - middle);
         let items = cx.heap.items(from).unwrap_or_default()[rest].to_vec();
@@ -113,7 +117,11 @@ fn start_runs(cx: &mut Cx<'_>, frame: Native, low: usize, width: usize, length: 
 }
 
 fn begin(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<(), Throw> {
-    let (at, length) = receiver(cx, cx.reg(frame, 0), if in_place { "sort" } else { "toSorted" })?;
+    let (at, length) = receiver(
+        cx,
+        cx.reg(frame, 0),
+        if in_place { "sort" } else { "toSorted" },
+    )?;
     let comparator = cx.reg(frame, COMPARATOR);
     if !comparator.is_undefined() && !cx.heap.is_callable(comparator) {
         return Err(Throw::type_error(
@@ -124,8 +132,7 @@ fn begin(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<(), Throw> {
     cx.heap.meter.charge(length * 32)?;
     let items = cx.heap.items(at).unwrap_or_default();
     // Holes come last in `sort`, and are `undefined` in `toSorted`.
-    let undefined =
-        |item: &&Value| item.is_undefined() || (!in_place && item.is_empty());
+    let undefined = |item: &&Value| item.is_undefined() || (!in_place && item.is_empty());
     let behind = items.iter().filter(undefined).count();
     let is_value = |item: &&Value| !item.is_undefined() && !item.is_empty();
     let mut wanted: Vec<Value> = items.iter().filter(is_value).copied().collect();
@@ -135,7 +142,11 @@ fn begin(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<(), Throw> {
     }
     let count = wanted.len();
     let room = vec![Value::Undefined; count];
-    let width = if comparator.is_undefined() { count.max(1) } else { 1 };
+    let width = if comparator.is_undefined() {
+        count.max(1)
+    } else {
+        1
+    };
     let from = cx.heap.array(wanted);
     let to = cx.heap.array(room);
     cx.set_reg(frame, FROM, from);
@@ -166,7 +177,11 @@ fn take(cx: &mut Cx<'_>, frame: Native, right_first: bool) -> Result<(), Throw> 
     let length = cx.heap.items(from).map_or(0, <[Value]>::len);
     let middle = (low + number(cx, frame, WIDTH)).min(length);
     let taken = if right_first { right } else { left };
-    let item = cx.heap.items(from).and_then(|items| items.get(taken)).copied();
+    let item = cx
+        .heap
+        .items(from)
+        .and_then(|items| items.get(taken))
+        .copied();
     let place = left + right - middle;
     if let (Some(item), Body::Array(to)) = (item, cx.heap.body_mut(to))
         && let Some(slot) = to.items.get_mut(place)
@@ -183,7 +198,11 @@ fn take(cx: &mut Cx<'_>, frame: Native, right_first: bool) -> Result<(), Throw> 
 
 fn finish(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<Value, Throw> {
     let from = array(cx, frame, FROM)?;
-    let mut items = cx.heap.items(from).map(<[Value]>::to_vec).unwrap_or_default();
+    let mut items = cx
+        .heap
+        .items(from)
+        .map(<[Value]>::to_vec)
+        .unwrap_or_default();
     items.resize(items.len() + number(cx, frame, UNDEFINED), Value::Undefined);
     cx.heap.meter.charge(items.len() * 16)?;
     if !in_place {
@@ -193,7 +212,9 @@ fn finish(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<Value, Throw
     let (at, _) = receiver(cx, this, "sort")?;
     if let Body::Array(array) = cx.heap.body_mut(at) {
         if array.integrity == Integrity::Frozen {
-            return Err(Throw::type_error("Cannot assign to read only property '0' of object"));
+            return Err(Throw::type_error(
+                "Cannot assign to read only property '0' of object",
+            ));
         }
         let length = array.items.len().max(items.len());
         items.resize(length, Value::Empty);

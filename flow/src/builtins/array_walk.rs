@@ -71,7 +71,10 @@ impl Walk {
 
     /// Whether holes are visited, as `undefined`.
     fn visits_holes(self) -> bool {
-        matches!(self, Self::Find | Self::FindIndex | Self::FindLast | Self::FindLastIndex)
+        matches!(
+            self,
+            Self::Find | Self::FindIndex | Self::FindLast | Self::FindLastIndex
+        )
     }
 
     /// What the method gives when no callback decided it.
@@ -157,7 +160,11 @@ fn walk(cx: &mut Cx<'_>, frame: Native, input: Value, walk: Walk) -> Result<Step
     let length = count(cx, frame, LENGTH);
     let mut visited = count(cx, frame, VISITED);
     while visited < length {
-        let index = if walk.backwards() { length - 1 - visited } else { visited };
+        let index = if walk.backwards() {
+            length - 1 - visited
+        } else {
+            visited
+        };
         visited += 1;
         let current = item(cx, at, index);
         if current.is_empty() && !walk.visits_holes() {
@@ -182,7 +189,11 @@ fn returned(
 ) -> Result<Option<Value>, Throw> {
     let visited = count(cx, frame, VISITED);
     let length = count(cx, frame, LENGTH);
-    let index = if walk.backwards() { length - visited } else { visited - 1 };
+    let index = if walk.backwards() {
+        length - visited
+    } else {
+        visited - 1
+    };
     let result = cx.reg(frame, RESULT);
     let truthy = cx.heap.truthy(input);
     Ok(match walk {
@@ -245,7 +256,11 @@ fn fold(cx: &mut Cx<'_>, frame: Native, input: Value, backwards: bool) -> Result
     let length = count(cx, frame, LENGTH);
     let mut visited = count(cx, frame, VISITED);
     while visited < length {
-        let index = if backwards { length - 1 - visited } else { visited };
+        let index = if backwards {
+            length - 1 - visited
+        } else {
+            visited
+        };
         visited += 1;
         let current = item(cx, at, index);
         if current.is_empty() {
@@ -297,7 +312,9 @@ fn from(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
             }
             _ => None,
         };
-        let Some(value) = next else { return Ok(Step::Return(cx.reg(frame, RESULT))) };
+        let Some(value) = next else {
+            return Ok(Step::Return(cx.reg(frame, RESULT)));
+        };
         cx.set_reg(frame, TAKEN, Value::from(taken + 1));
         if function.is_undefined() {
             push(cx, cx.reg(frame, RESULT), value)?;
@@ -324,7 +341,10 @@ fn start_from(cx: &mut Cx<'_>, frame: Native, source: Value, left: usize) -> Res
     };
     let value = if plain.is_some() {
         let length = cx.get_name(source, "length")?;
-        let length = cx.heap.to_integer(length)?.clamp(0.0, 9_007_199_254_740_991.0);
+        let length = cx
+            .heap
+            .to_integer(length)?
+            .clamp(0.0, 9_007_199_254_740_991.0);
         Value::Number(length)
     } else if matches!(cx.kind(source), Some(kind) if kind.can_iterate()) {
         cx.iterate(source)?

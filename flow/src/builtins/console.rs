@@ -43,7 +43,10 @@ fn line(cx: &mut Cx<'_>, call: Call, level: &'static str) -> Result<Value, Throw
         cx.work(out.len() / 8 + 10)?;
     }
     if out.len() > MOST {
-        let end = (0..=MOST).rev().find(|at| out.is_char_boundary(*at)).unwrap_or_default();
+        let end = (0..=MOST)
+            .rev()
+            .find(|at| out.is_char_boundary(*at))
+            .unwrap_or_default();
         out.truncate(end);
         out.push('…');
     }

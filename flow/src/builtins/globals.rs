@@ -79,7 +79,10 @@ pub(super) fn parse_int(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `structuredClone({a: [1]})` → a deep copy; cycles and shared parts stay as they are.
 fn structured_clone(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let mut copier = Copier { copies: HashMap::new(), work: Vec::new() };
+    let mut copier = Copier {
+        copies: HashMap::new(),
+        work: Vec::new(),
+    };
     let copy = copier.copy(cx, cx.arg(call, 0))?;
     while let Some((from, to)) = copier.work.pop() {
         copier.fill(cx, from, to)?;
@@ -96,7 +99,9 @@ struct Copier {
 
 impl Copier {
     fn copy(&mut self, cx: &mut Cx<'_>, value: Value) -> Result<Value, Throw> {
-        let Value::Object(at) = value else { return Ok(value) };
+        let Value::Object(at) = value else {
+            return Ok(value);
+        };
         if let Some(copy) = self.copies.get(&at) {
             return Ok(Value::Object(*copy));
         }
@@ -108,11 +113,17 @@ impl Copier {
             Body::Date(ms) => Body::Date(*ms),
             Body::Error(error) => {
                 let (props, hidden) = (Props::default(), Props::default());
-                Body::Error(Box::new(ErrorBody { class: error.class, props, hidden }))
+                Body::Error(Box::new(ErrorBody {
+                    class: error.class,
+                    props,
+                    hidden,
+                }))
             }
             _ => {
                 let what = cx.describe(value);
-                return Err(Throw::type_error(format!("structuredClone cannot copy {what}.")));
+                return Err(Throw::type_error(format!(
+                    "structuredClone cannot copy {what}."
+                )));
             }
         };
         cx.work(1)?;
@@ -146,7 +157,11 @@ impl Copier {
                 // JavaScript keeps only what errors have by themselves.
                 let (class, listed): (_, Vec<_>) = (error.class, error.hidden.iter().collect());
                 let (hidden, props) = (self.props(cx, listed)?, Props::default());
-                *cx.heap.body_mut(to) = Body::Error(Box::new(ErrorBody { class, props, hidden }));
+                *cx.heap.body_mut(to) = Body::Error(Box::new(ErrorBody {
+                    class,
+                    props,
+                    hidden,
+                }));
             }
             Body::Map(table) | Body::Set(table) => {
                 let entries: Vec<(Value, Value)> = table.iter().collect();

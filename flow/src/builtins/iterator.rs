@@ -6,12 +6,16 @@ use crate::value::{Body, Value};
 use crate::vm::cx::{Call, Cx};
 
 /// The builtins of this file.
-pub(super) const TABLE: &[Builtin] =
-    &[plain("Iterator.prototype.next", 0, next), plain("Iterator.prototype.toArray", 0, to_array)];
+pub(super) const TABLE: &[Builtin] = &[
+    plain("Iterator.prototype.next", 0, next),
+    plain("Iterator.prototype.toArray", 0, to_array),
+];
 
 /// `["a"].values().next()` → `{value: "a", done: false}`
 fn next(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let Value::Object(at) = call.this else { return Err(not_iterator()) };
+    let Value::Object(at) = call.this else {
+        return Err(not_iterator());
+    };
     if !matches!(cx.heap.body(at), Body::Iterator(_)) {
         return Err(not_iterator());
     }

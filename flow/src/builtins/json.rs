@@ -10,8 +10,10 @@ use crate::value::{Body, Ref, Value, date};
 use crate::vm::cx::{Cx, Native, Step};
 
 /// The builtins of this file.
-pub(super) const TABLE: &[Builtin] =
-    &[stepped("JSON.parse", 2, 2, 1, parse), stepped("JSON.stringify", 3, 3, 4, stringify)];
+pub(super) const TABLE: &[Builtin] = &[
+    stepped("JSON.parse", 2, 2, 1, parse),
+    stepped("JSON.stringify", 3, 3, 4, stringify),
+];
 
 /// The containers that are open, outermost first: each an array of the parts below.
 const PARSE_OPEN: usize = 3;
@@ -22,7 +24,13 @@ const KEYS: usize = 2;
 const DONE: usize = 3;
 
 /// Opens a container.
-fn open(cx: &mut Cx<'_>, list: Value, source: Value, copy: Value, keys: &[Key]) -> Result<(), Throw> {
+fn open(
+    cx: &mut Cx<'_>,
+    list: Value,
+    source: Value,
+    copy: Value,
+    keys: &[Key],
+) -> Result<(), Throw> {
     cx.work(keys.len() + 1)?;
     cx.heap.meter.charge(keys.len() * 16 + 64)?;
     let keys: Vec<Value> = keys.iter().map(|key| cx.heap.key_value(*key)).collect();
@@ -38,7 +46,9 @@ fn open(cx: &mut Cx<'_>, list: Value, source: Value, copy: Value, keys: &[Key]) 
 
 /// The innermost open container.
 fn innermost(cx: &Cx<'_>, list: Value) -> Option<Ref> {
-    let Value::Object(list) = list else { return None };
+    let Value::Object(list) = list else {
+        return None;
+    };
     match cx.heap.items(list)?.last()? {
         Value::Object(parts) => Some(*parts),
         _ => None,
@@ -46,7 +56,11 @@ fn innermost(cx: &Cx<'_>, list: Value) -> Option<Ref> {
 }
 
 fn part(cx: &Cx<'_>, parts: Ref, which: usize) -> Value {
-    cx.heap.items(parts).and_then(|items| items.get(which)).copied().unwrap_or_default()
+    cx.heap
+        .items(parts)
+        .and_then(|items| items.get(which))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// The key of a container that is being worked on, or the next one if `advance`.
@@ -55,7 +69,11 @@ fn key_of(cx: &mut Cx<'_>, parts: Ref, advance: bool) -> Option<Value> {
     else {
         return None;
     };
-    let index = if advance { done as usize } else { (done as usize).checked_sub(1)? };
+    let index = if advance {
+        done as usize
+    } else {
+        (done as usize).checked_sub(1)?
+    };
     let key = cx.heap.items(keys)?.get(index).copied()?;
     if advance && let Body::Array(parts) = cx.heap.body_mut(parts) {
         parts.items[DONE] = Value::Number(done + 1.0);
@@ -74,8 +92,13 @@ fn close(cx: &mut Cx<'_>, list: Value) {
 
 /// Whether a value is an object or array with parts of its own.
 fn is_container(cx: &Cx<'_>, value: Value) -> bool {
-    let Value::Object(at) = value else { return false };
-    matches!(cx.heap.body(at), Body::Object(_) | Body::Array(_) | Body::Error(_))
+    let Value::Object(at) = value else {
+        return false;
+    };
+    matches!(
+        cx.heap.body(at),
+        Body::Object(_) | Body::Array(_) | Body::Error(_)
+    )
 }
 
 /// `JSON.parse("[1]", (key, value) => value)` → `[1]`
@@ -111,7 +134,9 @@ fn parse(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
     let list = cx.reg(frame, PARSE_OPEN);
     loop {
         cx.work(1)?;
-        let Some(parts) = innermost(cx, list) else { return Err(Throw::fault("reviver")) };
+        let Some(parts) = innermost(cx, list) else {
+            return Err(Throw::fault("reviver"));
+        };
         let holder = part(cx, parts, SOURCE);
         let Some(key) = key_of(cx, parts, true) else {
             // All its parts are done: now it is itself a value of its holder.
@@ -130,7 +155,12 @@ fn parse(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
 }
 
 /// Calls the reviver; the outermost value has the empty key.
-fn revive(cx: &mut Cx<'_>, reviver: Value, key: Option<Value>, value: Value) -> Result<Step, Throw> {
+fn revive(
+    cx: &mut Cx<'_>,
+    reviver: Value,
+    key: Option<Value>,
+    value: Value,
+) -> Result<Step, Throw> {
     let key = match key {
         Some(key) => key,
         None => cx.heap.string(&[])?,
@@ -192,7 +222,11 @@ fn may_have_to_json(cx: &Cx<'_>) -> bool {
     let name = "toJSON";
     cx.program.consts.iter().any(|constant| match constant {
         Const::String(units) => {
-            units.len() == name.len() && units.iter().zip(name.bytes()).all(|(a, b)| *a == u16::from(b))
+            units.len() == name.len()
+                && units
+                    .iter()
+                    .zip(name.bytes())
+                    .all(|(a, b)| *a == u16::from(b))
         }
         Const::Number(_) => false,
     })
@@ -270,7 +304,9 @@ fn place(cx: &mut Cx<'_>, frame: Native, value: Value) -> Result<(), Throw> {
 
 /// Adds to a copy without looking at what names mean: `__proto__` is a name like any other here.
 fn add(cx: &mut Cx<'_>, copy: Value, key: Key, value: Value) -> Result<(), Throw> {
-    let Value::Object(at) = copy else { return Ok(()) };
+    let Value::Object(at) = copy else {
+        return Ok(());
+    };
     cx.heap.meter.charge(48)?;
     match cx.heap.body_mut(at) {
         Body::Object(props) => {
@@ -283,14 +319,22 @@ fn add(cx: &mut Cx<'_>, copy: Value, key: Key, value: Value) -> Result<(), Throw
 }
 
 fn refuse_cycle(cx: &mut Cx<'_>, list: Value, value: Value) -> Result<(), Throw> {
-    let (Value::Object(list), Value::Object(at)) = (list, value) else { return Ok(()) };
-    let open = cx.heap.items(list).map(<[Value]>::to_vec).unwrap_or_default();
+    let (Value::Object(list), Value::Object(at)) = (list, value) else {
+        return Ok(());
+    };
+    let open = cx
+        .heap
+        .items(list)
+        .map(<[Value]>::to_vec)
+        .unwrap_or_default();
     cx.work(open.len())?;
     let mut path = Vec::with_capacity(open.len());
     let mut closes = false;
     let mut led_by = None;
     for parts in open {
-        let Value::Object(parts) = parts else { continue };
+        let Value::Object(parts) = parts else {
+            continue;
+        };
         if let Value::Object(source) = part(cx, parts, SOURCE) {
             path.push((led_by, source));
             closes |= source == at;
@@ -300,12 +344,19 @@ fn refuse_cycle(cx: &mut Cx<'_>, list: Value, value: Value) -> Result<(), Throw>
             None => None,
         };
     }
-    if closes { Err(json::circle(cx.heap, &path, at, led_by)) } else { Ok(()) }
+    if closes {
+        Err(json::circle(cx.heap, &path, at, led_by))
+    } else {
+        Ok(())
+    }
 }
 
 /// Writes what needs no function any more.
 fn write(cx: &mut Cx<'_>, frame: Native, value: Value) -> Result<Value, Throw> {
-    let style = Style { indent: indent(cx, cx.reg(frame, 3))?, only: only(cx, cx.reg(frame, REPLACER))? };
+    let style = Style {
+        indent: indent(cx, cx.reg(frame, 3))?,
+        only: only(cx, cx.reg(frame, REPLACER))?,
+    };
     match json::stringify(cx.heap, value, &style)? {
         Some(units) => cx.heap.string(&units),
         None => Ok(Value::Undefined),

@@ -56,7 +56,9 @@ fn new_map(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         for entry in cx.spread(entries)? {
             if !matches!(entry, Value::Object(_)) {
                 let what = cx.describe(entry);
-                return Err(Throw::type_error(format!("Iterator value {what} is not an entry object")));
+                return Err(Throw::type_error(format!(
+                    "Iterator value {what} is not an entry object"
+                )));
             }
             let key = cx.get(entry, Key::Index(0))?;
             let value = cx.get(entry, Key::Index(1))?;
@@ -97,7 +99,9 @@ fn table<'a>(cx: &'a mut Cx<'_>, value: Value) -> Result<&'a mut Table, Throw> {
     {
         return Ok(table);
     }
-    Err(Throw::type_error("The method was not called on a map or set."))
+    Err(Throw::type_error(
+        "The method was not called on a map or set.",
+    ))
 }
 
 /// `new Map([["a", 1]]).get("a")` → `1`
@@ -185,7 +189,9 @@ fn for_each(cx: &mut Cx<'_>, frame: Native, _input: Value) -> Result<Step, Throw
     let Value::Object(iterator) = cx.reg(frame, ITERATOR) else {
         return Err(Throw::fault("iterator"));
     };
-    let Some(entry) = cx.next(iterator)? else { return Ok(Step::Return(Value::Undefined)) };
+    let Some(entry) = cx.next(iterator)? else {
+        return Ok(Step::Return(Value::Undefined));
+    };
     let (key, value) = (cx.get(entry, Key::Index(0))?, cx.get(entry, Key::Index(1))?);
     Ok(Step::call(callback, &[value, key, this], 1))
 }
@@ -200,14 +206,22 @@ fn both(cx: &mut Cx<'_>, call: Call) -> Result<(Vec<Value>, Ref, Vec<Value>, Ref
         Value::Object(at) if matches!(cx.heap.body(at), Body::Set(_) | Body::Map(_)) => at,
         other => {
             let what = cx.describe(other);
-            return Err(Throw::type_error(format!("{what} is neither a set nor a map.")));
+            return Err(Throw::type_error(format!(
+                "{what} is neither a set nor a map."
+            )));
         }
     };
-    let (left, right) = (table(cx, call.this)?.len(), table(cx, Value::Object(other))?.len());
+    let (left, right) = (
+        table(cx, call.this)?.len(),
+        table(cx, Value::Object(other))?.len(),
+    );
     cx.work(left + right)?;
     cx.heap.meter.charge((left + right) * ENTRY_BYTES)?;
     let mut keys = |at| -> Result<Vec<Value>, Throw> {
-        Ok(table(cx, Value::Object(at))?.iter().map(|(key, _)| key).collect())
+        Ok(table(cx, Value::Object(at))?
+            .iter()
+            .map(|(key, _)| key)
+            .collect())
     };
     Ok((keys(this)?, this, keys(other)?, other))
 }
@@ -234,7 +248,11 @@ fn union(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn intersection(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (left, this, right, other) = both(cx, call)?;
     // JavaScript walks the smaller one, so its order is the result's.
-    let (mut walked, in_which) = if left.len() <= right.len() { (left, other) } else { (right, this) };
+    let (mut walked, in_which) = if left.len() <= right.len() {
+        (left, other)
+    } else {
+        (right, this)
+    };
     walked.retain(|key| contains(cx, in_which, *key));
     Ok(set_of(cx, walked))
 }
@@ -257,17 +275,23 @@ fn symmetric_difference(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `new Set([1]).isSubsetOf(new Set([1, 2]))` → `true`
 fn is_subset_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (left, _, _, other) = both(cx, call)?;
-    Ok(Value::Bool(left.into_iter().all(|key| contains(cx, other, key))))
+    Ok(Value::Bool(
+        left.into_iter().all(|key| contains(cx, other, key)),
+    ))
 }
 
 /// `new Set([1, 2]).isSupersetOf(new Set([1]))` → `true`
 fn is_superset_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (_, this, right, _) = both(cx, call)?;
-    Ok(Value::Bool(right.into_iter().all(|key| contains(cx, this, key))))
+    Ok(Value::Bool(
+        right.into_iter().all(|key| contains(cx, this, key)),
+    ))
 }
 
 /// `new Set([1]).isDisjointFrom(new Set([2]))` → `true`
 fn is_disjoint_from(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (left, _, _, other) = both(cx, call)?;
-    Ok(Value::Bool(!left.into_iter().any(|key| contains(cx, other, key))))
+    Ok(Value::Bool(
+        !left.into_iter().any(|key| contains(cx, other, key)),
+    ))
 }

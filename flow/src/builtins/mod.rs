@@ -6,25 +6,26 @@
 mod array;
 mod array_sort;
 mod array_walk;
+mod console;
+mod context;
+mod crypto;
+mod date;
+mod duration;
+mod encoding;
+mod error;
 mod globals;
 mod iterator;
 mod json;
 mod map_set;
 mod math;
 mod number;
-mod string;
-mod string_replace;
 mod object;
-mod console;
-mod context;
-mod crypto;
-mod date;
-mod duration;
-mod error;
 mod options;
 mod promise;
 mod signal;
 mod sql;
+mod string;
+mod string_replace;
 mod task;
 mod timer;
 
@@ -71,7 +72,11 @@ pub const fn plain(
     length: u8,
     run: fn(&mut Cx<'_>, Call) -> Result<Value, Throw>,
 ) -> Builtin {
-    Builtin { path, length, run: Run::Plain(run) }
+    Builtin {
+        path,
+        length,
+        run: Run::Plain(run),
+    }
 }
 
 /// A line of a table: a builtin that calls functions of the program.
@@ -83,7 +88,15 @@ pub const fn stepped(
     registers: u8,
     step: fn(&mut Cx<'_>, Native, Value) -> Result<Step, Throw>,
 ) -> Builtin {
-    Builtin { path, length, run: Run::Stepped { params, registers, step } }
+    Builtin {
+        path,
+        length,
+        run: Run::Stepped {
+            params,
+            registers,
+            step,
+        },
+    }
 }
 
 /// The tables, one for each file.
@@ -104,6 +117,7 @@ const TABLES: &[&[Builtin]] = &[
     globals::TABLE,
     context::TABLE,
     crypto::TABLE,
+    encoding::TABLE,
     error::TABLE,
     promise::TABLE,
     signal::TABLE,
@@ -141,8 +155,10 @@ impl Registry {
                 methods.insert((kind, name), number);
             }
         }
-        let constants: HashMap<_, _> =
-            CONSTANTS.iter().flat_map(|table| table.iter().copied()).collect();
+        let constants: HashMap<_, _> = CONSTANTS
+            .iter()
+            .flat_map(|table| table.iter().copied())
+            .collect();
         let mut namespaces: Vec<&'static str> = all
             .iter()
             .map(|builtin| builtin.path)
@@ -153,7 +169,13 @@ impl Registry {
             .collect();
         namespaces.sort_unstable();
         namespaces.dedup();
-        Self { all, paths, methods, constants, namespaces }
+        Self {
+            all,
+            paths,
+            methods,
+            constants,
+            namespaces,
+        }
     }
 
     /// The number of a path.
@@ -173,7 +195,10 @@ impl Registry {
     /// The number of a namespace.
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<u16> {
-        self.namespaces.binary_search(&name).ok().map(|at| at as u16)
+        self.namespaces
+            .binary_search(&name)
+            .ok()
+            .map(|at| at as u16)
     }
 
     /// The value of a constant such as `Math.PI`.
@@ -194,7 +219,11 @@ impl Registry {
     /// The names of the members of a global: `max`, `PI` … for `Math`.
     #[must_use]
     pub fn members(&self, global: &str) -> Vec<&'static str> {
-        let paths = self.all.iter().map(|builtin| builtin.path).chain(self.constants.keys().copied());
+        let paths = self
+            .all
+            .iter()
+            .map(|builtin| builtin.path)
+            .chain(self.constants.keys().copied());
         let mut names: Vec<&'static str> = paths
             .filter_map(|path| path.strip_prefix(global)?.strip_prefix('.'))
             .filter(|name| !name.contains('.'))

@@ -35,7 +35,9 @@ pub(super) const CONSTANTS: &[(&str, f64)] = &[
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
 fn test(cx: &Cx<'_>, call: Call, holds: fn(f64) -> bool) -> Result<Value, Throw> {
-    Ok(Value::Bool(matches!(cx.arg(call, 0), Value::Number(number) if holds(number))))
+    Ok(Value::Bool(
+        matches!(cx.arg(call, 0), Value::Number(number) if holds(number)),
+    ))
 }
 
 /// `Number.isFinite("5")` → `false`
@@ -45,7 +47,9 @@ fn is_finite(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `Number.isInteger(5)` → `true`
 fn is_integer(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    test(cx, call, |number| number.is_finite() && number.fract() == 0.0)
+    test(cx, call, |number| {
+        number.is_finite() && number.fract() == 0.0
+    })
 }
 
 /// `Number.isNaN("x")` → `false`
@@ -55,13 +59,17 @@ fn is_nan(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `Number.isSafeInteger(2 ** 53)` → `false`
 fn is_safe_integer(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    test(cx, call, |number| number.fract() == 0.0 && number.abs() <= MAX_SAFE)
+    test(cx, call, |number| {
+        number.fract() == 0.0 && number.abs() <= MAX_SAFE
+    })
 }
 
 fn receiver(call: Call, name: &str) -> Result<f64, Throw> {
     match call.this {
         Value::Number(number) => Ok(number),
-        _ => Err(Throw::type_error(format!("'{name}' was not called on a number."))),
+        _ => Err(Throw::type_error(format!(
+            "'{name}' was not called on a number."
+        ))),
     }
 }
 
@@ -122,7 +130,9 @@ fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         radix => cx.heap.to_integer(radix)?,
     };
     if !(2.0..=36.0).contains(&radix) {
-        return Err(Throw::range_error("toString() radix argument must be between 2 and 36"));
+        return Err(Throw::range_error(
+            "toString() radix argument must be between 2 and 36",
+        ));
     }
     let text = if radix == 10.0 || !number.is_finite() {
         number::format(number)

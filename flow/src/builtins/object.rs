@@ -38,7 +38,9 @@ fn constructor(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     match cx.arg(call, 0) {
         Value::Undefined | Value::Null => Ok(Value::Object(cx.heap.object())),
         value @ Value::Object(_) => Ok(value),
-        _ => Err(Throw::type_error("Flow has no wrapper objects: use the value itself.")),
+        _ => Err(Throw::type_error(
+            "Flow has no wrapper objects: use the value itself.",
+        )),
     }
 }
 
@@ -51,7 +53,9 @@ fn function(_cx: &mut Cx<'_>, _call: Call) -> Result<Value, Throw> {
 fn required(cx: &Cx<'_>, call: Call) -> Result<Value, Throw> {
     let value = cx.arg(call, 0);
     if value.is_nullish() {
-        return Err(Throw::type_error("Cannot convert undefined or null to object"));
+        return Err(Throw::type_error(
+            "Cannot convert undefined or null to object",
+        ));
     }
     Ok(value)
 }
@@ -117,7 +121,9 @@ fn own_names(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn assign(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let target = required(cx, call)?;
     if !matches!(target, Value::Object(_)) {
-        return Err(Throw::type_error("Object.assign of Flow needs an object as its first argument."));
+        return Err(Throw::type_error(
+            "Object.assign of Flow needs an object as its first argument.",
+        ));
     }
     for source in cx.args(call).into_iter().skip(1) {
         let keys = cx.keys(source);
@@ -139,7 +145,9 @@ fn from_entries(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         cx.work(1)?;
         if !matches!(entry, Value::Object(_)) {
             let what = cx.describe(entry);
-            return Err(Throw::type_error(format!("Iterator value {what} is not an entry object")));
+            return Err(Throw::type_error(format!(
+                "Iterator value {what} is not an entry object"
+            )));
         }
         let key = cx.get(entry, Key::Index(0))?;
         let value = cx.get(entry, Key::Index(1))?;
@@ -178,7 +186,9 @@ fn has_own(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `({a: 1}).hasOwnProperty("a")` → `true`
 fn has_own_property(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     if call.this.is_nullish() {
-        return Err(Throw::type_error("Cannot convert undefined or null to object"));
+        return Err(Throw::type_error(
+            "Cannot convert undefined or null to object",
+        ));
     }
     owns(cx, call.this, cx.arg(call, 0))
 }
@@ -205,7 +215,9 @@ fn integrity<'a>(cx: &'a mut Cx<'_>, at: Ref) -> Option<&'a mut Integrity> {
 
 fn tighten(cx: &mut Cx<'_>, call: Call, to: Integrity) -> Result<Value, Throw> {
     let value = cx.arg(call, 0);
-    let Value::Object(at) = value else { return Ok(value) };
+    let Value::Object(at) = value else {
+        return Ok(value);
+    };
     if let Some(now) = integrity(cx, at) {
         *now = (*now).max(to);
     } else if !cx.heap.is_callable(value) {
@@ -233,7 +245,9 @@ fn prevent_extensions(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// An object without properties that cannot get any is frozen, whatever was called on it.
 fn state(cx: &mut Cx<'_>, call: Call) -> Integrity {
-    let Value::Object(at) = cx.arg(call, 0) else { return Integrity::Frozen };
+    let Value::Object(at) = cx.arg(call, 0) else {
+        return Integrity::Frozen;
+    };
     let count = match cx.heap.body(at) {
         Body::Object(props) => props.len(),
         _ => 1,
@@ -258,7 +272,9 @@ fn is_sealed(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `Object.isExtensible({})` → `true`
 fn is_extensible(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let primitive = !matches!(cx.arg(call, 0), Value::Object(_));
-    Ok(Value::Bool(!primitive && state(cx, call) == Integrity::Open))
+    Ok(Value::Bool(
+        !primitive && state(cx, call) == Integrity::Open,
+    ))
 }
 
 /// `Object.groupBy([1, 2, 3], (n) => n % 2 ? "odd" : "even")` → `{odd: [1, 3], even: [2]}`
@@ -284,7 +300,11 @@ pub(super) fn groups(
             let what = cx.describe(callback);
             return Err(Throw::type_error(format!("{what} is not a function")));
         }
-        let result = if in_map { Body::Map(Box::default()) } else { Body::Object(Box::default()) };
+        let result = if in_map {
+            Body::Map(Box::default())
+        } else {
+            Body::Object(Box::default())
+        };
         let result = cx.heap.alloc(result);
         cx.set_reg(frame, ITERATOR, iterator);
         cx.set_reg(frame, COUNT, Value::from(0));
@@ -306,11 +326,21 @@ pub(super) fn groups(
 }
 
 fn add_to_group(cx: &mut Cx<'_>, result: Value, key: Value, item: Value) -> Result<(), Throw> {
-    let Value::Object(at) = result else { return Ok(()) };
+    let Value::Object(at) = result else {
+        return Ok(());
+    };
     cx.heap.meter.charge(96)?;
     let is_map = matches!(cx.heap.body(at), Body::Map(_));
-    let map_key = if is_map { cx.heap.table_key(key) } else { Value::Undefined };
-    let object_key = if is_map { Key::Index(0) } else { cx.heap.to_key(key)? };
+    let map_key = if is_map {
+        cx.heap.table_key(key)
+    } else {
+        Value::Undefined
+    };
+    let object_key = if is_map {
+        Key::Index(0)
+    } else {
+        cx.heap.to_key(key)?
+    };
     let group = match cx.heap.body(at) {
         Body::Map(table) => table.get(map_key),
         Body::Object(props) => props.get(object_key),

@@ -54,7 +54,9 @@ pub(super) fn object(cx: &mut Cx<'_>, options: Value, what: &str) -> Result<Ref,
         Value::Object(at) if matches!(cx.heap.body(at), Body::Object(_)) => Ok(at),
         _ => {
             let given = cx.describe(options);
-            Err(Throw::type_error(format!("{what} must be an object, not {given}.")))
+            Err(Throw::type_error(format!(
+                "{what} must be an object, not {given}."
+            )))
         }
     }
 }
@@ -86,7 +88,11 @@ fn check(
 }
 
 fn check_one(cx: &mut Cx<'_>, name: &str, value: Value, form: Form) -> Result<(), Throw> {
-    let number = if let Value::Number(number) = value { Some(number) } else { None };
+    let number = if let Value::Number(number) = value {
+        Some(number)
+    } else {
+        None
+    };
     let whole = number.filter(|number| number.fract() == 0.0 && number.abs() <= 2_147_483_647.0);
     let expected = match form {
         Form::Text if matches!(value, Value::String(_)) => return Ok(()),
@@ -100,7 +106,9 @@ fn check_one(cx: &mut Cx<'_>, name: &str, value: Value, form: Form) -> Result<()
         }
         Form::AtLeastOne => "a number of at least 1",
         Form::Fraction if matches!(value, Value::Bool(_)) => return Ok(()),
-        Form::Fraction if number.is_some_and(|number| (0.0..=1.0).contains(&number)) => return Ok(()),
+        Form::Fraction if number.is_some_and(|number| (0.0..=1.0).contains(&number)) => {
+            return Ok(());
+        }
         Form::Fraction => "a number from 0 to 1, or true or false",
         Form::Duration => {
             return duration::milliseconds(cx, value, &format!("Option '{name}'")).map(|_| ());
@@ -109,7 +117,9 @@ fn check_one(cx: &mut Cx<'_>, name: &str, value: Value, form: Form) -> Result<()
         Form::Retry => return check(cx, value, RETRY, "the keys of 'retry'"),
     };
     let given = cx.describe(value);
-    Err(Throw::type_error(format!("Option '{name}' must be {expected}, not {given}.")))
+    Err(Throw::type_error(format!(
+        "Option '{name}' must be {expected}, not {given}."
+    )))
 }
 
 /// A point in time in milliseconds since 1970: a date, its number, or its ISO text.
@@ -145,12 +155,19 @@ pub(super) fn get(cx: &mut Cx<'_>, at: Ref, name: &str) -> Result<Value, Throw> 
 }
 
 /// Refuses keys that are not known.
-pub(super) fn only(cx: &mut Cx<'_>, options: Value, known: &[&str], what: &str) -> Result<(), Throw> {
+pub(super) fn only(
+    cx: &mut Cx<'_>,
+    options: Value,
+    known: &[&str],
+    what: &str,
+) -> Result<(), Throw> {
     for key in cx.keys(options) {
         let name = cx.key_text(key);
         if !known.contains(&&*name) {
             let names = known.join(", ");
-            return Err(Throw::type_error(format!("'{name}' is not among {what}: there is {names}.")));
+            return Err(Throw::type_error(format!(
+                "'{name}' is not among {what}: there is {names}."
+            )));
         }
     }
     Ok(())

@@ -50,7 +50,9 @@ fn race(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// What is wrong with the values rejects the promise, as in JavaScript.
 fn combine(cx: &mut Cx<'_>, call: Call, kind: Combinator) -> Result<Value, Throw> {
-    let made = cx.spread(cx.arg(call, 0)).and_then(|values| cx.combine(kind, values));
+    let made = cx
+        .spread(cx.arg(call, 0))
+        .and_then(|values| cx.combine(kind, values));
     match made {
         Err(fatal @ Throw::Fatal(_)) => Err(fatal),
         Err(throw) => rejected(cx, throw),
@@ -91,7 +93,14 @@ fn then(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let promise = receiver(cx, call, "then")?;
     let derived = cx.new_promise();
     let (fulfilled, rejected) = (cx.arg(call, 0), cx.arg(call, 1));
-    cx.react(promise, Reaction::Then { fulfilled, rejected, derived });
+    cx.react(
+        promise,
+        Reaction::Then {
+            fulfilled,
+            rejected,
+            derived,
+        },
+    );
     Ok(Value::Object(derived))
 }
 
@@ -100,7 +109,14 @@ fn catch(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let promise = receiver(cx, call, "catch")?;
     let derived = cx.new_promise();
     let (fulfilled, rejected) = (Value::Undefined, cx.arg(call, 0));
-    cx.react(promise, Reaction::Then { fulfilled, rejected, derived });
+    cx.react(
+        promise,
+        Reaction::Then {
+            fulfilled,
+            rejected,
+            derived,
+        },
+    );
     Ok(Value::Object(derived))
 }
 
@@ -112,7 +128,11 @@ fn finally(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let reaction = if cx.heap.is_callable(callback) {
         Reaction::Finally { callback, derived }
     } else {
-        Reaction::Then { fulfilled: Value::Undefined, rejected: Value::Undefined, derived }
+        Reaction::Then {
+            fulfilled: Value::Undefined,
+            rejected: Value::Undefined,
+            derived,
+        }
     };
     cx.react(promise, reaction);
     Ok(Value::Object(derived))

@@ -13,7 +13,9 @@ pub(super) const TABLE: &[Builtin] = &[plain("Sql.query", 1, query)];
 fn query(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let Some(text) = task::host_text(cx, cx.arg(call, 0))? else {
         let given = cx.describe(cx.arg(call, 0));
-        return Err(Throw::type_error(format!("Sql.query needs its text as a string, not {given}.")));
+        return Err(Throw::type_error(format!(
+            "Sql.query needs its text as a string, not {given}."
+        )));
     };
     let params = cx.arg(call, 1);
     let params = if params.is_undefined() {
@@ -22,7 +24,9 @@ fn query(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         json::to_host(cx.heap, params)?.unwrap_or_else(|| "[]".to_owned())
     } else {
         let given = cx.describe(params);
-        return Err(Throw::type_error(format!("Sql.query needs its params as an array, not {given}.")));
+        return Err(Throw::type_error(format!(
+            "Sql.query needs its params as an array, not {given}."
+        )));
     };
     cx.work(1000)?;
     cx.host.tick().map_err(Throw::interrupt)?;

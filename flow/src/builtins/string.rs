@@ -66,7 +66,9 @@ fn relative(cx: &mut Cx<'_>, value: Value, length: usize, default: usize) -> Res
 
 /// Where `needle` begins in `text`, from a position on. Linear in both, whatever they hold.
 pub(super) fn find(text: &[u16], needle: &[u16], from: usize) -> Option<usize> {
-    let Some(first) = needle.first() else { return (from <= text.len()).then_some(from) };
+    let Some(first) = needle.first() else {
+        return (from <= text.len()).then_some(from);
+    };
     if needle.len() > text.len() {
         return None;
     }
@@ -121,7 +123,10 @@ fn from_code_point(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
             units.push(point as u16);
         } else {
             let above = point - 0x1_0000;
-            units.extend([0xD800 + (above >> 10) as u16, 0xDC00 + (above & 0x3FF) as u16]);
+            units.extend([
+                0xD800 + (above >> 10) as u16,
+                0xDC00 + (above & 0x3FF) as u16,
+            ]);
         }
     }
     cx.heap.string(&units)
@@ -131,7 +136,11 @@ fn from_code_point(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn at(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let text = receiver(cx, call.this, "at")?;
     let number = cx.heap.to_integer(cx.arg(call, 0))?;
-    let index = if number < 0.0 { text.len() as f64 + number } else { number };
+    let index = if number < 0.0 {
+        text.len() as f64 + number
+    } else {
+        number
+    };
     if index < 0.0 {
         return Ok(Value::Undefined);
     }
@@ -159,13 +168,17 @@ fn char_at(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `"abc".charCodeAt(1)` → `98`
 fn char_code_at(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (text, index) = unit_at(cx, call, "charCodeAt")?;
-    Ok(Value::Number(index.map_or(f64::NAN, |index| f64::from(text[index]))))
+    Ok(Value::Number(
+        index.map_or(f64::NAN, |index| f64::from(text[index])),
+    ))
 }
 
 /// `"😀".codePointAt(0)` → `128512`
 fn code_point_at(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (text, index) = unit_at(cx, call, "codePointAt")?;
-    let Some(index) = index else { return Ok(Value::Undefined) };
+    let Some(index) = index else {
+        return Ok(Value::Undefined);
+    };
     let point = match char::decode_utf16(text[index..].iter().copied()).next() {
         Some(Ok(c)) => c as u32,
         _ => u32::from(text[index]),
@@ -221,19 +234,29 @@ fn last_index_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let text = receiver(cx, call.this, "lastIndexOf")?;
     let wanted = cx.units(cx.arg(call, 0))?;
     let limit = cx.heap.to_number(cx.arg(call, 1))?;
-    let Some(last) = text.len().checked_sub(wanted.len()) else { return Ok(Value::Number(-1.0)) };
-    let last = if limit.is_nan() { last } else { limit.clamp(0.0, last as f64) as usize };
+    let Some(last) = text.len().checked_sub(wanted.len()) else {
+        return Ok(Value::Number(-1.0));
+    };
+    let last = if limit.is_nan() {
+        last
+    } else {
+        limit.clamp(0.0, last as f64) as usize
+    };
     // Found in the reversed text, which keeps the search linear.
     let backwards: Vec<u16> = text[..last + wanted.len()].iter().rev().copied().collect();
     let reversed: Vec<u16> = wanted.iter().rev().copied().collect();
     let found = find(&backwards, &reversed, 0);
-    Ok(found.map_or(Value::Number(-1.0), |at| Value::from(backwards.len() - at - wanted.len())))
+    Ok(found.map_or(Value::Number(-1.0), |at| {
+        Value::from(backwards.len() - at - wanted.len())
+    }))
 }
 
 /// `"\uD800".isWellFormed()` → `false`
 fn is_well_formed(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let text = receiver(cx, call.this, "isWellFormed")?;
-    Ok(Value::Bool(char::decode_utf16(text.iter().copied()).all(|point| point.is_ok())))
+    Ok(Value::Bool(
+        char::decode_utf16(text.iter().copied()).all(|point| point.is_ok()),
+    ))
 }
 
 /// `"\uD800".toWellFormed()` → `"\uFFFD"`
@@ -410,7 +433,9 @@ fn trim_start(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn to_string(_cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     match call.this {
         Value::String(_) => Ok(call.this),
-        _ => Err(Throw::type_error("String.prototype.toString requires that 'this' be a String")),
+        _ => Err(Throw::type_error(
+            "String.prototype.toString requires that 'this' be a String",
+        )),
     }
 }
 
@@ -422,9 +447,18 @@ mod tests {
     fn a_long_needle_is_found_where_a_short_one_would_be() {
         let units = |text: &str| text.encode_utf16().collect::<Vec<_>>();
         let text = units("aaaaaaaaabaaaaaaaaac");
-        for needle in ["aaaaaaaab", "aaaaaaaaac", "aaaaaaaaab", "baaaaaaaaac", "aaaaaaaaaaaa", "c"] {
+        for needle in [
+            "aaaaaaaab",
+            "aaaaaaaaac",
+            "aaaaaaaaab",
+            "baaaaaaaaac",
+            "aaaaaaaaaaaa",
+            "c",
+        ] {
             let needle = units(needle);
-            let plain = text.windows(needle.len()).position(|window| window == needle);
+            let plain = text
+                .windows(needle.len())
+                .position(|window| window == needle);
             assert_eq!(find(&text, &needle, 0), plain);
         }
         assert_eq!(find(&text, &[], 20), Some(20));

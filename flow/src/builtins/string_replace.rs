@@ -38,7 +38,11 @@ fn position(cx: &Cx<'_>, frame: Native, register: usize) -> usize {
 }
 
 fn run(cx: &mut Cx<'_>, frame: Native, input: Value, all: bool) -> Result<Step, Throw> {
-    let text = receiver(cx, cx.reg(frame, 0), if all { "replaceAll" } else { "replace" })?;
+    let text = receiver(
+        cx,
+        cx.reg(frame, 0),
+        if all { "replaceAll" } else { "replace" },
+    )?;
     let pattern = cx.string(cx.reg(frame, PATTERN))?;
     let needle = cx.heap.text(pattern);
     let replacement = cx.reg(frame, REPLACEMENT);
@@ -59,11 +63,17 @@ fn run(cx: &mut Cx<'_>, frame: Native, input: Value, all: bool) -> Result<Step, 
     }
     while all || (frame.state == 0 && position(cx, frame, END) == 0 && from == 0) {
         cx.work(1)?;
-        let Some(at) = find(&text, &needle, from) else { break };
+        let Some(at) = find(&text, &needle, from) else {
+            break;
+        };
         cx.set_reg(frame, START, Value::from(at));
         if calls {
             let whole = cx.string(cx.reg(frame, 0))?;
-            let args = [Value::String(pattern), Value::from(at), Value::String(whole)];
+            let args = [
+                Value::String(pattern),
+                Value::from(at),
+                Value::String(whole),
+            ];
             return Ok(Step::call(replacement, &args, 1));
         }
         let words = cx.units(cx.reg(frame, REPLACEMENT))?;

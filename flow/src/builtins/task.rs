@@ -26,7 +26,14 @@ fn start(cx: &mut Cx<'_>, call: Call, wrap: Wrap, what: &str) -> Result<Value, T
     let options = options::task(cx, cx.arg(call, 2))?;
     cx.work(100)?;
     let (id, promise) = cx.host_promise(wrap);
-    if let Err(error) = cx.host.start_task(id, TaskCall { name, inputs, options }) {
+    if let Err(error) = cx.host.start_task(
+        id,
+        TaskCall {
+            name,
+            inputs,
+            options,
+        },
+    ) {
         return Err(cx.thrown_by_host(&error));
     }
     Ok(cx.host_accepted(id, promise))
@@ -46,12 +53,16 @@ pub(super) fn name_argument(
         return Ok(text);
     }
     let given = cx.describe(value);
-    Err(Throw::type_error(format!("{call} needs the name of a {of} as a string, not {given}.")))
+    Err(Throw::type_error(format!(
+        "{call} needs the name of a {of} as a string, not {given}."
+    )))
 }
 
 /// A string as the host takes it: well-formed and without U+0000.
 pub(super) fn host_text(cx: &mut Cx<'_>, value: Value) -> Result<Option<String>, Throw> {
-    let Value::String(at) = value else { return Ok(None) };
+    let Value::String(at) = value else {
+        return Ok(None);
+    };
     let units = cx.heap.text(at);
     match String::from_utf16(&units) {
         Ok(text) if !text.contains('\0') => Ok(Some(text)),

@@ -7,8 +7,11 @@ use crate::value::promise::Wrap;
 use crate::vm::cx::{Call, Cx};
 
 /// The builtins of this file.
-pub(super) const TABLE: &[Builtin] =
-    &[plain("sleep", 1, sleep), plain("Timer.delay", 1, delay), plain("Timer.until", 1, until)];
+pub(super) const TABLE: &[Builtin] = &[
+    plain("sleep", 1, sleep),
+    plain("Timer.delay", 1, delay),
+    plain("Timer.until", 1, until),
+];
 
 /// `await sleep("15m")` → `undefined`, a quarter of an hour later.
 fn sleep(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {

@@ -33,10 +33,17 @@ struct Walker<'a> {
 
 /// Analyzes a script.
 pub(super) fn analyze(script: &Script) -> Analysis {
-    let mut walker =
-        Walker { scopes: vec![HashMap::new()], functions: vec![false], found: Analysis::default() };
+    let mut walker = Walker {
+        scopes: vec![HashMap::new()],
+        functions: vec![false],
+        found: Analysis::default(),
+    };
     for (at, name) in super::func::MAIN_PARAMS.into_iter().enumerate() {
-        let decl = Decl { id: super::func::main_param(at).span.start, function: 1, ready: 0 };
+        let decl = Decl {
+            id: super::func::main_param(at).span.start,
+            function: 1,
+            ready: 0,
+        };
         walker.scopes[0].insert(name, decl);
     }
     walker.block(&script.body);
@@ -45,7 +52,11 @@ pub(super) fn analyze(script: &Script) -> Analysis {
 
 impl<'a> Walker<'a> {
     fn declare(&mut self, ident: &'a Ident, ready: u32) {
-        let decl = Decl { id: ident.span.start, function: self.functions.len(), ready };
+        let decl = Decl {
+            id: ident.span.start,
+            function: self.functions.len(),
+            ready,
+        };
         if let Some(scope) = self.scopes.last_mut() {
             scope.insert(&ident.name, decl);
         }
@@ -53,7 +64,9 @@ impl<'a> Walker<'a> {
 
     fn used(&mut self, ident: &Ident) {
         for scope in self.scopes.iter().rev() {
-            let Some(decl) = scope.get(&*ident.name) else { continue };
+            let Some(decl) = scope.get(&*ident.name) else {
+                continue;
+            };
             if decl.function != self.functions.len() {
                 self.found.captured.insert(decl.id);
             }
@@ -75,7 +88,10 @@ impl<'a> Walker<'a> {
             match &stmt.kind {
                 StmtKind::Declare(declare) => {
                     for part in &declare.parts {
-                        let end = part.init.as_ref().map_or(part.target.span.end, |e| e.span.end);
+                        let end = part
+                            .init
+                            .as_ref()
+                            .map_or(part.target.span.end, |e| e.span.end);
                         let ready = if in_switch { u32::MAX } else { end };
                         self.declare_pattern(&part.target, ready);
                     }
@@ -108,7 +124,11 @@ impl<'a> Walker<'a> {
             StmtKind::Declare(declare) => self.declaration(declare),
             StmtKind::Function(function) => self.function(function, true),
             StmtKind::Return(value) => value.iter().for_each(|value| self.expr(value)),
-            StmtKind::If { test, then, otherwise } => {
+            StmtKind::If {
+                test,
+                then,
+                otherwise,
+            } => {
                 self.expr(test);
                 self.stmt(then);
                 otherwise.iter().for_each(|stmt| self.stmt(stmt));
@@ -117,7 +137,12 @@ impl<'a> Walker<'a> {
                 self.expr(test);
                 self.stmt(body);
             }
-            StmtKind::For { init, test, update, body } => {
+            StmtKind::For {
+                init,
+                test,
+                update,
+                body,
+            } => {
                 self.scopes.push(HashMap::new());
                 match init {
                     Some(ForInit::Declare(declare)) => {
@@ -159,7 +184,11 @@ impl<'a> Walker<'a> {
                 }
                 self.scopes.pop();
             }
-            StmtKind::Try { block, handler, finalizer } => {
+            StmtKind::Try {
+                block,
+                handler,
+                finalizer,
+            } => {
                 self.block(block);
                 if let Some(Catch { param, body }) = handler {
                     self.scopes.push(HashMap::new());
@@ -191,7 +220,10 @@ impl<'a> Walker<'a> {
             PatternKind::Name(_) => {}
             PatternKind::Path(path) => self.expr(path),
             PatternKind::Array { items, rest } => {
-                items.iter().flatten().for_each(|item| self.item(item, assigns));
+                items
+                    .iter()
+                    .flatten()
+                    .for_each(|item| self.item(item, assigns));
                 rest.iter().for_each(|rest| self.pattern(rest, assigns));
             }
             PatternKind::Object { props, rest } => {
@@ -224,14 +256,23 @@ impl<'a> Walker<'a> {
         self.functions.push(hoisted);
         self.scopes.push(HashMap::new());
         for param in &function.params {
-            let end = param.default.as_ref().map_or(param.target.span.end, |e| e.span.end);
+            let end = param
+                .default
+                .as_ref()
+                .map_or(param.target.span.end, |e| e.span.end);
             self.declare_pattern(&param.target, end);
         }
         if let Some(rest) = &function.rest {
             self.declare_pattern(rest, rest.span.end);
         }
-        function.params.iter().for_each(|param| self.item(param, false));
-        function.rest.iter().for_each(|rest| self.pattern(rest, false));
+        function
+            .params
+            .iter()
+            .for_each(|param| self.item(param, false));
+        function
+            .rest
+            .iter()
+            .for_each(|rest| self.pattern(rest, false));
         match &function.body {
             FunctionBody::Block(body) => self.block(body),
             FunctionBody::Expr(expr) => self.expr(expr),
@@ -242,7 +283,9 @@ impl<'a> Walker<'a> {
     }
 
     fn elements(&mut self, elements: &'a [Element]) {
-        elements.iter().for_each(|element| self.expr(&element.value));
+        elements
+            .iter()
+            .for_each(|element| self.expr(&element.value));
     }
 
     fn expr(&mut self, expr: &'a Expr) {
@@ -255,7 +298,10 @@ impl<'a> Walker<'a> {
             ExprKind::Name(ident) => self.used(ident),
             ExprKind::Template { exprs, .. } => exprs.iter().for_each(|expr| self.expr(expr)),
             ExprKind::Array(items) => {
-                items.iter().flatten().for_each(|item| self.expr(&item.value));
+                items
+                    .iter()
+                    .flatten()
+                    .for_each(|item| self.expr(&item.value));
             }
             ExprKind::Object(props) => {
                 for prop in props {
@@ -278,7 +324,11 @@ impl<'a> Walker<'a> {
                 self.expr(left);
                 self.expr(right);
             }
-            ExprKind::Conditional { test, then, otherwise } => {
+            ExprKind::Conditional {
+                test,
+                then,
+                otherwise,
+            } => {
                 self.expr(test);
                 self.expr(then);
                 self.expr(otherwise);
@@ -311,7 +361,10 @@ pub(super) fn names<'a>(pattern: &'a Pattern, see: &mut impl FnMut(&'a Ident)) {
         PatternKind::Name(ident) => see(ident),
         PatternKind::Path(_) => {}
         PatternKind::Array { items, rest } => {
-            items.iter().flatten().for_each(|item| names(&item.target, see));
+            items
+                .iter()
+                .flatten()
+                .for_each(|item| names(&item.target, see));
             rest.iter().for_each(|rest| names(rest, see));
         }
         PatternKind::Object { props, rest } => {

@@ -71,10 +71,18 @@ impl Compiler<'_> {
     }
 
     /// `target op= value`
-    pub(super) fn compound(&mut self, op: CompoundOp, target: &Pattern, value: &Expr, wanted: bool) {
+    pub(super) fn compound(
+        &mut self,
+        op: CompoundOp,
+        target: &Pattern,
+        value: &Expr,
+        wanted: bool,
+    ) {
         match (&target.kind, op) {
             (PatternKind::Name(ident), CompoundOp::Binary(op)) => {
-                let Some(place) = self.find(&ident.name) else { return };
+                let Some(place) = self.find(&ident.name) else {
+                    return;
+                };
                 self.load(place, &ident.name);
                 self.expr(value);
                 self.mark(target.span);
@@ -85,7 +93,9 @@ impl Compiler<'_> {
                 self.store(place, &ident.name);
             }
             (PatternKind::Name(ident), CompoundOp::Logical(op)) => {
-                let Some(place) = self.find(&ident.name) else { return };
+                let Some(place) = self.find(&ident.name) else {
+                    return;
+                };
                 self.load(place, &ident.name);
                 let end = self.jump(logical_jump(op));
                 self.expr_named(value, Some(&ident.name));
@@ -151,7 +161,9 @@ impl Compiler<'_> {
         let step = if increment { Op::Inc } else { Op::Dec };
         match &target.kind {
             PatternKind::Name(ident) => {
-                let Some(place) = self.find(&ident.name) else { return };
+                let Some(place) = self.find(&ident.name) else {
+                    return;
+                };
                 self.mark(target.span);
                 if let (false, true, Some(slot)) = (wanted, increment, place.plain_slot()) {
                     self.emit(Op::IncLocal(slot));

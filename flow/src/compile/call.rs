@@ -20,7 +20,9 @@ impl Compiler<'_> {
     pub(super) fn chain(&mut self, _whole: &Expr, nothing: Op, body: impl FnOnce(&mut Self)) {
         self.this().chains.push(Chain::default());
         body(self);
-        let Some(Chain { one, two }) = self.this().chains.pop() else { return };
+        let Some(Chain { one, two }) = self.this().chains.pop() else {
+            return;
+        };
         if one.is_empty() && two.is_empty() {
             return;
         }
@@ -79,14 +81,22 @@ impl Compiler<'_> {
             return;
         }
         match &expr.kind {
-            ExprKind::Member { object, name, optional } => {
+            ExprKind::Member {
+                object,
+                name,
+                optional,
+            } => {
                 self.expr(object);
                 self.short_circuit(*optional);
                 self.mark(name.span);
                 let name = self.words(&name.name);
                 self.emit(Op::GetProp(name));
             }
-            ExprKind::Index { object, index, optional } => {
+            ExprKind::Index {
+                object,
+                index,
+                optional,
+            } => {
                 self.expr(object);
                 self.short_circuit(*optional);
                 self.expr(index);
@@ -124,7 +134,14 @@ impl Compiler<'_> {
 
     fn note_task(&mut self, path: &str, args: &[Element]) {
         if matches!(path, "Task.run" | "Task.try")
-            && let Some(Element { value: Expr { kind: ExprKind::String(name), .. }, .. }) = args.first()
+            && let Some(Element {
+                value:
+                    Expr {
+                        kind: ExprKind::String(name),
+                        ..
+                    },
+                ..
+            }) = args.first()
         {
             self.task_names.insert(String::from_utf16_lossy(name));
         }
@@ -146,7 +163,11 @@ impl Compiler<'_> {
         }
         let spread = Self::takes_array(args);
         match &target.kind {
-            ExprKind::Member { object, name, optional: short } => {
+            ExprKind::Member {
+                object,
+                name,
+                optional: short,
+            } => {
                 self.expr(object);
                 self.short_circuit(*short);
                 let words = self.words(&name.name);
@@ -161,7 +182,11 @@ impl Compiler<'_> {
                 self.emit(Op::GetProp(words));
                 self.call_this(name.span, target, args, optional);
             }
-            ExprKind::Index { object, index, optional: short } => {
+            ExprKind::Index {
+                object,
+                index,
+                optional: short,
+            } => {
                 self.expr(object);
                 self.short_circuit(*short);
                 if !optional && !spread {

@@ -8,9 +8,19 @@ use crate::program::Handler;
 /// Something that `break`, `continue` or `return` may leave.
 pub(super) enum Control {
     /// A loop, a switch or a labelled block.
-    Target { labels: Vec<String>, form: Form, breaks: Vec<usize>, continues: Vec<usize> },
+    Target {
+        labels: Vec<String>,
+        form: Form,
+        breaks: Vec<usize>,
+        continues: Vec<usize>,
+    },
     /// A `try` with a `finally`, which every way out passes.
-    Finally { completion: u32, value: u32, exits: Vec<Exit>, entries: Vec<usize> },
+    Finally {
+        completion: u32,
+        value: u32,
+        exits: Vec<Exit>,
+        entries: Vec<usize>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +44,12 @@ const FIRST_EXIT: usize = 2;
 
 impl Compiler<'_> {
     fn enter(&mut self, labels: Vec<String>, form: Form) {
-        let target = Control::Target { labels, form, breaks: Vec::new(), continues: Vec::new() };
+        let target = Control::Target {
+            labels,
+            form,
+            breaks: Vec::new(),
+            continues: Vec::new(),
+        };
         self.this().controls.push(target);
     }
 
@@ -91,7 +106,10 @@ impl Compiler<'_> {
     ) {
         self.push_scope();
         if let Some(ForInit::Declare(declare)) = init {
-            declare.parts.iter().for_each(|part| self.declare_pattern(&part.target));
+            declare
+                .parts
+                .iter()
+                .for_each(|part| self.declare_pattern(&part.target));
         }
         init.into_iter().for_each(|init| self.for_init(init));
         self.enter(labels, Form::Loop);
@@ -103,7 +121,10 @@ impl Compiler<'_> {
         self.stmt(body);
         self.land_continues();
         if let Some(ForInit::Declare(declare)) = init {
-            declare.parts.iter().for_each(|part| self.copy_pattern(&part.target));
+            declare
+                .parts
+                .iter()
+                .for_each(|part| self.copy_pattern(&part.target));
         }
         update.iter().for_each(|expr| self.discard(expr));
         self.emit(Op::Jump(top));
@@ -212,7 +233,11 @@ impl Compiler<'_> {
         };
         // The checker found the target, or the file was refused.
         if let Some(target) = self.this().controls.iter().rposition(fits) {
-            self.exit(if again { Exit::Continue(target) } else { Exit::Break(target) });
+            self.exit(if again {
+                Exit::Continue(target)
+            } else {
+                Exit::Break(target)
+            });
         }
     }
 
@@ -228,7 +253,9 @@ impl Compiler<'_> {
         };
         let is_finally = |control: &Control| matches!(control, Control::Finally { .. });
         let through = self.this().controls.iter().rposition(is_finally);
-        if let Some(through) = through.filter(|through| target.is_none_or(|target| *through > target)) {
+        if let Some(through) =
+            through.filter(|through| target.is_none_or(|target| *through > target))
+        {
             self.exit_through(through, exit);
             return;
         }
@@ -237,22 +264,37 @@ impl Compiler<'_> {
             return;
         };
         let jump = self.jump(Op::Jump);
-        if let Control::Target { breaks, continues, .. } = &mut self.this().controls[target] {
-            if matches!(exit, Exit::Continue(_)) { continues.push(jump) } else { breaks.push(jump) }
+        if let Control::Target {
+            breaks, continues, ..
+        } = &mut self.this().controls[target]
+        {
+            if matches!(exit, Exit::Continue(_)) {
+                continues.push(jump)
+            } else {
+                breaks.push(jump)
+            }
         }
     }
 
     /// Takes a way out as far as the `finally` that it passes.
     fn exit_through(&mut self, through: usize, exit: Exit) {
-        let Control::Finally { completion, value, exits, .. } = &mut self.this().controls[through]
+        let Control::Finally {
+            completion,
+            value,
+            exits,
+            ..
+        } = &mut self.this().controls[through]
         else {
             return;
         };
         let (completion, value) = (*completion, *value);
-        let number = exits.iter().position(|known| *known == exit).unwrap_or_else(|| {
-            exits.push(exit);
-            exits.len() - 1
-        });
+        let number = exits
+            .iter()
+            .position(|known| *known == exit)
+            .unwrap_or_else(|| {
+                exits.push(exit);
+                exits.len() - 1
+            });
         if exit == Exit::Return {
             self.emit(Op::StoreLocal(value));
         }
@@ -274,7 +316,12 @@ impl Compiler<'_> {
         let slots = finalizer.map(|_| (self.slot(), self.slot()));
         if let Some((completion, value)) = slots {
             let (exits, entries) = (Vec::new(), Vec::new());
-            self.this().controls.push(Control::Finally { completion, value, exits, entries });
+            self.this().controls.push(Control::Finally {
+                completion,
+                value,
+                exits,
+                entries,
+            });
         }
         let start = self.here();
         self.block(block);
@@ -305,11 +352,16 @@ impl Compiler<'_> {
     /// Errors between two places go on here.
     fn handler(&mut self, start: u32, end: u32) {
         let target = self.here();
-        self.this().func.handlers.push(Handler { start, end, target });
+        self.this()
+            .func
+            .handlers
+            .push(Handler { start, end, target });
     }
 
     fn finally(&mut self, start: u32, completion: u32, value: u32, finalizer: &[Stmt]) {
-        let Some(Control::Finally { exits, entries, .. }) = self.this().controls.pop() else { return };
+        let Some(Control::Finally { exits, entries, .. }) = self.this().controls.pop() else {
+            return;
+        };
         let end = self.here();
         self.emit(Op::Int(0));
         self.emit(Op::StoreLocal(completion));

@@ -2,7 +2,8 @@
 
 use super::Compiler;
 use crate::ast::{
-    BinaryOp, Element, Expr, ExprKind, Ident, LogicalOp, Pattern, PatternKind, Prop, PropKey, UnaryOp,
+    BinaryOp, Element, Expr, ExprKind, Ident, LogicalOp, Pattern, PatternKind, Prop, PropKey,
+    UnaryOp,
 };
 use crate::op::Op;
 
@@ -83,7 +84,12 @@ impl Compiler<'_> {
             }
             ExprKind::Unary { op, value } => self.unary(*op, value, expr),
             ExprKind::Delete(path) => self.delete(path),
-            ExprKind::Binary { op, op_span, left, right } => {
+            ExprKind::Binary {
+                op,
+                op_span,
+                left,
+                right,
+            } => {
                 self.expr(left);
                 self.expr(right);
                 self.mark(*op_span);
@@ -95,7 +101,11 @@ impl Compiler<'_> {
                 self.expr_named(right, hint);
                 self.land(end);
             }
-            ExprKind::Conditional { test, then, otherwise } => {
+            ExprKind::Conditional {
+                test,
+                then,
+                otherwise,
+            } => {
                 self.expr(test);
                 let no = self.jump(Op::JumpIfFalse);
                 self.expr_named(then, hint);
@@ -106,11 +116,19 @@ impl Compiler<'_> {
             }
             ExprKind::Assign { target, value } => self.assign(target, value, true),
             ExprKind::Compound { op, target, value } => self.compound(*op, target, value, true),
-            ExprKind::Update { increment, prefix, target } => {
+            ExprKind::Update {
+                increment,
+                prefix,
+                target,
+            } => {
                 self.update(*increment, *prefix, target, true);
             }
             ExprKind::Member { .. } | ExprKind::Index { .. } => self.member(expr),
-            ExprKind::Call { callee, args, optional } => self.call(expr, callee, args, *optional),
+            ExprKind::Call {
+                callee,
+                args,
+                optional,
+            } => self.call(expr, callee, args, *optional),
             ExprKind::Chain(inner) => self.chain(inner, Op::Undefined, |this| this.expr(inner)),
             ExprKind::New { callee, args } => self.construct(expr, callee, args),
             ExprKind::Await(value) => {
@@ -183,7 +201,11 @@ impl Compiler<'_> {
     pub(super) fn element(&mut self, element: &Element) {
         self.expr(&element.value);
         self.mark(element.value.span);
-        self.emit(if element.spread { Op::ArraySpread } else { Op::ArrayPush });
+        self.emit(if element.spread {
+            Op::ArraySpread
+        } else {
+            Op::ArrayPush
+        });
     }
 
     fn object(&mut self, props: &[Prop]) {
@@ -194,13 +216,21 @@ impl Compiler<'_> {
                     self.expr(value);
                     self.emit(Op::ObjectSpread);
                 }
-                Prop::Value { key: PropKey::Static { name, .. }, value, .. } => {
+                Prop::Value {
+                    key: PropKey::Static { name, .. },
+                    value,
+                    ..
+                } => {
                     let hint = String::from_utf16_lossy(name);
                     self.expr_named(value, Some(&hint));
                     let name = self.string(name);
                     self.emit(Op::DefineProp(name));
                 }
-                Prop::Value { key: PropKey::Computed(key), value, .. } => {
+                Prop::Value {
+                    key: PropKey::Computed(key),
+                    value,
+                    ..
+                } => {
                     self.expr(key);
                     self.expr(value);
                     self.mark(key.span);
@@ -234,14 +264,22 @@ impl Compiler<'_> {
         match &path.kind {
             ExprKind::Chain(inner) => self.chain(inner, Op::True, |this| this.delete(inner)),
             ExprKind::Paren(inner) => self.delete(inner),
-            ExprKind::Member { object, name, optional } => {
+            ExprKind::Member {
+                object,
+                name,
+                optional,
+            } => {
                 self.expr(object);
                 self.short_circuit(*optional);
                 self.mark(name.span);
                 let name = self.words(&name.name);
                 self.emit(Op::DeleteProp(name));
             }
-            ExprKind::Index { object, index, optional } => {
+            ExprKind::Index {
+                object,
+                index,
+                optional,
+            } => {
                 self.expr(object);
                 self.short_circuit(*optional);
                 self.expr(index);

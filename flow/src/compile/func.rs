@@ -12,13 +12,24 @@ pub(super) const MAIN_PARAMS: [&str; 2] = ["Inputs", "Context"];
 /// A parameter of the main function as a name; it is written nowhere.
 pub(super) fn main_param(at: usize) -> Ident {
     let place = u32::MAX - at as u32;
-    Ident { name: MAIN_PARAMS[at].to_owned(), span: Span { start: place, end: place } }
+    Ident {
+        name: MAIN_PARAMS[at].to_owned(),
+        span: Span {
+            start: place,
+            end: place,
+        },
+    }
 }
 
 impl Compiler<'_> {
     /// The whole script as function 0.
     pub(super) fn main(&mut self, script: &Script) {
-        let func = Func { is_async: true, params: 2, length: 2, ..Func::default() };
+        let func = Func {
+            is_async: true,
+            params: 2,
+            length: 2,
+            ..Func::default()
+        };
         self.open_function(func, Span::default());
         self.push_scope();
         let params = [main_param(0), main_param(1)];
@@ -38,20 +49,33 @@ impl Compiler<'_> {
     fn open_function(&mut self, func: Func, span: Span) {
         let number = self.functions.len() as u32;
         self.functions.push(Func::default());
-        self.open.push(OpenFunction { number, func, span, at: span, ..OpenFunction::default() });
+        self.open.push(OpenFunction {
+            number,
+            func,
+            span,
+            at: span,
+            ..OpenFunction::default()
+        });
     }
 
     fn close_function(&mut self) -> u32 {
         self.emit(Op::Undefined);
         self.emit(Op::Return);
-        let Some(open) = self.open.pop() else { return 0 };
+        let Some(open) = self.open.pop() else {
+            return 0;
+        };
         self.functions[open.number as usize] = open.func;
         open.number
     }
 
     /// Pushes a closure. `hint` names a function that has no name of its own.
     pub(super) fn closure(&mut self, function: &Function, hint: Option<&str>) {
-        let name = function.name.as_ref().map(|name| &*name.name).or(hint).unwrap_or_default();
+        let name = function
+            .name
+            .as_ref()
+            .map(|name| &*name.name)
+            .or(hint)
+            .unwrap_or_default();
         let simple = |at: usize| match &function.params[at] {
             param if param.default.is_some() => None,
             param => match &param.target.kind {
@@ -64,7 +88,11 @@ impl Compiler<'_> {
             name: name.to_owned(),
             params: count as u32,
             rest: function.rest.is_some(),
-            length: function.params.iter().take_while(|param| param.default.is_none()).count() as u32,
+            length: function
+                .params
+                .iter()
+                .take_while(|param| param.default.is_none())
+                .count() as u32,
             is_async: function.is_async,
             ..Func::default()
         };
@@ -87,7 +115,10 @@ impl Compiler<'_> {
                 _ => self.declare_pattern(&function.params[at].target),
             }
         }
-        function.rest.iter().for_each(|rest| self.declare_pattern(rest));
+        function
+            .rest
+            .iter()
+            .for_each(|rest| self.declare_pattern(rest));
         for (at, param) in function.params.iter().enumerate() {
             if simple(at).is_some_and(|name| !early(self, name)) {
                 continue;

@@ -112,8 +112,16 @@ impl Compiler<'_> {
         let position = self.source.position(at.start);
         let func = &mut self.this().func;
         let pc = func.code.len();
-        let line = Line { pc: pc as u32, line: position.line, column: position.column };
-        if func.lines.last().is_none_or(|last| (last.line, last.column) != (line.line, line.column)) {
+        let line = Line {
+            pc: pc as u32,
+            line: position.line,
+            column: position.column,
+        };
+        if func
+            .lines
+            .last()
+            .is_none_or(|last| (last.line, last.column) != (line.line, line.column))
+        {
             func.lines.push(line);
         }
         func.code.push(op);

@@ -70,7 +70,10 @@ impl Compiler<'_> {
 
     pub(super) fn push_scope(&mut self) {
         let base = self.this().next_slot;
-        self.this().scopes.push(Scope { vars: HashMap::new(), base });
+        self.this().scopes.push(Scope {
+            vars: HashMap::new(),
+            base,
+        });
     }
 
     pub(super) fn pop_scope(&mut self) {
@@ -92,7 +95,15 @@ impl Compiler<'_> {
         let captured = self.analysis.captured.contains(&id);
         let early = self.analysis.early.contains(&id);
         if let Some(scope) = self.this().scopes.last_mut() {
-            scope.vars.insert(ident.name.clone(), Var { id, slot, captured, early });
+            scope.vars.insert(
+                ident.name.clone(),
+                Var {
+                    id,
+                    slot,
+                    captured,
+                    early,
+                },
+            );
         }
     }
 
@@ -114,8 +125,15 @@ impl Compiler<'_> {
     pub(super) fn renew_pattern(&mut self, pattern: &Pattern) {
         let mut idents = Vec::new();
         super::analyze::names(pattern, &mut |ident| idents.push(ident));
-        for ident in idents.into_iter().filter(|ident| self.is_captured(ident)).collect::<Vec<_>>() {
-            if let Some(Place { at: At::Var(slot), .. }) = self.find(&ident.name) {
+        for ident in idents
+            .into_iter()
+            .filter(|ident| self.is_captured(ident))
+            .collect::<Vec<_>>()
+        {
+            if let Some(Place {
+                at: At::Var(slot), ..
+            }) = self.find(&ident.name)
+            {
                 self.emit(Op::NewVar(slot));
             }
         }
@@ -126,7 +144,10 @@ impl Compiler<'_> {
         let mut idents = Vec::new();
         super::analyze::names(pattern, &mut |ident| idents.push(ident));
         for ident in idents {
-            if let Some(Place { at: At::Var(slot), .. }) = self.find(&ident.name) {
+            if let Some(Place {
+                at: At::Var(slot), ..
+            }) = self.find(&ident.name)
+            {
                 self.emit(Op::CopyVar(slot));
             }
         }
@@ -145,7 +166,10 @@ impl Compiler<'_> {
         for stmt in body.clone() {
             match &stmt.kind {
                 StmtKind::Declare(declare) => {
-                    declare.parts.iter().for_each(|part| self.declare_pattern(&part.target));
+                    declare
+                        .parts
+                        .iter()
+                        .for_each(|part| self.declare_pattern(&part.target));
                 }
                 StmtKind::Function(function) => {
                     if let Some(name) = &function.name {
@@ -168,14 +192,25 @@ impl Compiler<'_> {
 
     /// Finds a variable; none for names of the library.
     pub(super) fn find(&mut self, name: &str) -> Option<Place> {
-        self.find_in(self.open.len() - 1, name).map(|(place, _)| place)
+        self.find_in(self.open.len() - 1, name)
+            .map(|(place, _)| place)
     }
 
     fn find_in(&mut self, function: usize, name: &str) -> Option<(Place, u32)> {
         let scopes = self.open[function].scopes.iter().rev();
         if let Some(var) = scopes.filter_map(|scope| scope.vars.get(name)).next() {
-            let at = if var.captured { At::Var(var.slot) } else { At::Local(var.slot) };
-            return Some((Place { at, early: var.early }, var.id));
+            let at = if var.captured {
+                At::Var(var.slot)
+            } else {
+                At::Local(var.slot)
+            };
+            return Some((
+                Place {
+                    at,
+                    early: var.early,
+                },
+                var.id,
+            ));
         }
         let (outer, id) = self.find_in(function.checked_sub(1)?, name)?;
         let capture = match outer.at {
@@ -183,12 +218,22 @@ impl Compiler<'_> {
             At::Capture(index) => Capture::Outer(index),
         };
         let open = &mut self.open[function];
-        let index = open.captured.iter().position(|known| *known == id).unwrap_or_else(|| {
-            open.captured.push(id);
-            open.func.captures.push(capture);
-            open.captured.len() - 1
-        });
-        Some((Place { at: At::Capture(index as u32), early: outer.early }, id))
+        let index = open
+            .captured
+            .iter()
+            .position(|known| *known == id)
+            .unwrap_or_else(|| {
+                open.captured.push(id);
+                open.func.captures.push(capture);
+                open.captured.len() - 1
+            });
+        Some((
+            Place {
+                at: At::Capture(index as u32),
+                early: outer.early,
+            },
+            id,
+        ))
     }
 
     /// Pushes a variable.

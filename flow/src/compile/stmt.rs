@@ -39,7 +39,11 @@ impl Compiler<'_> {
                 self.mark(stmt.span);
                 self.leave_function();
             }
-            StmtKind::If { test, then, otherwise } => {
+            StmtKind::If {
+                test,
+                then,
+                otherwise,
+            } => {
                 self.expr(test);
                 let no = self.jump(Op::JumpIfFalse);
                 self.stmt(then);
@@ -55,10 +59,17 @@ impl Compiler<'_> {
             }
             StmtKind::While { test, body } => self.while_loop(test, body, labels),
             StmtKind::DoWhile { body, test } => self.do_while_loop(body, test, labels),
-            StmtKind::For { init, test, update, body } => {
+            StmtKind::For {
+                init,
+                test,
+                update,
+                body,
+            } => {
                 self.for_loop(init.as_ref(), test.as_ref(), update, body, labels);
             }
-            StmtKind::ForOf { left, right, body } => self.for_each(left, right, body, labels, false),
+            StmtKind::ForOf { left, right, body } => {
+                self.for_each(left, right, body, labels, false)
+            }
             StmtKind::ForIn { left, right, body } => self.for_each(left, right, body, labels, true),
             StmtKind::Switch { value, cases } => self.switch(value, cases, labels),
             StmtKind::Break(label) => self.leave(label.as_ref(), false),
@@ -68,7 +79,11 @@ impl Compiler<'_> {
                 self.mark(stmt.span);
                 self.emit(Op::Throw);
             }
-            StmtKind::Try { block, handler, finalizer } => {
+            StmtKind::Try {
+                block,
+                handler,
+                finalizer,
+            } => {
                 self.try_stmt(block, handler.as_ref(), finalizer.as_deref());
             }
             StmtKind::Block(body) if labels.is_empty() => self.block(body),
@@ -116,7 +131,9 @@ impl Compiler<'_> {
         match &expr.kind {
             ExprKind::Assign { target, value } => self.assign(target, value, false),
             ExprKind::Compound { op, target, value } => self.compound(*op, target, value, false),
-            ExprKind::Update { increment, target, .. } => {
+            ExprKind::Update {
+                increment, target, ..
+            } => {
                 // Without a value, `x++` is `++x`.
                 self.update(*increment, true, target, false);
             }

@@ -19,7 +19,13 @@ impl Program {
         out.text(&self.file);
         out.byte(u8::from(self.uses_sql));
         write_texts(&mut out, &self.task_names);
-        out.text(&self.input_type.as_ref().map(InputType::to_json).unwrap_or_default());
+        out.text(
+            &self
+                .input_type
+                .as_ref()
+                .map(InputType::to_json)
+                .unwrap_or_default(),
+        );
         write_texts(&mut out, &self.globals);
         out.size(self.consts.len());
         for constant in &self.consts {
@@ -50,7 +56,10 @@ impl Program {
         let mut input = Reader::new(body);
         let version = input.number().ok_or(Fault::Damaged("program header"))?;
         if version != VERSION {
-            return Err(Fault::TooNew { what: "program", version: version as u32 });
+            return Err(Fault::TooNew {
+                what: "program",
+                version: version as u32,
+            });
         }
         let mut program = read_program(&mut input).ok_or(Fault::Damaged("program body"))?;
         program.link()?;
@@ -131,7 +140,9 @@ fn read_program(input: &mut Reader<'_>) -> Option<Program> {
             })
         })
         .collect::<Option<_>>()?;
-    let functions = (0..input.count()?).map(|_| read_function(input)).collect::<Option<_>>()?;
+    let functions = (0..input.count()?)
+        .map(|_| read_function(input))
+        .collect::<Option<_>>()?;
     Some(Program {
         file,
         functions,
@@ -155,23 +166,50 @@ fn read_function(input: &mut Reader<'_>) -> Option<Func> {
         .map(|_| {
             let number = input.number()?;
             let index = u32::try_from(number >> 1).ok()?;
-            Some(if number & 1 == 0 { Capture::Local(index) } else { Capture::Outer(index) })
+            Some(if number & 1 == 0 {
+                Capture::Local(index)
+            } else {
+                Capture::Outer(index)
+            })
         })
         .collect::<Option<_>>()?;
-    let code = (0..input.count()?).map(|_| Op::read(input)).collect::<Option<_>>()?;
+    let code = (0..input.count()?)
+        .map(|_| Op::read(input))
+        .collect::<Option<_>>()?;
     let handlers = (0..input.count()?)
         .map(|_| {
-            Some(Handler { start: input.index()?, end: input.index()?, target: input.index()? })
+            Some(Handler {
+                start: input.index()?,
+                end: input.index()?,
+                target: input.index()?,
+            })
         })
         .collect::<Option<_>>()?;
     let mut lines = Vec::new();
     let (mut pc, mut at) = (0u32, 0u32);
     for _ in 0..input.count()? {
         pc = pc.checked_add(input.index()?)?;
-        at = u32::try_from(i64::from(at) + input.signed()?.clamp(-0xFFFF_FFFF, 0xFFFF_FFFF)).ok()?;
-        lines.push(Line { pc, line: at, column: input.index()? });
+        at =
+            u32::try_from(i64::from(at) + input.signed()?.clamp(-0xFFFF_FFFF, 0xFFFF_FFFF)).ok()?;
+        lines.push(Line {
+            pc,
+            line: at,
+            column: input.index()?,
+        });
     }
     let (rest, is_async) = (flags & 1 != 0, flags & 2 != 0);
     let awaits = Vec::new();
-    Some(Func { name, params, rest, length, is_async, locals, captures, code, handlers, lines, awaits })
+    Some(Func {
+        name,
+        params,
+        rest,
+        length,
+        is_async,
+        locals,
+        captures,
+        code,
+        handlers,
+        lines,
+        awaits,
+    })
 }

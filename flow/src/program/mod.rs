@@ -80,7 +80,9 @@ impl Func {
     /// The line and column of an instruction.
     pub(crate) fn position(&self, pc: u32) -> (u32, u32) {
         let behind = self.lines.partition_point(|line| line.pc <= pc);
-        self.lines.get(behind.wrapping_sub(1)).map_or((0, 0), |line| (line.line, line.column))
+        self.lines
+            .get(behind.wrapping_sub(1))
+            .map_or((0, 0), |line| (line.line, line.column))
     }
 }
 
@@ -134,7 +136,11 @@ impl Program {
 
     /// Looks up the builtins and checks every number in the code.
     pub(crate) fn link(&mut self) -> Result<(), Fault> {
-        self.resolved = self.globals.iter().map(|path| resolve(path)).collect::<Result<_, _>>()?;
+        self.resolved = self
+            .globals
+            .iter()
+            .map(|path| resolve(path))
+            .collect::<Result<_, _>>()?;
         verify::verify(self)?;
         self.hash = encode::hash(&self.encode());
         Ok(())
@@ -146,9 +152,17 @@ impl Program {
         use std::fmt::Write as _;
         let mut out = String::new();
         for (number, function) in self.functions.iter().enumerate() {
-            let name = if function.name.is_empty() { "(anonymous)" } else { &function.name };
+            let name = if function.name.is_empty() {
+                "(anonymous)"
+            } else {
+                &function.name
+            };
             let is_async = if function.is_async { "async " } else { "" };
-            let _ = writeln!(out, "{is_async}function {number} {name} locals={}", function.locals);
+            let _ = writeln!(
+                out,
+                "{is_async}function {number} {name} locals={}",
+                function.locals
+            );
             for (pc, op) in function.code.iter().enumerate() {
                 let (line, column) = function.position(pc as u32);
                 let _ = write!(out, "  {pc:4} {line:3}:{column:<3} {op:?}");

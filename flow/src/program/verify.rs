@@ -12,12 +12,18 @@ const MOST_LOCALS: u32 = 1 << 16;
 
 /// Checks all functions, and notes the depth at each await.
 pub(super) fn verify(program: &mut Program) -> Result<(), Fault> {
-    let main = program.functions.first().ok_or(Fault::Damaged("program without functions"))?;
+    let main = program
+        .functions
+        .first()
+        .ok_or(Fault::Damaged("program without functions"))?;
     if !main.is_async || main.params != 2 || !main.captures.is_empty() {
         return Err(Fault::Damaged("main function"));
     }
     let mut functions = std::mem::take(&mut program.functions);
-    let captures: Vec<&[Capture]> = functions.iter().map(|function| &*function.captures).collect();
+    let captures: Vec<&[Capture]> = functions
+        .iter()
+        .map(|function| &*function.captures)
+        .collect();
     let mut awaits = Vec::with_capacity(functions.len());
     for function in &functions {
         check_function(program, function, &captures)?;
@@ -32,7 +38,8 @@ pub(super) fn verify(program: &mut Program) -> Result<(), Fault> {
 
 fn check_function(program: &Program, function: &Func, all: &[&[Capture]]) -> Result<(), Fault> {
     let length = function.code.len() as u32;
-    if function.params + u32::from(function.rest) > function.locals || function.locals > MOST_LOCALS {
+    if function.params + u32::from(function.rest) > function.locals || function.locals > MOST_LOCALS
+    {
         return Err(Fault::Damaged("slots"));
     }
     let target = |to: u32| to < length;
@@ -41,9 +48,7 @@ fn check_function(program: &Program, function: &Func, all: &[&[Capture]]) -> Res
             return Err(Fault::Damaged("handler"));
         }
     }
-    let is_name = |index: u32| {
-        matches!(program.consts.get(index as usize), Some(Const::String(_)))
-    };
+    let is_name = |index: u32| matches!(program.consts.get(index as usize), Some(Const::String(_)));
     for op in &function.code {
         let mut fits = true;
         op.operands(|kind, index| {
@@ -62,10 +67,15 @@ fn check_function(program: &Program, function: &Func, all: &[&[Capture]]) -> Res
             };
         });
         fits &= match op {
-            Op::NextOrJump(_, slot) | Op::LocalLtJump(_, slot) => u32::from(*slot) < function.locals,
+            Op::NextOrJump(_, slot) | Op::LocalLtJump(_, slot) => {
+                u32::from(*slot) < function.locals
+            }
             Op::Await(_) => function.is_async,
             Op::CallGlobal(index, _) => {
-                matches!(program.resolved.get(*index as usize), Some(Resolved::Native(_)))
+                matches!(
+                    program.resolved.get(*index as usize),
+                    Some(Resolved::Native(_))
+                )
             }
             Op::Closure(made) => all.get(*made as usize).is_some_and(|captures| {
                 captures.iter().all(|capture| match capture {
@@ -91,7 +101,9 @@ fn check_depths(function: &Func) -> Result<Vec<(u32, u32)>, Fault> {
     work.extend(function.handlers.iter().map(|handler| (handler.target, 1)));
     while let Some((mut pc, mut depth)) = work.pop() {
         loop {
-            let Some(op) = function.code.get(pc as usize) else { return Err(damaged) };
+            let Some(op) = function.code.get(pc as usize) else {
+                return Err(damaged);
+            };
             let seen = &mut depths[pc as usize];
             if *seen == depth {
                 break;
@@ -101,7 +113,9 @@ fn check_depths(function: &Func) -> Result<Vec<(u32, u32)>, Fault> {
             }
             *seen = depth;
             let (pops, pushes) = op.effect();
-            let Some(left) = depth.checked_sub(pops) else { return Err(damaged) };
+            let Some(left) = depth.checked_sub(pops) else {
+                return Err(damaged);
+            };
             depth = left + pushes;
             if let Some((to, more)) = op.target() {
                 let there = depth.checked_add_signed(more).ok_or(damaged.clone())?;
@@ -113,9 +127,14 @@ fn check_depths(function: &Func) -> Result<Vec<(u32, u32)>, Fault> {
             pc += 1;
         }
     }
-    let awaits = function.code.iter().zip(&depths).enumerate().filter_map(|(pc, (op, depth))| {
-        let reached = *depth != UNSEEN && matches!(op, Op::Await(_));
-        reached.then(|| (pc as u32, depth - 1))
-    });
+    let awaits = function
+        .code
+        .iter()
+        .zip(&depths)
+        .enumerate()
+        .filter_map(|(pc, (op, depth))| {
+            let reached = *depth != UNSEEN && matches!(op, Op::Await(_));
+            reached.then(|| (pc as u32, depth - 1))
+        });
     Ok(awaits.collect())
 }

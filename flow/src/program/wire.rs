@@ -31,7 +31,8 @@ impl Writer {
     }
 
     pub(crate) fn double(&mut self, number: f64) {
-        self.bytes.extend_from_slice(&number.to_bits().to_le_bytes());
+        self.bytes
+            .extend_from_slice(&number.to_bits().to_le_bytes());
     }
 
     /// UTF-16 units: Latin-1 as a byte each, others as two.
@@ -41,7 +42,8 @@ impl Writer {
         if narrow {
             self.bytes.extend(units.iter().map(|unit| *unit as u8));
         } else {
-            self.bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+            self.bytes
+                .extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
         }
     }
 
@@ -115,10 +117,20 @@ impl<'a> Reader<'a> {
         let head = self.number()?;
         let count = usize::try_from(head >> 1).ok()?;
         if head & 1 == 0 {
-            return Some(self.take(count)?.iter().map(|byte| u16::from(*byte)).collect());
+            return Some(
+                self.take(count)?
+                    .iter()
+                    .map(|byte| u16::from(*byte))
+                    .collect(),
+            );
         }
         let bytes = self.take(count.checked_mul(2)?)?;
-        Some(bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect())
+        Some(
+            bytes
+                .chunks_exact(2)
+                .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+                .collect(),
+        )
     }
 
     pub(crate) fn text(&mut self) -> Option<String> {

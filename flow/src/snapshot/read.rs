@@ -23,7 +23,10 @@ pub(crate) fn load(program: &Program, save: &[u8], limits: Limits) -> Result<(He
     let mut input = Reader::new(bytes);
     let version = input.number().ok_or(Fault::Damaged("save header"))?;
     if version != VERSION {
-        return Err(Fault::TooNew { what: "save", version: version as u32 });
+        return Err(Fault::TooNew {
+            what: "save",
+            version: version as u32,
+        });
     }
     let hash = input.take(8).ok_or(Fault::Damaged("save header"))?;
     if hash != program.content_hash().to_le_bytes() {
@@ -41,7 +44,9 @@ pub(crate) fn load(program: &Program, save: &[u8], limits: Limits) -> Result<(He
     };
     match loader.all() {
         Some(state) => Ok((loader.heap, state)),
-        None => Err(loader.unknown.map_or(Fault::Damaged("save body"), Fault::UnknownBuiltin)),
+        None => Err(loader
+            .unknown
+            .map_or(Fault::Damaged("save body"), Fault::UnknownBuiltin)),
     }
 }
 
@@ -76,7 +81,9 @@ impl Loader<'_> {
             }
         }
         let count = self.input.count()?;
-        self.bodies = (0..count).map(|_| self.heap.alloc(Body::Variable(Value::Undefined))).collect();
+        self.bodies = (0..count)
+            .map(|_| self.heap.alloc(Body::Variable(Value::Undefined)))
+            .collect();
         for at in 0..count {
             let (kind, body) = self.body()?;
             self.kinds.push(kind);
@@ -88,7 +95,9 @@ impl Loader<'_> {
             let kind = self.kinds[*number as usize];
             match expect {
                 Expect::Kind(expected) => kind == *expected,
-                Expect::Value => !matches!(kind, kind::VARIABLE | kind::COROUTINE | kind::AGGREGATE),
+                Expect::Value => {
+                    !matches!(kind, kind::VARIABLE | kind::COROUTINE | kind::AGGREGATE)
+                }
             }
         });
         (fits && self.input.left() == 0 && self.coroutines_fit()).then_some(state)
@@ -103,8 +112,12 @@ impl Loader<'_> {
         }
         for _ in 0..self.input.count()? {
             let promise = self.reference(Expect::Kind(kind::PROMISE))?;
-            let Body::Promise(body) = self.heap.body(promise) else { return None };
-            let (host, PromiseState::Pending) = (body.host?, body.state) else { return None };
+            let Body::Promise(body) = self.heap.body(promise) else {
+                return None;
+            };
+            let (host, PromiseState::Pending) = (body.host?, body.state) else {
+                return None;
+            };
             if host.id >= state.next_promise || state.pending.insert(host.id, promise).is_some() {
                 return None;
             }
@@ -126,11 +139,15 @@ impl Loader<'_> {
                 let Some(function) = self.program.functions.get(coroutine.function as usize) else {
                     return false;
                 };
-                let Some(pc) = coroutine.pc.checked_sub(1) else { return false };
+                let Some(pc) = coroutine.pc.checked_sub(1) else {
+                    return false;
+                };
                 let Ok(found) = function.awaits.binary_search_by_key(&pc, |(at, _)| *at) else {
                     return false;
                 };
-                let Some(Op::Await(live)) = function.code.get(pc as usize) else { return false };
+                let Some(Op::Await(live)) = function.code.get(pc as usize) else {
+                    return false;
+                };
                 number == coroutine.function
                     && function.is_async
                     && coroutine.slots.len() == (*live + function.awaits[found].1) as usize
@@ -203,7 +220,11 @@ impl Loader<'_> {
         for _ in 0..self.input.count()? {
             let head = self.input.number()?;
             let key = if head & 1 == 1 {
-                Key::Index(u32::try_from(head >> 1).ok().filter(|index| *index != u32::MAX)?)
+                Key::Index(
+                    u32::try_from(head >> 1)
+                        .ok()
+                        .filter(|index| *index != u32::MAX)?,
+                )
             } else {
                 let name = self.string(head >> 1)?;
                 Key::Name(self.heap.intern_ref(name))
@@ -224,7 +245,11 @@ impl Loader<'_> {
             let number = self.input.number()?;
             let key = self.plain()?;
             let key = self.heap.table_key(key);
-            let value = if values { self.plain()? } else { Value::Undefined };
+            let value = if values {
+                self.plain()?
+            } else {
+                Value::Undefined
+            };
             self.heap.meter.charge(80).ok()?;
             if !table.restore(number, key, value) {
                 return None;
@@ -245,14 +270,23 @@ impl Loader<'_> {
             0 => None,
             wrap @ 1..=2 => {
                 let wrap = if wrap == 2 { Wrap::Try } else { Wrap::Plain };
-                Some(HostPromise { id: self.input.index()?, wrap })
+                Some(HostPromise {
+                    id: self.input.index()?,
+                    wrap,
+                })
             }
             _ => return None,
         };
         let count = self.input.count()?;
         let reactions = (0..count).map(|_| self.reaction()).collect::<Option<_>>()?;
         let (handled, locked) = (flags & 1 != 0, flags & 2 != 0);
-        Some(Promise { state, reactions, handled, locked, host })
+        Some(Promise {
+            state,
+            reactions,
+            handled,
+            locked,
+            host,
+        })
     }
 
     fn reaction(&mut self) -> Option<Reaction> {
@@ -264,9 +298,10 @@ impl Loader<'_> {
                 rejected: self.plain()?,
                 derived: self.reference(promise)?,
             },
-            reaction::FINALLY => {
-                Reaction::Finally { callback: self.plain()?, derived: self.reference(promise)? }
-            }
+            reaction::FINALLY => Reaction::Finally {
+                callback: self.plain()?,
+                derived: self.reference(promise)?,
+            },
             reaction::PASS => Reaction::Pass {
                 value: self.plain()?,
                 rejected: self.input.byte()? != 0,
@@ -342,7 +377,13 @@ impl Loader<'_> {
                 let pc = self.input.index()?;
                 let promise = self.reference(Expect::Kind(kind::PROMISE))?;
                 let slots = self.values()?;
-                Body::Coroutine(Box::new(Coroutine { function, closure, pc, slots, promise }))
+                Body::Coroutine(Box::new(Coroutine {
+                    function,
+                    closure,
+                    pc,
+                    slots,
+                    promise,
+                }))
             }
             kind::AGGREGATE => {
                 let kind = match self.input.byte()? {
@@ -355,13 +396,22 @@ impl Loader<'_> {
                 let derived = self.reference(Expect::Kind(kind::PROMISE))?;
                 let left = self.input.index()?;
                 let values = self.values()?;
-                Body::Aggregate(Box::new(Aggregate { kind, derived, values, left }))
+                Body::Aggregate(Box::new(Aggregate {
+                    kind,
+                    derived,
+                    values,
+                    left,
+                }))
             }
             kind::ERROR => {
                 let class = ErrorClass::of_number(self.input.byte()?)?;
                 let props = self.props()?;
                 let hidden = self.props()?;
-                Body::Error(Box::new(ErrorBody { class, props, hidden }))
+                Body::Error(Box::new(ErrorBody {
+                    class,
+                    props,
+                    hidden,
+                }))
             }
             kind::DATE => Body::Date(self.input.double()?),
             kind::MAP => Body::Map(Box::new(self.table(true)?)),
@@ -374,7 +424,11 @@ impl Loader<'_> {
                     _ => return None,
                 };
                 let at = self.input.number()?;
-                Body::Iterator(Box::new(Iter { source: self.plain()?, kind, at }))
+                Body::Iterator(Box::new(Iter {
+                    source: self.plain()?,
+                    kind,
+                    at,
+                }))
             }
             _ => return None,
         };

@@ -44,7 +44,8 @@ pub(crate) fn save(program: &Program, heap: &Heap, state: &State, limit: usize) 
     let mut out = Writer::default();
     out.bytes.extend_from_slice(MAGIC);
     out.number(VERSION);
-    out.bytes.extend_from_slice(&program.content_hash().to_le_bytes());
+    out.bytes
+        .extend_from_slice(&program.content_hash().to_le_bytes());
     out.size(saver.string_numbers.len());
     out.bytes.append(&mut saver.strings.bytes);
     out.size(saver.bodies.len());
@@ -75,14 +76,19 @@ impl Saver<'_> {
     fn string(&mut self, at: Ref) -> u64 {
         // A name and the same text as a value are one string.
         let at = match self.heap.body(at) {
-            Body::String { atom: Some(atom), .. } => *atom,
+            Body::String {
+                atom: Some(atom), ..
+            } => *atom,
             _ => at,
         };
         let next = self.string_numbers.len() as u64;
         let number = *self.string_numbers.entry(at).or_insert(next);
         if number == next {
             match self.heap.body(at) {
-                Body::String { text: Text::Flat(units), .. } => self.strings.units(units),
+                Body::String {
+                    text: Text::Flat(units),
+                    ..
+                } => self.strings.units(units),
                 _ => {
                     let units = self.flat(at);
                     self.strings.units(&units);
@@ -98,8 +104,14 @@ impl Saver<'_> {
         let mut parts = vec![at];
         while let Some(part) = parts.pop() {
             match self.heap.body(part) {
-                Body::String { text: Text::Flat(flat), .. } => units.extend_from_slice(flat),
-                Body::String { text: Text::Rope(left, right, _), .. } => parts.extend([*right, *left]),
+                Body::String {
+                    text: Text::Flat(flat),
+                    ..
+                } => units.extend_from_slice(flat),
+                Body::String {
+                    text: Text::Rope(left, right, _),
+                    ..
+                } => parts.extend([*right, *left]),
                 _ => {}
             }
         }
@@ -115,7 +127,9 @@ impl Saver<'_> {
             Value::Number(number) => {
                 let whole = number as i64;
                 // −0 is no integer, and larger ones are shorter as doubles.
-                if whole as f64 == number && whole.abs() < 1 << 48 && !(whole == 0 && number.is_sign_negative())
+                if whole as f64 == number
+                    && whole.abs() < 1 << 48
+                    && !(whole == 0 && number.is_sign_negative())
                 {
                     out.byte(tag::INTEGER);
                     out.signed(whole);
@@ -205,7 +219,10 @@ impl Saver<'_> {
             }
         }
         out.size(promise.reactions.len());
-        promise.reactions.iter().for_each(|reaction| self.reaction(out, reaction));
+        promise
+            .reactions
+            .iter()
+            .for_each(|reaction| self.reaction(out, reaction));
     }
 
     fn reaction(&mut self, out: &mut Writer, from: &Reaction) {
@@ -214,7 +231,11 @@ impl Saver<'_> {
                 out.byte(reaction::AWAIT);
                 self.reference(out, coroutine);
             }
-            Reaction::Then { fulfilled, rejected, derived } => {
+            Reaction::Then {
+                fulfilled,
+                rejected,
+                derived,
+            } => {
                 out.byte(reaction::THEN);
                 self.value(out, fulfilled);
                 self.value(out, rejected);
@@ -225,7 +246,11 @@ impl Saver<'_> {
                 self.value(out, callback);
                 self.reference(out, derived);
             }
-            Reaction::Pass { value, rejected, derived } => {
+            Reaction::Pass {
+                value,
+                rejected,
+                derived,
+            } => {
                 out.byte(reaction::PASS);
                 self.value(out, value);
                 out.byte(u8::from(rejected));
@@ -264,15 +289,29 @@ impl Saver<'_> {
                 out.byte(kind::CLOSURE);
                 out.number(u64::from(closure.function));
                 out.size(closure.captures.len());
-                closure.captures.iter().for_each(|at| self.reference(out, *at));
+                closure
+                    .captures
+                    .iter()
+                    .for_each(|at| self.reference(out, *at));
             }
             Body::Native(number) => {
                 out.byte(kind::NATIVE);
-                out.text(registry().all.get(usize::from(*number)).map_or("", |builtin| builtin.path));
+                out.text(
+                    registry()
+                        .all
+                        .get(usize::from(*number))
+                        .map_or("", |builtin| builtin.path),
+                );
             }
             Body::Namespace(number) => {
                 out.byte(kind::NAMESPACE);
-                out.text(registry().namespaces.get(usize::from(*number)).copied().unwrap_or_default());
+                out.text(
+                    registry()
+                        .namespaces
+                        .get(usize::from(*number))
+                        .copied()
+                        .unwrap_or_default(),
+                );
             }
             Body::Variable(value) => {
                 out.byte(kind::VARIABLE);

@@ -69,7 +69,11 @@ impl Heap {
     /// For values that have no primitive form.
     pub fn to_integer(&mut self, value: Value) -> Result<f64, Throw> {
         let number = self.to_number(value)?;
-        Ok(if number.is_nan() { 0.0 } else { number.trunc() + 0.0 })
+        Ok(if number.is_nan() {
+            0.0
+        } else {
+            number.trunc() + 0.0
+        })
     }
 
     /// The operand of a bitwise operator.
@@ -122,7 +126,9 @@ impl Heap {
     /// # Errors
     /// For values that have no primitive form.
     pub fn to_primitive(&mut self, value: Value, hint: Hint) -> Result<Value, Throw> {
-        let Value::Object(at) = value else { return Ok(value) };
+        let Value::Object(at) = value else {
+            return Ok(value);
+        };
         if let (Body::Date(ms), Hint::Number) = (self.body(at), hint) {
             return Ok(Value::Number(*ms));
         }
@@ -153,7 +159,11 @@ impl Heap {
     }
 
     /// Writes parts, the last one first. The arrays in `open` are being written already.
-    fn display_parts(&mut self, mut open: Vec<Ref>, mut parts: Vec<Part<'_>>) -> Result<Vec<u16>, Throw> {
+    fn display_parts(
+        &mut self,
+        mut open: Vec<Ref>,
+        mut parts: Vec<Part<'_>>,
+    ) -> Result<Vec<u16>, Throw> {
         let mut out: Vec<u16> = Vec::new();
         while let Some(part) = parts.pop() {
             self.meter.spend(1)?;
@@ -229,7 +239,9 @@ impl Heap {
                     ));
                 }
                 Body::Namespace(_) | Body::Iterator(_) => {
-                    return Err(Throw::type_error("This builtin object has no string form in Flow."));
+                    return Err(Throw::type_error(
+                        "This builtin object has no string form in Flow.",
+                    ));
                 }
                 _ => out.extend("[object Object]".encode_utf16()),
             }
@@ -239,7 +251,9 @@ impl Heap {
 
     /// Conversions of the program's own would be calls from inside a conversion.
     fn refuse_own_conversion(&mut self, at: Ref) -> Result<(), Throw> {
-        let Body::Object(_) = self.body(at) else { return Ok(()) };
+        let Body::Object(_) = self.body(at) else {
+            return Ok(());
+        };
         for name in ["toString", "valueOf"] {
             let key = Key::Name(self.intern_str(name));
             if let Body::Object(props) = self.body(at)
@@ -272,7 +286,10 @@ impl Heap {
 
     /// The property key of a string.
     pub fn string_key(&mut self, string: Ref) -> Key {
-        if let Body::String { text: Text::Flat(units), .. } = self.body(string)
+        if let Body::String {
+            text: Text::Flat(units),
+            ..
+        } = self.body(string)
             && let Some(index) = array_index(units)
         {
             return Key::Index(index);
@@ -297,7 +314,9 @@ pub fn array_index(units: &[u16]) -> Option<u32> {
     }
     let mut index: u64 = 0;
     for unit in units {
-        let digit = unit.checked_sub(u16::from(b'0')).filter(|digit| *digit < 10)?;
+        let digit = unit
+            .checked_sub(u16::from(b'0'))
+            .filter(|digit| *digit < 10)?;
         index = index * 10 + u64::from(digit);
     }
     u32::try_from(index).ok().filter(|index| *index != u32::MAX)

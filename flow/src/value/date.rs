@@ -30,7 +30,11 @@ pub struct Fields {
 /// `TimeClip`: NaN for what is no time value.
 #[must_use]
 pub fn clip(ms: f64) -> f64 {
-    if ms.is_finite() && ms.abs() <= LARGEST { ms.trunc() + 0.0 } else { f64::NAN }
+    if ms.is_finite() && ms.abs() <= LARGEST {
+        ms.trunc() + 0.0
+    } else {
+        f64::NAN
+    }
 }
 
 /// The day of the week, 0 for Sunday.
@@ -59,8 +63,19 @@ pub fn fields(ms: f64) -> Fields {
 /// Puts fields together, which may be out of their ranges: `MakeDate`. NaN if one is not finite.
 #[must_use]
 pub fn make(fields: Fields) -> f64 {
-    let Fields { year, month, day, hour, minute, second, millisecond } = fields;
-    if ![year, month, day, hour, minute, second, millisecond].iter().all(|part| part.is_finite()) {
+    let Fields {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        millisecond,
+    } = fields;
+    if ![year, month, day, hour, minute, second, millisecond]
+        .iter()
+        .all(|part| part.is_finite())
+    {
         return f64::NAN;
     }
     let month = month.trunc();
@@ -70,7 +85,10 @@ pub fn make(fields: Fields) -> f64 {
         return f64::NAN;
     }
     let first = days_from_civil(year as i64, month.rem_euclid(12.0) as i64 + 1, 1);
-    let time = hour.trunc() * 3_600_000.0 + minute.trunc() * 60_000.0 + second.trunc() * 1000.0 + millisecond.trunc();
+    let time = hour.trunc() * 3_600_000.0
+        + minute.trunc() * 60_000.0
+        + second.trunc() * 1000.0
+        + millisecond.trunc();
     (first as f64 + day.trunc() - 1.0) * DAY + time
 }
 
@@ -90,7 +108,11 @@ fn civil(days: i64) -> (i64, u8, u8) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month as u8, day as u8)
 }
@@ -101,25 +123,45 @@ pub fn to_iso(ms: f64) -> Option<String> {
     if ms.is_nan() {
         return None;
     }
-    let Fields { year, month, day, hour, minute, second, millisecond } = fields(ms);
+    let Fields {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        millisecond,
+    } = fields(ms);
     let year = match year as i64 {
         usual @ 0..=9999 => format!("{usual:04}"),
         negative @ ..0 => format!("-{:06}", -negative),
         far => format!("+{far:06}"),
     };
-    Some(format!("{year}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z", month + 1.0))
+    Some(format!(
+        "{year}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z",
+        month + 1.0
+    ))
 }
 
 /// `String(date)`: as in JavaScript where the zone is UTC.
 #[must_use]
 pub fn to_string(ms: f64) -> String {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     if ms.is_nan() {
         return "Invalid Date".to_owned();
     }
-    let Fields { year, month, day, hour, minute, second, .. } = fields(ms);
+    let Fields {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        ..
+    } = fields(ms);
     let sign = if year < 0.0 { "-" } else { "" };
     format!(
         "{} {} {day:02} {sign}{:04} {hour:02}:{minute:02}:{second:02} GMT+0000 (Coordinated Universal Time)",
@@ -138,9 +180,20 @@ pub fn parse(text: &str) -> Option<f64> {
     let mut rest = Rest(text);
     let year = rest.year()?;
     let month = if rest.take('-') { rest.number(2)? } else { 1.0 };
-    let day = if text.len() > 7 && rest.take('-') { rest.number(2)? } else { 1.0 };
-    let mut fields =
-        Fields { year, month: month - 1.0, day, hour: 0.0, minute: 0.0, second: 0.0, millisecond: 0.0 };
+    let day = if text.len() > 7 && rest.take('-') {
+        rest.number(2)?
+    } else {
+        1.0
+    };
+    let mut fields = Fields {
+        year,
+        month: month - 1.0,
+        day,
+        hour: 0.0,
+        minute: 0.0,
+        second: 0.0,
+        millisecond: 0.0,
+    };
     let mut offset = 0.0;
     if rest.take('T') {
         fields.hour = rest.number(2)?;
@@ -156,8 +209,11 @@ pub fn parse(text: &str) -> Option<f64> {
         }
         offset = rest.zone()?;
     }
-    let in_month = days_from_civil(year as i64 + i64::from(month == 12.0), month as i64 % 12 + 1, 1)
-        - days_from_civil(year as i64, month as i64, 1);
+    let in_month = days_from_civil(
+        year as i64 + i64::from(month == 12.0),
+        month as i64 % 12 + 1,
+        1,
+    ) - days_from_civil(year as i64, month as i64, 1);
     let midnight = fields.hour == 24.0 && fields.minute + fields.second + fields.millisecond == 0.0;
     let fits = (1.0..=12.0).contains(&month)
         && (1.0..=31.0_f64.min(in_month as f64)).contains(&day)
@@ -230,7 +286,8 @@ impl Rest<'_> {
             return None;
         }
         let minutes = self.number(2)?;
-        (hours < 24.0 && minutes < 60.0).then_some(sign * (hours * 3_600_000.0 + minutes * 60_000.0))
+        (hours < 24.0 && minutes < 60.0)
+            .then_some(sign * (hours * 3_600_000.0 + minutes * 60_000.0))
     }
 }
 
@@ -248,14 +305,30 @@ mod tests {
 
     #[test]
     fn text_and_number_agree() {
-        for ms in [0.0, -1.0, 951_782_400_000.0, LARGEST, -LARGEST, 1_700_000_000_123.0] {
+        for ms in [
+            0.0,
+            -1.0,
+            951_782_400_000.0,
+            LARGEST,
+            -LARGEST,
+            1_700_000_000_123.0,
+        ] {
             assert_eq!(to_iso(ms).and_then(|text| parse(&text)), Some(ms));
         }
     }
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for text in ["", "x", "2024-13-01", "2024-02-30", "2024-01-01T25:00Z", "2024-01-01T10:00", "-000000-01-01", "2024-1-1"] {
+        for text in [
+            "",
+            "x",
+            "2024-13-01",
+            "2024-02-30",
+            "2024-01-01T25:00Z",
+            "2024-01-01T10:00",
+            "-000000-01-01",
+            "2024-1-1",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

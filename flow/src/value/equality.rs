@@ -35,7 +35,8 @@ impl Heap {
     pub fn same_value(&mut self, left: Value, right: Value) -> bool {
         match (left, right) {
             (Value::Number(a), Value::Number(b)) => {
-                (a.is_nan() && b.is_nan()) || (a == b && a.is_sign_negative() == b.is_sign_negative())
+                (a.is_nan() && b.is_nan())
+                    || (a == b && a.is_sign_negative() == b.is_sign_negative())
             }
             _ => self.strict_equal(left, right),
         }

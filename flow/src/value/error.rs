@@ -26,7 +26,11 @@ impl Heap {
             let text = self.str(message)?;
             hidden.set(Key::Name(self.intern_str("message")), text);
         }
-        Ok(self.alloc(Body::Error(Box::new(ErrorBody { class, props: Props::default(), hidden }))))
+        Ok(self.alloc(Body::Error(Box::new(ErrorBody {
+            class,
+            props: Props::default(),
+            hidden,
+        }))))
     }
 
     /// Reads an own property of an error by its name.

@@ -64,7 +64,10 @@ pub enum Body {
     /// Nothing: the slot may be used again.
     Free,
     /// A string, and its interned form where that is known.
-    String { text: Text, atom: Option<Ref> },
+    String {
+        text: Text,
+        atom: Option<Ref>,
+    },
     Object(Box<Props>),
     Array(Box<Array>),
     Closure(Box<Closure>),
@@ -90,7 +93,10 @@ impl Body {
     fn bytes(&self) -> usize {
         SLOT_BYTES
             + match self {
-                Self::String { text: Text::Flat(units), .. } => units.len() * 2 + 16,
+                Self::String {
+                    text: Text::Flat(units),
+                    ..
+                } => units.len() * 2 + 16,
                 Self::Object(props) => 80 + props.bytes(),
                 Self::Array(array) => 32 + array.items.capacity() * 16,
                 Self::Closure(closure) => 24 + closure.captures.len() * 4,
@@ -166,7 +172,10 @@ impl Heap {
 
     /// Makes an array.
     pub fn array(&mut self, items: Vec<Value>) -> Value {
-        let array = Array { items, integrity: Integrity::Open };
+        let array = Array {
+            items,
+            integrity: Integrity::Open,
+        };
         Value::Object(self.alloc(Body::Array(Box::new(array))))
     }
 
@@ -237,7 +246,10 @@ impl Heap {
     /// # Errors
     /// When what is left is over the limit.
     pub(crate) fn collect(&mut self, roots: impl FnOnce(&mut Tracer)) -> Result<(), Throw> {
-        let mut tracer = Tracer { marks: std::mem::take(&mut self.marks), work: Vec::new() };
+        let mut tracer = Tracer {
+            marks: std::mem::take(&mut self.marks),
+            work: Vec::new(),
+        };
         tracer.marks.clear();
         tracer.marks.resize(self.slots.len(), false);
         roots(&mut tracer);
@@ -260,7 +272,10 @@ impl Heap {
 
     /// Marks everything that is reachable, without freeing anything.
     pub(crate) fn reach(&self, roots: impl FnOnce(&mut Tracer)) -> Vec<bool> {
-        let mut tracer = Tracer { marks: vec![false; self.slots.len()], work: Vec::new() };
+        let mut tracer = Tracer {
+            marks: vec![false; self.slots.len()],
+            work: Vec::new(),
+        };
         roots(&mut tracer);
         self.trace(&mut tracer);
         tracer.marks
@@ -275,7 +290,9 @@ impl Heap {
     /// All slots in use.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Ref, &Body)> {
         let slots = self.slots.iter().enumerate();
-        slots.filter(|(_, body)| !matches!(body, Body::Free)).map(|(at, body)| (Ref(at as u32), body))
+        slots
+            .filter(|(_, body)| !matches!(body, Body::Free))
+            .map(|(at, body)| (Ref(at as u32), body))
     }
 }
 
@@ -309,7 +326,11 @@ impl Tracer {
     pub(crate) fn reaction(&mut self, reaction: &Reaction) {
         match *reaction {
             Reaction::Await(coroutine) => self.mark(coroutine),
-            Reaction::Then { fulfilled, rejected, derived } => {
+            Reaction::Then {
+                fulfilled,
+                rejected,
+                derived,
+            } => {
                 self.value(fulfilled);
                 self.value(rejected);
                 self.mark(derived);
@@ -361,16 +382,25 @@ fn visit(body: &Body, tracer: &mut Tracer) {
                     tracer.value(value);
                 }
             }
-            promise.reactions.iter().for_each(|reaction| tracer.reaction(reaction));
+            promise
+                .reactions
+                .iter()
+                .for_each(|reaction| tracer.reaction(reaction));
         }
         Body::Coroutine(coroutine) => {
             coroutine.slots.iter().for_each(|slot| tracer.value(*slot));
-            coroutine.closure.iter().for_each(|closure| tracer.mark(*closure));
+            coroutine
+                .closure
+                .iter()
+                .for_each(|closure| tracer.mark(*closure));
             tracer.mark(coroutine.promise);
         }
         Body::Aggregate(aggregate) => {
             tracer.mark(aggregate.derived);
-            aggregate.values.iter().for_each(|value| tracer.value(*value));
+            aggregate
+                .values
+                .iter()
+                .for_each(|value| tracer.value(*value));
         }
         Body::Error(error) => {
             tracer.props(&error.props);

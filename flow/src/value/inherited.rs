@@ -42,7 +42,10 @@ impl Kind {
     /// Whether its values can be iterated.
     #[must_use]
     pub fn can_iterate(self) -> bool {
-        matches!(self, Self::Array | Self::String | Self::Map | Self::Set | Self::Iterator)
+        matches!(
+            self,
+            Self::Array | Self::String | Self::Map | Self::Set | Self::Iterator
+        )
     }
 
     /// The kind of a class name.
@@ -68,27 +71,110 @@ impl Kind {
 
 /// Names of `Object.prototype`.
 const OBJECT: &[&str] = &[
-    "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__",
-    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString",
-    "toString", "valueOf",
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
 ];
 
 /// Names of `Array.prototype`.
 const ARRAY: &[&str] = &[
-    "at", "concat", "copyWithin", "entries", "every", "fill", "filter", "find", "findIndex",
-    "findLast", "findLastIndex", "flat", "flatMap", "forEach", "includes", "indexOf", "join", "keys",
-    "lastIndexOf", "map", "pop", "push", "reduce", "reduceRight", "reverse", "shift", "slice", "some",
-    "sort", "splice", "toReversed", "toSorted", "toSpliced", "unshift", "values", "with",
+    "at",
+    "concat",
+    "copyWithin",
+    "entries",
+    "every",
+    "fill",
+    "filter",
+    "find",
+    "findIndex",
+    "findLast",
+    "findLastIndex",
+    "flat",
+    "flatMap",
+    "forEach",
+    "includes",
+    "indexOf",
+    "join",
+    "keys",
+    "lastIndexOf",
+    "map",
+    "pop",
+    "push",
+    "reduce",
+    "reduceRight",
+    "reverse",
+    "shift",
+    "slice",
+    "some",
+    "sort",
+    "splice",
+    "toReversed",
+    "toSorted",
+    "toSpliced",
+    "unshift",
+    "values",
+    "with",
 ];
 
 /// Names of `String.prototype`.
 const STRING: &[&str] = &[
-    "anchor", "at", "big", "blink", "bold", "charAt", "charCodeAt", "codePointAt", "concat",
-    "endsWith", "fixed", "fontcolor", "fontsize", "includes", "indexOf", "isWellFormed", "italics",
-    "lastIndexOf", "link", "localeCompare", "match", "matchAll", "normalize", "padEnd", "padStart",
-    "repeat", "replace", "replaceAll", "search", "slice", "small", "split", "startsWith", "strike",
-    "sub", "substr", "substring", "sup", "toLocaleLowerCase", "toLocaleUpperCase", "toLowerCase",
-    "toUpperCase", "toWellFormed", "trim", "trimEnd", "trimLeft", "trimRight", "trimStart",
+    "anchor",
+    "at",
+    "big",
+    "blink",
+    "bold",
+    "charAt",
+    "charCodeAt",
+    "codePointAt",
+    "concat",
+    "endsWith",
+    "fixed",
+    "fontcolor",
+    "fontsize",
+    "includes",
+    "indexOf",
+    "isWellFormed",
+    "italics",
+    "lastIndexOf",
+    "link",
+    "localeCompare",
+    "match",
+    "matchAll",
+    "normalize",
+    "padEnd",
+    "padStart",
+    "repeat",
+    "replace",
+    "replaceAll",
+    "search",
+    "slice",
+    "small",
+    "split",
+    "startsWith",
+    "strike",
+    "sub",
+    "substr",
+    "substring",
+    "sup",
+    "toLocaleLowerCase",
+    "toLocaleUpperCase",
+    "toLowerCase",
+    "toUpperCase",
+    "toWellFormed",
+    "trim",
+    "trimEnd",
+    "trimLeft",
+    "trimRight",
+    "trimStart",
 ];
 
 /// Names of `Number.prototype`.
@@ -102,29 +188,79 @@ const PROMISE: &[&str] = &["catch", "finally", "then"];
 
 /// Names of `Date.prototype`.
 const DATE: &[&str] = &[
-    "getDate", "getDay", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth",
-    "getSeconds", "getTime", "getTimezoneOffset", "getUTCDate", "getUTCDay", "getUTCFullYear",
-    "getUTCHours", "getUTCMilliseconds", "getUTCMinutes", "getUTCMonth", "getUTCSeconds", "getYear",
-    "setDate", "setFullYear", "setHours", "setMilliseconds", "setMinutes", "setMonth", "setSeconds",
-    "setTime", "setUTCDate", "setUTCFullYear", "setUTCHours", "setUTCMilliseconds", "setUTCMinutes",
-    "setUTCMonth", "setUTCSeconds", "setYear", "toDateString", "toGMTString", "toISOString", "toJSON",
-    "toLocaleDateString", "toLocaleTimeString", "toTimeString", "toUTCString",
+    "getDate",
+    "getDay",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "getTime",
+    "getTimezoneOffset",
+    "getUTCDate",
+    "getUTCDay",
+    "getUTCFullYear",
+    "getUTCHours",
+    "getUTCMilliseconds",
+    "getUTCMinutes",
+    "getUTCMonth",
+    "getUTCSeconds",
+    "getYear",
+    "setDate",
+    "setFullYear",
+    "setHours",
+    "setMilliseconds",
+    "setMinutes",
+    "setMonth",
+    "setSeconds",
+    "setTime",
+    "setUTCDate",
+    "setUTCFullYear",
+    "setUTCHours",
+    "setUTCMilliseconds",
+    "setUTCMinutes",
+    "setUTCMonth",
+    "setUTCSeconds",
+    "setYear",
+    "toDateString",
+    "toGMTString",
+    "toISOString",
+    "toJSON",
+    "toLocaleDateString",
+    "toLocaleTimeString",
+    "toTimeString",
+    "toUTCString",
 ];
 
 /// Names of `Map.prototype`.
-const MAP: &[&str] =
-    &["clear", "delete", "entries", "forEach", "get", "has", "keys", "set", "values"];
+const MAP: &[&str] = &[
+    "clear", "delete", "entries", "forEach", "get", "has", "keys", "set", "values",
+];
 
 /// Names of `Set.prototype`.
 const SET: &[&str] = &[
-    "add", "clear", "delete", "difference", "entries", "forEach", "has", "intersection",
-    "isDisjointFrom", "isSubsetOf", "isSupersetOf", "keys", "symmetricDifference", "union", "values",
+    "add",
+    "clear",
+    "delete",
+    "difference",
+    "entries",
+    "forEach",
+    "has",
+    "intersection",
+    "isDisjointFrom",
+    "isSubsetOf",
+    "isSupersetOf",
+    "keys",
+    "symmetricDifference",
+    "union",
+    "values",
 ];
 
 /// Names of the prototypes of iterators.
 const ITERATOR: &[&str] = &[
-    "drop", "every", "filter", "find", "flatMap", "forEach", "map", "next", "reduce", "some", "take",
-    "toArray",
+    "drop", "every", "filter", "find", "flatMap", "forEach", "map", "next", "reduce", "some",
+    "take", "toArray",
 ];
 
 /// Whether JavaScript's prototypes of this kind have the name.

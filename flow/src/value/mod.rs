@@ -66,7 +66,11 @@ impl Value {
     /// A hole read as a value: `undefined`.
     #[must_use]
     pub fn or_undefined(self) -> Self {
-        if self.is_empty() { Self::Undefined } else { self }
+        if self.is_empty() {
+            Self::Undefined
+        } else {
+            self
+        }
     }
 }
 

@@ -71,7 +71,10 @@ impl Props {
     /// An empty map with room.
     #[must_use]
     pub fn with_capacity(names: usize) -> Self {
-        Self { names: Vec::with_capacity(names), ..Self::default() }
+        Self {
+            names: Vec::with_capacity(names),
+            ..Self::default()
+        }
     }
 
     #[inline]
@@ -127,7 +130,9 @@ impl Props {
         match key {
             Key::Index(index) => self.indexed.remove(&index).is_some(),
             Key::Name(name) => {
-                let Some(at) = self.position(name) else { return false };
+                let Some(at) = self.position(name) else {
+                    return false;
+                };
                 if let Some(index) = &mut self.index {
                     index.remove(&name.0);
                     self.names[at] = (None, Value::Undefined);
@@ -151,7 +156,9 @@ impl Props {
             return;
         }
         let pairs = self.names.iter().enumerate();
-        let index = pairs.filter_map(|(at, (key, _))| key.map(|key| (key.0, at as u32))).collect();
+        let index = pairs
+            .filter_map(|(at, (key, _))| key.map(|key| (key.0, at as u32)))
+            .collect();
         self.index = Some(Box::new(index));
     }
 
@@ -169,8 +176,14 @@ impl Props {
 
     /// All properties in JavaScript's order.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Value)> + '_ {
-        let names = self.names.iter().filter_map(|(key, value)| Some((Key::Name((*key)?), *value)));
-        self.indexed.iter().map(|(index, value)| (Key::Index(*index), *value)).chain(names)
+        let names = self
+            .names
+            .iter()
+            .filter_map(|(key, value)| Some((Key::Name((*key)?), *value)));
+        self.indexed
+            .iter()
+            .map(|(index, value)| (Key::Index(*index), *value))
+            .chain(names)
     }
 
     /// What the map takes in memory, roughly.

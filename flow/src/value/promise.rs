@@ -54,11 +54,19 @@ pub enum Reaction {
     /// A suspended frame goes on.
     Await(Ref),
     /// `.then(on_fulfilled, on_rejected)`; settles `derived`.
-    Then { fulfilled: Value, rejected: Value, derived: Ref },
+    Then {
+        fulfilled: Value,
+        rejected: Value,
+        derived: Ref,
+    },
     /// `.finally(callback)`; settles `derived`.
     Finally { callback: Value, derived: Ref },
     /// After `finally`'s callback: settles `derived` as the first promise was.
-    Pass { value: Value, rejected: bool, derived: Ref },
+    Pass {
+        value: Value,
+        rejected: bool,
+        derived: Ref,
+    },
     /// `derived` becomes what the promise is: a promise was resolved with it.
     Forward(Ref),
     /// Element `at` of a `Promise.all/allSettled/any/race`.

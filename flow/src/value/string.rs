@@ -53,7 +53,10 @@ impl Heap {
             return Ok(Value::String(self.short_string(units)));
         }
         self.meter.string(units.len())?;
-        Ok(Value::String(self.alloc_counted(Body::String { text: Text::Flat(units.into()), atom: None })))
+        Ok(Value::String(self.alloc_counted(Body::String {
+            text: Text::Flat(units.into()),
+            atom: None,
+        })))
     }
 
     /// Makes a string of one unit.
@@ -67,7 +70,10 @@ impl Heap {
             return *found;
         }
         let shared: Rc<[u16]> = units.into();
-        let name = self.alloc(Body::String { text: Text::Flat(Rc::clone(&shared)), atom: None });
+        let name = self.alloc(Body::String {
+            text: Text::Flat(Rc::clone(&shared)),
+            atom: None,
+        });
         if let Body::String { atom, .. } = self.body_mut(name) {
             *atom = Some(name);
         }
@@ -91,7 +97,10 @@ impl Heap {
 
     /// The interned form of a string in the heap.
     pub fn intern_ref(&mut self, string: Ref) -> Ref {
-        if let Body::String { atom: Some(atom), .. } = self.body(string) {
+        if let Body::String {
+            atom: Some(atom), ..
+        } = self.body(string)
+        {
             return *atom;
         }
         let units = self.text(string);
@@ -104,7 +113,10 @@ impl Heap {
 
     /// The interned form if there is one already: a name that no object has is not there.
     pub(crate) fn find_interned(&mut self, string: Ref) -> Option<Ref> {
-        if let Body::String { atom: Some(atom), .. } = self.body(string) {
+        if let Body::String {
+            atom: Some(atom), ..
+        } = self.body(string)
+        {
             return Some(*atom);
         }
         let units = self.text(string);
@@ -126,7 +138,11 @@ impl Heap {
 
     /// The units of a string, shared: the heap may be changed while they are used.
     pub fn text(&mut self, string: Ref) -> Rc<[u16]> {
-        if let Body::String { text: Text::Flat(units), .. } = self.body(string) {
+        if let Body::String {
+            text: Text::Flat(units),
+            ..
+        } = self.body(string)
+        {
             return Rc::clone(units);
         }
         self.flatten(string)
@@ -145,12 +161,18 @@ impl Heap {
         let mut pending = vec![string];
         while let Some(part) = pending.pop() {
             match self.body(part) {
-                Body::String { text: Text::Flat(flat), .. } => {
+                Body::String {
+                    text: Text::Flat(flat),
+                    ..
+                } => {
                     let start = end.saturating_sub(flat.len());
                     units[start..end].copy_from_slice(&flat[flat.len() - (end - start)..]);
                     end = start;
                 }
-                Body::String { text: Text::Rope(left, right, _), .. } => {
+                Body::String {
+                    text: Text::Rope(left, right, _),
+                    ..
+                } => {
                     pending.push(*left);
                     pending.push(*right);
                 }
@@ -190,6 +212,9 @@ impl Heap {
         if length > self.meter.limits.string_units {
             self.meter.string(length)?;
         }
-        Ok(self.alloc(Body::String { text: Text::Rope(left, right, length), atom: None }))
+        Ok(self.alloc(Body::String {
+            text: Text::Rope(left, right, length),
+            atom: None,
+        }))
     }
 }

@@ -78,14 +78,21 @@ impl Table {
             return false;
         }
         self.index.insert(same(key), self.entries.len());
-        self.entries.push(Entry { number: self.next, key, value, live: true });
+        self.entries.push(Entry {
+            number: self.next,
+            key,
+            value,
+            live: true,
+        });
         self.next += 1;
         true
     }
 
     /// Deletes a key; true if it was there.
     pub fn remove(&mut self, key: Value) -> bool {
-        let Some(at) = self.index.remove(&same(key)) else { return false };
+        let Some(at) = self.index.remove(&same(key)) else {
+            return false;
+        };
         let entry = &mut self.entries[at];
         (entry.key, entry.value, entry.live) = (Value::Undefined, Value::Undefined, false);
         if self.index.len() * 2 < self.entries.len() && self.entries.len() > 16 {
@@ -125,12 +132,21 @@ impl Table {
 
     /// All entries in order.
     pub fn iter(&self) -> impl Iterator<Item = (Value, Value)> + '_ {
-        self.entries.iter().filter(|entry| entry.live).map(|entry| (entry.key, entry.value))
+        self.entries
+            .iter()
+            .filter(|entry| entry.live)
+            .map(|entry| (entry.key, entry.value))
     }
 
     /// The numbers of the entries, and the next one: what a save needs so that iterators go on.
     pub(crate) fn numbers(&self) -> (u64, impl Iterator<Item = u64> + '_) {
-        (self.next, self.entries.iter().filter(|entry| entry.live).map(|entry| entry.number))
+        (
+            self.next,
+            self.entries
+                .iter()
+                .filter(|entry| entry.live)
+                .map(|entry| entry.number),
+        )
     }
 
     /// Rebuilds a table from a save; false if the numbers do not ascend.

@@ -23,19 +23,29 @@ impl Cx<'_> {
     #[inline]
     pub(super) fn constant(&mut self, index: u32) -> Prepared {
         let made = self.state.consts[index as usize];
-        if made.value.is_empty() { self.make_constant(index) } else { made }
+        if made.value.is_empty() {
+            self.make_constant(index)
+        } else {
+            made
+        }
     }
 
     #[cold]
     fn make_constant(&mut self, index: u32) -> Prepared {
         let prepared = match &self.program.consts[index as usize] {
-            Const::Number(number) => {
-                Prepared { value: Value::Number(*number), key: Key::Index(0), method: None }
-            }
+            Const::Number(number) => Prepared {
+                value: Value::Number(*number),
+                key: Key::Index(0),
+                method: None,
+            },
             Const::String(units) => {
                 let string = self.heap.intern(units);
                 let key = self.heap.string_key(string);
-                Prepared { value: Value::String(string), key, method: None }
+                Prepared {
+                    value: Value::String(string),
+                    key,
+                    method: None,
+                }
             }
         };
         self.state.consts[index as usize] = prepared;
@@ -97,7 +107,11 @@ impl Cx<'_> {
         let params = function.params as usize;
         let slots = base + function.locals as usize;
         if function.rest {
-            let rest = self.stack.get(base + params..).map(<[Value]>::to_vec).unwrap_or_default();
+            let rest = self
+                .stack
+                .get(base + params..)
+                .map(<[Value]>::to_vec)
+                .unwrap_or_default();
             self.stack.resize(base + params, Value::Undefined);
             let rest = self.heap.array(rest);
             self.stack.push(rest);
@@ -107,10 +121,17 @@ impl Cx<'_> {
         self.stack.resize(slots, Value::Undefined);
         let task = function.is_async.then(|| {
             let promise = self.new_promise();
-            AsyncTask { promise, coroutine: None }
+            AsyncTask {
+                promise,
+                coroutine: None,
+            }
         });
         self.frames.push(Frame {
-            kind: FrameKind::Code { function: number, closure, task },
+            kind: FrameKind::Code {
+                function: number,
+                closure,
+                task,
+            },
             pc: 0,
             base: base as u32,
             floor: floor as u32,
@@ -132,22 +153,32 @@ impl Cx<'_> {
         let base = self.stack.len() - count;
         match builtin.run {
             Run::Plain(run) => {
-                let call = Call { this, base: base as u32, count: count as u32 };
+                let call = Call {
+                    this,
+                    base: base as u32,
+                    count: count as u32,
+                };
                 let value = run(self, call)?;
                 self.stack.truncate(floor);
                 Ok(Called::Value(value))
             }
-            Run::Stepped { params, registers, .. } => {
+            Run::Stepped {
+                params, registers, ..
+            } => {
                 if self.frames.len() >= self.heap.meter.limits.depth {
                     return Err(self.heap.meter.too_deep());
                 }
                 // Registers: the receiver, the arguments, then its own.
-                self.stack.resize(base + usize::from(params).min(count), Value::Undefined);
+                self.stack
+                    .resize(base + usize::from(params).min(count), Value::Undefined);
                 self.stack.insert(base, this);
                 let size = 1 + usize::from(params) + usize::from(registers);
                 self.stack.resize(base + size, Value::Undefined);
                 self.frames.push(Frame {
-                    kind: FrameKind::Native { builtin: number, count: count as u32 },
+                    kind: FrameKind::Native {
+                        builtin: number,
+                        count: count as u32,
+                    },
                     pc: 0,
                     base: base as u32,
                     floor: floor as u32,
@@ -159,16 +190,31 @@ impl Cx<'_> {
     }
 
     /// Runs the builtin frame on top until it calls or returns.
-    pub(super) fn step_native(&mut self, frame: Frame, number: u16, count: u32) -> Result<(), Throw> {
-        let Some(Run::Stepped { step, .. }) = registry().all.get(usize::from(number)).map(|b| b.run)
+    pub(super) fn step_native(
+        &mut self,
+        frame: Frame,
+        number: u16,
+        count: u32,
+    ) -> Result<(), Throw> {
+        let Some(Run::Stepped { step, .. }) =
+            registry().all.get(usize::from(number)).map(|b| b.run)
         else {
             return Err(Throw::fault("number of a builtin"));
         };
         let input = std::mem::take(&mut self.state.input);
-        let native = Native { base: frame.base, count, state: frame.pc };
+        let native = Native {
+            base: frame.base,
+            count,
+            state: frame.pc,
+        };
         match step(self, native, input)? {
             Step::Return(value) => self.leave(value),
-            Step::Call { callee, args, count, state } => {
+            Step::Call {
+                callee,
+                args,
+                count,
+                state,
+            } => {
                 if let Some(frame) = self.frames.last_mut() {
                     frame.pc = state;
                 }
@@ -186,10 +232,14 @@ impl Cx<'_> {
 
     /// Ends the frame on top with a value.
     pub(super) fn leave(&mut self, value: Value) {
-        let Some(frame) = self.frames.pop() else { return };
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
         self.stack.truncate(frame.floor as usize);
         match frame.kind {
-            FrameKind::Code { task: Some(task), .. } => {
+            FrameKind::Code {
+                task: Some(task), ..
+            } => {
                 self.resolve(task.promise, value);
                 if task.coroutine.is_none() {
                     self.deliver(Value::Object(task.promise));
@@ -197,7 +247,11 @@ impl Cx<'_> {
             }
             FrameKind::Code { .. } | FrameKind::Native { .. } => self.deliver(value),
             FrameKind::Reaction(derived) => self.resolve(derived, value),
-            FrameKind::Finally { derived, value: first, rejected } => {
+            FrameKind::Finally {
+                derived,
+                value: first,
+                rejected,
+            } => {
                 self.finally_returned(derived, value, first, rejected);
             }
         }
@@ -206,7 +260,10 @@ impl Cx<'_> {
     /// Gives a value to the frame on top.
     pub(super) fn deliver(&mut self, value: Value) {
         match self.frames.last() {
-            Some(Frame { kind: FrameKind::Code { .. }, .. }) => self.stack.push(value),
+            Some(Frame {
+                kind: FrameKind::Code { .. },
+                ..
+            }) => self.stack.push(value),
             Some(_) => self.state.input = value,
             None => {}
         }
@@ -242,8 +299,9 @@ impl Cx<'_> {
             _ => false,
         };
         if !has_own
-            && let Some(number) =
-                registry().method(kind, &text).or_else(|| registry().method(Kind::Object, &text))
+            && let Some(number) = registry()
+                .method(kind, &text)
+                .or_else(|| registry().method(Kind::Object, &text))
         {
             // Plain objects, errors and namespaces may get an own property of that name.
             if !matches!(kind, Kind::Object | Kind::Error | Kind::Function) {

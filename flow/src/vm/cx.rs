@@ -70,7 +70,12 @@ impl Step {
         let mut args = [Value::Undefined; 4];
         let count = given.len().min(4);
         args[..count].copy_from_slice(&given[..count]);
-        Self::Call { callee, args, count: count as u8, state }
+        Self::Call {
+            callee,
+            args,
+            count: count as u8,
+            state,
+        }
     }
 }
 
@@ -79,7 +84,11 @@ impl Cx<'_> {
     #[must_use]
     #[inline]
     pub fn arg(&self, call: Call, at: usize) -> Value {
-        if at < call.count as usize { self.stack[call.base as usize + at] } else { Value::Undefined }
+        if at < call.count as usize {
+            self.stack[call.base as usize + at]
+        } else {
+            Value::Undefined
+        }
     }
 
     /// All arguments of a plain call.

@@ -15,7 +15,9 @@ const MOST_GROUPS: usize = 4;
 pub(super) fn announce(heap: &Heap, state: &State, host: &mut dyn Host) {
     let mut groups: BTreeMap<Ref, Vec<(PromiseId, Ref)>> = BTreeMap::new();
     for (id, at) in state.pending.range(state.first_of_step..) {
-        let Body::Promise(promise) = heap.body(*at) else { continue };
+        let Body::Promise(promise) = heap.body(*at) else {
+            continue;
+        };
         if let [Reaction::Element { aggregate, .. }] = promise.reactions[..]
             && let Body::Aggregate(body) = heap.body(aggregate)
             && matches!(body.kind, Combinator::All | Combinator::AllSettled)
@@ -28,7 +30,9 @@ pub(super) fn announce(heap: &Heap, state: &State, host: &mut dyn Host) {
         // What others wake may look at a member on its own: then it must not be held back.
         let others = heap.reach(|tracer| {
             let others = state.pending.iter().filter(|(id, _)| {
-                members.binary_search_by_key(*id, |(member, _)| *member).is_err()
+                members
+                    .binary_search_by_key(*id, |(member, _)| *member)
+                    .is_err()
             });
             others.for_each(|(_, at)| tracer.mark(*at));
         });

@@ -27,7 +27,11 @@ impl Cx<'_> {
 
     /// Makes an iterator of some kind over an array, string, map or set.
     pub fn new_iterator(&mut self, source: Value, kind: IterKind) -> Value {
-        let iter = Box::new(Iter { source, kind, at: 0 });
+        let iter = Box::new(Iter {
+            source,
+            kind,
+            at: 0,
+        });
         Value::Object(self.heap.alloc(Body::Iterator(iter)))
     }
 
@@ -60,7 +64,8 @@ impl Cx<'_> {
                 let start = at as usize;
                 units.get(start).copied().map(|first| {
                     let second = units.get(start + 1).copied().unwrap_or_default();
-                    let pair = (0xD800..0xDC00).contains(&first) && (0xDC00..0xE000).contains(&second);
+                    let pair =
+                        (0xD800..0xDC00).contains(&first) && (0xDC00..0xE000).contains(&second);
                     let end = start + 1 + usize::from(pair);
                     let point = Value::String(self.heap.intern(&units[start..end]));
                     (end as u64, Value::from(start), point)
@@ -89,7 +94,9 @@ impl Cx<'_> {
     /// # Errors
     /// When it is more than the heap holds.
     pub fn collect_iterator(&mut self, iterator: Value) -> Result<Vec<Value>, Throw> {
-        let Value::Object(at) = iterator else { return Err(Throw::fault("iterator")) };
+        let Value::Object(at) = iterator else {
+            return Err(Throw::fault("iterator"));
+        };
         let mut items = Vec::new();
         while let Some(item) = self.next(at)? {
             self.work(1)?;
@@ -121,7 +128,10 @@ impl Cx<'_> {
         let keys = self.keys(value);
         self.work(keys.len())?;
         self.heap.meter.charge(keys.len() * 16)?;
-        let keys = keys.into_iter().map(|key| self.heap.key_value(key)).collect();
+        let keys = keys
+            .into_iter()
+            .map(|key| self.heap.key_value(key))
+            .collect();
         let keys = self.heap.array(keys);
         Ok(self.new_iterator(keys, IterKind::Values))
     }

@@ -34,9 +34,9 @@ impl Cx<'_> {
         while let Some(frame) = self.top() {
             let done = match frame.kind {
                 FrameKind::Code { .. } => self.run_code(),
-                FrameKind::Native { builtin, count } => {
-                    self.between().and_then(|()| self.step_native(frame, builtin, count))
-                }
+                FrameKind::Native { builtin, count } => self
+                    .between()
+                    .and_then(|()| self.step_native(frame, builtin, count)),
                 FrameKind::Reaction(_) | FrameKind::Finally { .. } => {
                     let value = std::mem::take(&mut self.state.input);
                     self.leave(value);
@@ -53,7 +53,11 @@ impl Cx<'_> {
     /// Between two steps of a builtin.
     fn between(&mut self) -> Result<(), Throw> {
         self.heap.meter.countdown -= 1;
-        if self.heap.meter.countdown < 0 { self.pause() } else { Ok(()) }
+        if self.heap.meter.countdown < 0 {
+            self.pause()
+        } else {
+            Ok(())
+        }
     }
 
     /// Between two instructions: interrupts, garbage, fuel.
@@ -96,9 +100,11 @@ impl Cx<'_> {
     #[inline]
     fn captured(&self, closure: Option<Ref>, index: u32) -> Result<Ref, Throw> {
         match closure.map(|at| self.heap.body(at)) {
-            Some(Body::Closure(closure)) => {
-                closure.captures.get(index as usize).copied().ok_or(Throw::fault("captured variable"))
-            }
+            Some(Body::Closure(closure)) => closure
+                .captures
+                .get(index as usize)
+                .copied()
+                .ok_or(Throw::fault("captured variable")),
             _ => Err(Throw::fault("captured variable")),
         }
     }
@@ -127,7 +133,12 @@ impl Cx<'_> {
     /// The object below the top `above` operands, for instructions that fill literals.
     #[inline]
     fn literal(&self, above: usize) -> Result<Ref, Throw> {
-        match self.stack.len().checked_sub(above + 1).map(|at| self.stack[at]) {
+        match self
+            .stack
+            .len()
+            .checked_sub(above + 1)
+            .map(|at| self.stack[at])
+        {
             Some(Value::Object(at)) => Ok(at),
             _ => Err(Throw::fault("literal")),
         }
@@ -151,16 +162,30 @@ impl Cx<'_> {
                 crate::program::Capture::Outer(index) => self.captured(own, *index)?,
             });
         }
-        let closure = Closure { function: number, captures: refs.into() };
-        Ok(Value::Object(self.heap.alloc(Body::Closure(Box::new(closure)))))
+        let closure = Closure {
+            function: number,
+            captures: refs.into(),
+        };
+        Ok(Value::Object(
+            self.heap.alloc(Body::Closure(Box::new(closure))),
+        ))
     }
 
     /// Runs the function on top until a frame is pushed or popped.
     fn run_code(&mut self) -> Result<(), Throw> {
         let program = self.program;
         'frame: loop {
-            let Some(frame) = self.frames.last() else { return Ok(()) };
-            let FrameKind::Code { function, closure, task } = frame.kind else { return Ok(()) };
+            let Some(frame) = self.frames.last() else {
+                return Ok(());
+            };
+            let FrameKind::Code {
+                function,
+                closure,
+                task,
+            } = frame.kind
+            else {
+                return Ok(());
+            };
             let function = &program.functions[function as usize];
             let code = &function.code[..];
             let base = frame.base as usize;
@@ -416,11 +441,17 @@ impl Cx<'_> {
                         self.stack.push(Value::Object(object));
                     }
                     Op::NewArray(room) => {
-                        let array = self.heap.array(Vec::with_capacity(room.min(1 << 16) as usize));
+                        let array = self
+                            .heap
+                            .array(Vec::with_capacity(room.min(1 << 16) as usize));
                         self.stack.push(array);
                     }
                     Op::ArrayPush | Op::ArrayHole => {
-                        let value = if op == Op::ArrayPush { self.pop() } else { Value::Empty };
+                        let value = if op == Op::ArrayPush {
+                            self.pop()
+                        } else {
+                            Value::Empty
+                        };
                         let array = check!(self.literal(0));
                         self.heap.meter.allocated(16);
                         if let Body::Array(array) = self.heap.body_mut(array) {
@@ -544,7 +575,8 @@ impl Cx<'_> {
                     }
                     Op::CallGlobal(index, count) => {
                         save!();
-                        let Some(Resolved::Native(number)) = program.resolved.get(index as usize) else {
+                        let Some(Resolved::Native(number)) = program.resolved.get(index as usize)
+                        else {
                             return Err(Throw::fault("builtin"));
                         };
                         let count = usize::from(count);

@@ -75,7 +75,9 @@ impl Cx<'_> {
             let right = self.heap.to_string(right)?;
             return Ok(Value::String(self.heap.concat(left, right)?));
         }
-        Ok(Value::Number(self.heap.to_number(left)? + self.heap.to_number(right)?))
+        Ok(Value::Number(
+            self.heap.to_number(left)? + self.heap.to_number(right)?,
+        ))
     }
 
     fn compare(&mut self, op: Op, left: Value, right: Value) -> Result<bool, Throw> {
@@ -125,7 +127,9 @@ impl Cx<'_> {
             ));
         };
         let name = name.strip_prefix("new ").unwrap_or(name);
-        let Value::Object(at) = value else { return Ok(false) };
+        let Value::Object(at) = value else {
+            return Ok(false);
+        };
         let body = self.heap.body(at);
         if let Some(class) = ErrorClass::of_name(name) {
             return Ok(matches!(body, Body::Error(error)
@@ -188,7 +192,8 @@ pub(super) fn arithmetic(op: Op, left: f64, right: f64) -> f64 {
 fn remainder(left: f64, right: f64) -> f64 {
     let (a, b) = (left as i32, right as i32);
     // A zero result of a negative number is −0, which integers do not have.
-    if a >= 0 && b > 0 && f64::from(a) == left && f64::from(b) == right && !left.is_sign_negative() {
+    if a >= 0 && b > 0 && f64::from(a) == left && f64::from(b) == right && !left.is_sign_negative()
+    {
         return f64::from(a % b);
     }
     left % right

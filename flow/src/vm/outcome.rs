@@ -29,13 +29,22 @@ impl ExecutionError {
     /// A limit that was reached.
     pub(super) fn limit(setting: &str, message: String) -> Self {
         let (name, code) = ("LimitError".to_owned(), Some(setting.to_owned()));
-        Self { name, message, code, ..Self::default() }
+        Self {
+            name,
+            message,
+            code,
+            ..Self::default()
+        }
     }
 
     /// Something that should not be.
     pub(super) fn fault(fault: &Fault) -> Self {
         let (name, message) = ("InternalError".to_owned(), fault.to_string());
-        Self { name, message, ..Self::default() }
+        Self {
+            name,
+            message,
+            ..Self::default()
+        }
     }
 
     /// The run waits for a promise that nobody can settle.
@@ -54,7 +63,9 @@ impl ExecutionError {
         let mut chain = vec![Self::one(cx, value)];
         let mut seen = value;
         while chain.len() < MOST_CAUSES {
-            let Some(cause) = own(cx, seen, "cause") else { break };
+            let Some(cause) = own(cx, seen, "cause") else {
+                break;
+            };
             if matches!(cause, Value::Object(at) if matches!(cx.heap.body(at), Body::Error(_))) {
                 chain.push(Self::one(cx, cause));
                 seen = cause;
@@ -79,7 +90,12 @@ impl ExecutionError {
             _ => {
                 let data = json::to_host(cx.heap, value).ok().flatten();
                 let message = text(cx, value).unwrap_or_else(|| cx.describe(value));
-                return Self { name: "Error".into(), message, data, ..Self::default() };
+                return Self {
+                    name: "Error".into(),
+                    message,
+                    data,
+                    ..Self::default()
+                };
             }
         };
         let class = match cx.heap.body(error) {
@@ -127,7 +143,9 @@ impl ExecutionError {
 }
 
 fn own(cx: &mut Cx<'_>, value: Value, name: &str) -> Option<Value> {
-    let Value::Object(at) = value else { return None };
+    let Value::Object(at) = value else {
+        return None;
+    };
     let key = Key::Name(cx.heap.intern_str(name));
     match cx.heap.body(at) {
         Body::Error(_) | Body::Object(_) => cx.get_own(at, key).ok().flatten(),
@@ -142,7 +160,11 @@ fn text(cx: &mut Cx<'_>, value: Value) -> Option<String> {
 
 fn text_of(cx: &mut Cx<'_>, error: Ref, name: &str) -> Option<String> {
     let value = own(cx, Value::Object(error), name)?;
-    if value.is_nullish() { None } else { text(cx, value) }
+    if value.is_nullish() {
+        None
+    } else {
+        text(cx, value)
+    }
 }
 
 /// Appends a JSON string. U+0000 cannot be stored by jsonb, so it is shown as U+FFFD.

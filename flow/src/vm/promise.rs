@@ -6,9 +6,7 @@ use super::state::Job;
 use crate::error::Throw;
 use crate::program::NO_WORDS;
 use crate::value::object::Key;
-use crate::value::promise::{
-    Aggregate, Combinator, Coroutine, Promise, PromiseState, Reaction,
-};
+use crate::value::promise::{Aggregate, Combinator, Coroutine, Promise, PromiseState, Reaction};
 use crate::value::{Body, Ref, Value};
 
 impl Cx<'_> {
@@ -58,7 +56,9 @@ impl Cx<'_> {
 
     /// An object with a `then` would be called by JavaScript; Flow has only its own promises.
     fn refuse_thenable(&mut self, value: Value) -> Result<(), Throw> {
-        let Value::Object(at) = value else { return Ok(()) };
+        let Value::Object(at) = value else {
+            return Ok(());
+        };
         if !matches!(self.heap.body(at), Body::Object(_) | Body::Error(_)) {
             return Ok(());
         }
@@ -116,12 +116,17 @@ impl Cx<'_> {
     }
 
     pub(super) fn settle(&mut self, promise: Ref, value: Value, rejected: bool) {
-        let Some(body) = self.promise(promise) else { return };
+        let Some(body) = self.promise(promise) else {
+            return;
+        };
         if !matches!(body.state, PromiseState::Pending) {
             return;
         }
-        body.state =
-            if rejected { PromiseState::Rejected(value) } else { PromiseState::Fulfilled(value) };
+        body.state = if rejected {
+            PromiseState::Rejected(value)
+        } else {
+            PromiseState::Fulfilled(value)
+        };
         body.locked = false;
         let reactions = std::mem::take(&mut body.reactions);
         let handled = body.handled;
@@ -132,22 +137,36 @@ impl Cx<'_> {
             self.state.unhandled.push(promise);
         }
         for reaction in reactions {
-            self.state.jobs.push_back(Job::React { reaction, value, rejected });
+            self.state.jobs.push_back(Job::React {
+                reaction,
+                value,
+                rejected,
+            });
         }
     }
 
     /// Adds a reaction: now if the promise is settled, else when it is.
     pub(crate) fn react(&mut self, promise: Ref, reaction: Reaction) {
         self.heap.meter.allocated(48);
-        let Some(body) = self.promise(promise) else { return };
+        let Some(body) = self.promise(promise) else {
+            return;
+        };
         body.handled = true;
         match body.state {
             PromiseState::Pending => body.reactions.push(reaction),
             PromiseState::Fulfilled(value) => {
-                self.state.jobs.push_back(Job::React { reaction, value, rejected: false });
+                self.state.jobs.push_back(Job::React {
+                    reaction,
+                    value,
+                    rejected: false,
+                });
             }
             PromiseState::Rejected(value) => {
-                self.state.jobs.push_back(Job::React { reaction, value, rejected: true });
+                self.state.jobs.push_back(Job::React {
+                    reaction,
+                    value,
+                    rejected: true,
+                });
             }
         }
     }
@@ -155,8 +174,15 @@ impl Cx<'_> {
     /// Takes the async function on top off the stack until `value` is settled.
     pub(super) fn suspend(&mut self, value: Value, live: u32) -> Result<(), Throw> {
         let promise = self.promise_of(value)?;
-        let Some(frame) = self.frames.last().copied() else { return Ok(()) };
-        let FrameKind::Code { function, closure, task: Some(task) } = frame.kind else {
+        let Some(frame) = self.frames.last().copied() else {
+            return Ok(());
+        };
+        let FrameKind::Code {
+            function,
+            closure,
+            task: Some(task),
+        } = frame.kind
+        else {
             return Err(Throw::fault("await outside of an async function"));
         };
         let base = frame.base as usize;
@@ -164,7 +190,13 @@ impl Cx<'_> {
         let mut slots = Vec::with_capacity(live as usize + self.stack.len() - base - locals);
         slots.extend_from_slice(&self.stack[base..base + live as usize]);
         slots.extend_from_slice(&self.stack[base + locals..]);
-        let body = Coroutine { function, closure, pc: frame.pc, slots, promise: task.promise };
+        let body = Coroutine {
+            function,
+            closure,
+            pc: frame.pc,
+            slots,
+            promise: task.promise,
+        };
         let coroutine = match task.coroutine {
             Some(at) => {
                 *self.heap.body_mut(at) = Body::Coroutine(Box::new(body));
@@ -197,13 +229,17 @@ impl Cx<'_> {
         let base = self.stack.len();
         let live = slots.len().saturating_sub(operands);
         self.stack.extend_from_slice(&slots[..live]);
-        self.stack.resize(base + function.locals as usize, Value::Undefined);
+        self.stack
+            .resize(base + function.locals as usize, Value::Undefined);
         self.stack.extend_from_slice(&slots[live..]);
         self.frames.push(Frame {
             kind: FrameKind::Code {
                 function: number,
                 closure,
-                task: Some(AsyncTask { promise, coroutine: Some(at) }),
+                task: Some(AsyncTask {
+                    promise,
+                    coroutine: Some(at),
+                }),
             },
             pc,
             base: base as u32,
@@ -225,19 +261,34 @@ impl Cx<'_> {
                 // Thrown here, with the frame on the stack, so that its trace shows the await.
                 let reason = self.units(reason)?;
                 let reason = String::from_utf16_lossy(&reason);
-                return Err(Throw::error(crate::error::ErrorClass::CancelledError, reason));
+                return Err(Throw::error(
+                    crate::error::ErrorClass::CancelledError,
+                    reason,
+                ));
             }
-            Job::React { reaction, value, rejected } => match reaction {
+            Job::React {
+                reaction,
+                value,
+                rejected,
+            } => match reaction {
                 Reaction::Await(coroutine) => self.resume(coroutine, value, rejected)?,
                 Reaction::Forward(derived) => self.settle(derived, value, rejected),
-                Reaction::Pass { value, rejected: first, derived } => {
+                Reaction::Pass {
+                    value,
+                    rejected: first,
+                    derived,
+                } => {
                     // What `finally`'s callback returned was settled: an error of it wins.
                     match (rejected, job) {
                         (true, Job::React { value: error, .. }) => self.reject(derived, error),
                         _ => self.settle(derived, value, first),
                     }
                 }
-                Reaction::Then { fulfilled, rejected: on_rejected, derived } => {
+                Reaction::Then {
+                    fulfilled,
+                    rejected: on_rejected,
+                    derived,
+                } => {
                     let handler = if rejected { on_rejected } else { fulfilled };
                     if self.heap.is_callable(handler) {
                         self.call_back(FrameKind::Reaction(derived), handler, Some(value))?;
@@ -248,7 +299,15 @@ impl Cx<'_> {
                     }
                 }
                 Reaction::Finally { callback, derived } => {
-                    self.call_back(FrameKind::Finally { derived, value, rejected }, callback, None)?;
+                    self.call_back(
+                        FrameKind::Finally {
+                            derived,
+                            value,
+                            rejected,
+                        },
+                        callback,
+                        None,
+                    )?;
                 }
                 Reaction::Element { aggregate, at } => {
                     self.element_settled(aggregate, at, value, rejected)?;
@@ -265,7 +324,12 @@ impl Cx<'_> {
         argument: Option<Value>,
     ) -> Result<(), Throw> {
         let floor = self.stack.len();
-        self.frames.push(Frame { kind: below, pc: 0, base: floor as u32, floor: floor as u32 });
+        self.frames.push(Frame {
+            kind: below,
+            pc: 0,
+            base: floor as u32,
+            floor: floor as u32,
+        });
         self.stack.extend(argument);
         let count = self.stack.len() - floor;
         let called = self.call_value(callee, Value::Undefined, count, floor, NO_WORDS)?;
@@ -276,7 +340,13 @@ impl Cx<'_> {
     }
 
     /// The callback of `finally` returned: `derived` waits for that, then gets what came in.
-    pub(super) fn finally_returned(&mut self, derived: Ref, returned: Value, value: Value, rejected: bool) {
+    pub(super) fn finally_returned(
+        &mut self,
+        derived: Ref,
+        returned: Value,
+        value: Value,
+        rejected: bool,
+    ) {
         let waited = match self.promise_of(returned) {
             Ok(waited) => waited,
             Err(throw) => {
@@ -287,7 +357,14 @@ impl Cx<'_> {
         };
         // JavaScript makes one more promise here and resolves `derived` with it: two more ticks.
         let passed = self.new_promise();
-        self.react(waited, Reaction::Pass { value, rejected, derived: passed });
+        self.react(
+            waited,
+            Reaction::Pass {
+                value,
+                rejected,
+                derived: passed,
+            },
+        );
         self.resolve(derived, Value::Object(passed));
     }
 
@@ -312,7 +389,13 @@ impl Cx<'_> {
         for (at, value) in values.into_iter().enumerate() {
             self.work(1)?;
             let promise = self.promise_of(value)?;
-            self.react(promise, Reaction::Element { aggregate, at: at as u32 });
+            self.react(
+                promise,
+                Reaction::Element {
+                    aggregate,
+                    at: at as u32,
+                },
+            );
         }
         Ok(Value::Object(derived))
     }
@@ -340,7 +423,9 @@ impl Cx<'_> {
             (Combinator::AllSettled, _) => self.settled_object(value, rejected)?,
             (Combinator::All, false) | (Combinator::Any, true) => value,
         };
-        let Body::Aggregate(body) = self.heap.body_mut(aggregate) else { return Ok(()) };
+        let Body::Aggregate(body) = self.heap.body_mut(aggregate) else {
+            return Ok(());
+        };
         if let Some(slot) = body.values.get_mut(at as usize) {
             *slot = kept;
         }
@@ -353,7 +438,9 @@ impl Cx<'_> {
 
     /// All elements are settled.
     fn finish_aggregate(&mut self, aggregate: Ref) -> Result<(), Throw> {
-        let Body::Aggregate(body) = self.heap.body_mut(aggregate) else { return Ok(()) };
+        let Body::Aggregate(body) = self.heap.body_mut(aggregate) else {
+            return Ok(());
+        };
         let (kind, derived) = (body.kind, body.derived);
         let values = std::mem::take(&mut body.values);
         match kind {
@@ -377,7 +464,9 @@ impl Cx<'_> {
     /// An element of the result of `allSettled`.
     fn settled_object(&mut self, value: Value, rejected: bool) -> Result<Value, Throw> {
         let object = self.heap.object();
-        let status = self.heap.str(if rejected { "rejected" } else { "fulfilled" })?;
+        let status = self
+            .heap
+            .str(if rejected { "rejected" } else { "fulfilled" })?;
         self.set_name(object, "status", status);
         self.set_name(object, if rejected { "reason" } else { "value" }, value);
         Ok(Value::Object(object))

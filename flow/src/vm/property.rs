@@ -71,14 +71,20 @@ impl Cx<'_> {
             },
             Value::Undefined | Value::Null | Value::Empty | Value::Variable(_) => {
                 let name = self.key_text(key);
-                let what = if matches!(value, Value::Null) { "null" } else { "undefined" };
+                let what = if matches!(value, Value::Null) {
+                    "null"
+                } else {
+                    "undefined"
+                };
                 return Err(Throw::type_error(format!(
                     "Cannot read properties of {what} (reading '{name}')"
                 )));
             }
             Value::Bool(_) | Value::Number(_) => {}
         }
-        let Key::Name(name) = key else { return Ok(Value::Undefined) };
+        let Key::Name(name) = key else {
+            return Ok(Value::Undefined);
+        };
         self.inherited(value, name)
     }
 
@@ -97,7 +103,10 @@ impl Cx<'_> {
             }
         }
         let known = registry();
-        if let Some(number) = known.method(kind, &name).or_else(|| known.method(Kind::Object, &name)) {
+        if let Some(number) = known
+            .method(kind, &name)
+            .or_else(|| known.method(Kind::Object, &name))
+        {
             return Ok(self.heap.native(number));
         }
         if is_inherited(kind, &name) {
@@ -109,7 +118,9 @@ impl Cx<'_> {
         if let Value::Object(at) = value
             && matches!(self.heap.body(at), Body::Native(_) | Body::Namespace(_))
         {
-            return Err(Throw::type_error(format!("Flow's library has no '{name}' here.")));
+            return Err(Throw::type_error(format!(
+                "Flow's library has no '{name}' here."
+            )));
         }
         Ok(Value::Undefined)
     }
@@ -122,17 +133,17 @@ impl Cx<'_> {
         Ok(match self.heap.body(at) {
             Body::Object(props) => props.get(key),
             Body::Array(array) => match key {
-                Key::Index(index) => {
-                    array.items.get(index as usize).copied().filter(|item| !item.is_empty())
-                }
+                Key::Index(index) => array
+                    .items
+                    .get(index as usize)
+                    .copied()
+                    .filter(|item| !item.is_empty()),
                 Key::Name(name) => {
                     let length = array.items.len();
                     self.is_name(name, "length").then(|| Value::from(length))
                 }
             },
-            Body::Error(error) => {
-                error.hidden.get(key).or_else(|| error.props.get(key))
-            }
+            Body::Error(error) => error.hidden.get(key).or_else(|| error.props.get(key)),
             Body::Map(table) | Body::Set(table) => {
                 let size = table.len();
                 match key {
@@ -165,8 +176,12 @@ impl Cx<'_> {
     }
 
     fn member_of_native(&mut self, number: u16, key: Key) -> Result<Option<Value>, Throw> {
-        let Some(builtin) = registry().all.get(usize::from(number)) else { return Ok(None) };
-        let Key::Name(name) = key else { return Ok(None) };
+        let Some(builtin) = registry().all.get(usize::from(number)) else {
+            return Ok(None);
+        };
+        let Key::Name(name) = key else {
+            return Ok(None);
+        };
         if self.is_name(name, "length") {
             return Ok(Some(Value::Number(f64::from(builtin.length))));
         }
@@ -188,11 +203,18 @@ impl Cx<'_> {
 
     /// Whether a name is this one.
     fn is_name(&self, name: Ref, text: &str) -> bool {
-        let Body::String { text: crate::value::string::Text::Flat(units), .. } = self.heap.body(name)
+        let Body::String {
+            text: crate::value::string::Text::Flat(units),
+            ..
+        } = self.heap.body(name)
         else {
             return false;
         };
-        units.len() == text.len() && units.iter().zip(text.bytes()).all(|(a, b)| *a == u16::from(b))
+        units.len() == text.len()
+            && units
+                .iter()
+                .zip(text.bytes())
+                .all(|(a, b)| *a == u16::from(b))
     }
 
     /// A key as text for messages.
@@ -209,7 +231,9 @@ impl Cx<'_> {
     /// # Errors
     /// As in strict JavaScript, and for properties that Flow does not keep on this kind of value.
     pub fn set(&mut self, value: Value, key: Key, new: Value) -> Result<(), Throw> {
-        let Value::Object(at) = value else { return Err(self.cannot_set(value, key)) };
+        let Value::Object(at) = value else {
+            return Err(self.cannot_set(value, key));
+        };
         match self.heap.body_mut(at) {
             Body::Object(props) => {
                 if props.integrity == Integrity::Open {
@@ -217,7 +241,9 @@ impl Cx<'_> {
                         && !props.has(key)
                         && self.is_name(name, "__proto__")
                     {
-                        return Err(Throw::type_error("Flow has no prototypes: '__proto__' cannot be set."));
+                        return Err(Throw::type_error(
+                            "Flow has no prototypes: '__proto__' cannot be set.",
+                        ));
                     }
                     if let Body::Object(props) = self.heap.body_mut(at)
                         && props.set(key, new)
@@ -251,7 +277,9 @@ impl Cx<'_> {
     }
 
     fn set_array(&mut self, at: Ref, key: Key, new: Value) -> Result<(), Throw> {
-        let Body::Array(array) = self.heap.body_mut(at) else { return Ok(()) };
+        let Body::Array(array) = self.heap.body_mut(at) else {
+            return Ok(());
+        };
         let integrity = array.integrity;
         match key {
             Key::Index(index) => {
@@ -303,7 +331,9 @@ impl Cx<'_> {
 
     fn read_only(&mut self, key: Key) -> Throw {
         let name = self.key_text(key);
-        Throw::type_error(format!("Cannot assign to read only property '{name}' of object"))
+        Throw::type_error(format!(
+            "Cannot assign to read only property '{name}' of object"
+        ))
     }
 
     fn cannot_set(&mut self, value: Value, key: Key) -> Throw {
@@ -312,9 +342,9 @@ impl Cx<'_> {
             Value::Null => {
                 Throw::type_error(format!("Cannot set properties of null (setting '{name}')"))
             }
-            Value::Undefined | Value::Empty | Value::Variable(_) => {
-                Throw::type_error(format!("Cannot set properties of undefined (setting '{name}')"))
-            }
+            Value::Undefined | Value::Empty | Value::Variable(_) => Throw::type_error(format!(
+                "Cannot set properties of undefined (setting '{name}')"
+            )),
             _ => {
                 let what = super::operate::type_name(self.heap, value);
                 Throw::type_error(format!("Cannot create property '{name}' on {what}"))
@@ -330,7 +360,11 @@ impl Cx<'_> {
         if value.is_nullish() {
             // The message should not depend on whether the key could be converted.
             let name = self.describe(index);
-            let what = if matches!(value, Value::Null) { "null" } else { "undefined" };
+            let what = if matches!(value, Value::Null) {
+                "null"
+            } else {
+                "undefined"
+            };
             return Err(Throw::type_error(format!(
                 "Cannot read properties of {what} (reading {name})"
             )));
@@ -380,7 +414,9 @@ impl Cx<'_> {
     pub fn delete(&mut self, value: Value, key: Key) -> Result<(), Throw> {
         let Value::Object(at) = value else {
             if value.is_nullish() {
-                return Err(Throw::type_error("Cannot convert undefined or null to object"));
+                return Err(Throw::type_error(
+                    "Cannot convert undefined or null to object",
+                ));
             }
             return Ok(());
         };
@@ -412,7 +448,9 @@ impl Cx<'_> {
         };
         if refused {
             let name = self.key_text(key);
-            return Err(Throw::type_error(format!("Cannot delete property '{name}' of object")));
+            return Err(Throw::type_error(format!(
+                "Cannot delete property '{name}' of object"
+            )));
         }
         Ok(())
     }
@@ -423,12 +461,16 @@ impl Cx<'_> {
     /// For values that are no objects.
     pub fn has(&mut self, value: Value, key: Key) -> Result<bool, Throw> {
         let Value::Object(at) = value else {
-            return Err(Throw::type_error("Cannot use 'in' operator to search in a primitive value"));
+            return Err(Throw::type_error(
+                "Cannot use 'in' operator to search in a primitive value",
+            ));
         };
         if self.get_own(at, key)?.is_some() {
             return Ok(true);
         }
-        let Key::Name(name) = key else { return Ok(false) };
+        let Key::Name(name) = key else {
+            return Ok(false);
+        };
         let kind = self.kind(value).unwrap_or(Kind::Object);
         let name = self.heap.rust_text(name);
         Ok(is_inherited(kind, &name))
@@ -443,11 +485,16 @@ impl Cx<'_> {
                 Body::Error(error) => error.props.iter().map(|(key, _)| key).collect(),
                 Body::Array(array) => {
                     let items = array.items.iter().enumerate();
-                    items.filter(|(_, item)| !item.is_empty()).map(|(at, _)| Key::Index(at as u32)).collect()
+                    items
+                        .filter(|(_, item)| !item.is_empty())
+                        .map(|(at, _)| Key::Index(at as u32))
+                        .collect()
                 }
                 _ => Vec::new(),
             },
-            Value::String(at) => (0..self.heap.string_len(at)).map(|at| Key::Index(at as u32)).collect(),
+            Value::String(at) => (0..self.heap.string_len(at))
+                .map(|at| Key::Index(at as u32))
+                .collect(),
             _ => Vec::new(),
         }
     }

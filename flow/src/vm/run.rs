@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::cx::Cx;
 use super::frame::Frame;
 use super::grouping;
-use super::state::{Job, State};
 pub use super::outcome::ExecutionError;
+use super::state::{Job, State};
 use crate::error::{Fatal, Fault, Throw};
 use crate::host::{Host, HostError, Interrupt, PromiseId, Settlement};
 use crate::limits::Limits;
@@ -69,7 +69,9 @@ pub struct Vm {
 
 impl std::fmt::Debug for Vm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vm").field("pending", &self.pending()).finish_non_exhaustive()
+        f.debug_struct("Vm")
+            .field("pending", &self.pending())
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +134,8 @@ impl Vm {
     pub fn save(&self) -> Result<Vec<u8>, ExecutionError> {
         let limit = self.heap.meter.limits.save_bytes;
         crate::snapshot::save(&self.program, &self.heap, &self.state, limit).ok_or_else(|| {
-            let message = format!("The state of the run needs more than {limit} bytes to be saved.");
+            let message =
+                format!("The state of the run needs more than {limit} bytes to be saved.");
             ExecutionError::limit("rhythm.save_size", message)
         })
     }
@@ -142,8 +145,11 @@ impl Vm {
         self.heap.meter.refuel();
         self.state.first_of_step = self.state.next_promise;
         let program = Arc::clone(&self.program);
-        let (start, settled, cancel) =
-            (self.start.take(), std::mem::take(&mut self.settled), self.cancel.take());
+        let (start, settled, cancel) = (
+            self.start.take(),
+            std::mem::take(&mut self.settled),
+            self.cancel.take(),
+        );
         let mut cx = Cx {
             heap: &mut self.heap,
             host,
@@ -183,7 +189,9 @@ impl Cx<'_> {
         }
         // Each settlement is an event of its own, as in Node: what it wakes runs before the next.
         for (id, settlement) in settled {
-            let Some(promise) = self.state.pending.get(&id).copied() else { continue };
+            let Some(promise) = self.state.pending.get(&id).copied() else {
+                continue;
+            };
             if let Err(throw) = self.settle_host(promise, settlement) {
                 return self.failed(throw);
             }
@@ -219,7 +227,12 @@ impl Cx<'_> {
         let context = self.context(&start.context)?;
         self.stack.extend([inputs, context]);
         self.enter(0, None, 2, 0)?;
-        if let Some(Frame { kind: super::frame::FrameKind::Code { task: Some(task), .. }, .. }) = self.top()
+        if let Some(Frame {
+            kind: super::frame::FrameKind::Code {
+                task: Some(task), ..
+            },
+            ..
+        }) = self.top()
         {
             self.state.main = Some(task.promise);
             if let Some(main) = self.promise(task.promise) {
@@ -271,7 +284,9 @@ impl Cx<'_> {
             Some(PromiseState::Fulfilled(value)) => {
                 self.warn_of_dropped();
                 return match json::to_host(self.heap, value) {
-                    Ok(json) => Ok(Some(Outcome::Completed(json.unwrap_or_else(|| "null".into())))),
+                    Ok(json) => Ok(Some(Outcome::Completed(
+                        json.unwrap_or_else(|| "null".into()),
+                    ))),
                     Err(throw) => self.failed(throw).map(Some),
                 };
             }
@@ -298,16 +313,24 @@ impl Cx<'_> {
 
     fn warn_of_dropped(&mut self) {
         let pending: Vec<Ref> = self.state.pending.values().copied().collect();
-        let reached = self.heap.reach(|tracer| pending.iter().for_each(|at| tracer.mark(*at)));
+        let reached = self
+            .heap
+            .reach(|tracer| pending.iter().for_each(|at| tracer.mark(*at)));
         let dropped = self.heap.iter().filter(|(at, body)| {
             matches!(body, Body::Coroutine(_)) && reached.get(at.0 as usize) == Some(&true)
         });
         let count = dropped.count();
         if count > 0 {
-            let what = if count == 1 { "async function was" } else { "async functions were" };
+            let what = if count == 1 {
+                "async function was"
+            } else {
+                "async functions were"
+            };
             self.host.log(
                 "warn",
-                &format!("{count} {what} still waiting when the workflow returned, and will not go on."),
+                &format!(
+                    "{count} {what} still waiting when the workflow returned, and will not go on."
+                ),
             );
         }
     }
@@ -397,14 +420,18 @@ impl Cx<'_> {
                 }
             }
             self.heap.error_hide(above, "cause", Value::Object(inner));
-            let Some(next) = self.own_name(cause, "cause") else { return Ok(outer) };
+            let Some(next) = self.own_name(cause, "cause") else {
+                return Ok(outer);
+            };
             (above, cause) = (inner, next);
         }
     }
 
     /// An own property of a plain object.
     fn own_name(&mut self, value: Value, name: &str) -> Option<Value> {
-        let Value::Object(at) = value else { return None };
+        let Value::Object(at) = value else {
+            return None;
+        };
         let key = Key::Name(self.heap.intern_str(name));
         match self.heap.body(at) {
             Body::Object(props) => props.get(key),
@@ -415,7 +442,9 @@ impl Cx<'_> {
     fn named_error(&mut self, name: &str, message: &str) -> Result<Ref, Throw> {
         use crate::error::ErrorClass;
         let class = ErrorClass::of_name(name);
-        let error = self.heap.error(class.unwrap_or(ErrorClass::Error), Some(message))?;
+        let error = self
+            .heap
+            .error(class.unwrap_or(ErrorClass::Error), Some(message))?;
         if class.is_none() {
             let name = self.heap.str(name)?;
             self.heap.error_set(error, "name", name);
@@ -425,30 +454,43 @@ impl Cx<'_> {
 
     /// Throws a `CancelledError` into the async functions that wait for no other async function.
     fn cancel_awaits(&mut self, reason: &str) {
-        let roots: Vec<Ref> = self.state.pending.values().copied().chain(self.state.main).collect();
-        let reached = self.heap.reach(|tracer| roots.iter().for_each(|at| tracer.mark(*at)));
+        let roots: Vec<Ref> = self
+            .state
+            .pending
+            .values()
+            .copied()
+            .chain(self.state.main)
+            .collect();
+        let reached = self
+            .heap
+            .reach(|tracer| roots.iter().for_each(|at| tracer.mark(*at)));
         let live = |at: Ref| reached.get(at.0 as usize) == Some(&true);
         let mut waits: Vec<(Ref, Ref)> = Vec::new();
         for (at, body) in self.heap.iter() {
             if let (Body::Promise(promise), true) = (body, live(at)) {
-                let awaits = promise.reactions.iter().filter_map(|reaction| match reaction {
-                    Reaction::Await(coroutine) => Some((*coroutine, at)),
-                    _ => None,
-                });
+                let awaits = promise
+                    .reactions
+                    .iter()
+                    .filter_map(|reaction| match reaction {
+                        Reaction::Await(coroutine) => Some((*coroutine, at)),
+                        _ => None,
+                    });
                 waits.extend(awaits);
             }
         }
         // Also those that wait for what nothing can settle, such as a race of nobody.
-        waits.extend(self.heap.iter().flat_map(|(at, body)| match body {
-            Body::Promise(promise) if !live(at) => promise
-                .reactions
-                .iter()
-                .filter_map(|reaction| match reaction {
-                    Reaction::Await(coroutine) => Some((*coroutine, at)),
-                    _ => None,
-                })
-                .collect(),
-            _ => Vec::new(),
+        waits.extend(self.heap.iter().flat_map(|(at, body)| {
+            match body {
+                Body::Promise(promise) if !live(at) => promise
+                    .reactions
+                    .iter()
+                    .filter_map(|reaction| match reaction {
+                        Reaction::Await(coroutine) => Some((*coroutine, at)),
+                        _ => None,
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            }
         }));
         waits.sort_unstable();
         waits.dedup();
@@ -481,7 +523,9 @@ impl Cx<'_> {
             if !seen.insert(at) {
                 continue;
             }
-            let Body::Promise(promise) = self.heap.body(at) else { continue };
+            let Body::Promise(promise) = self.heap.body(at) else {
+                continue;
+            };
             for reaction in &promise.reactions {
                 match *reaction {
                     Reaction::Await(coroutine) => {

@@ -14,7 +14,11 @@ use crate::value::{Ref, Value};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
     /// A reaction to a promise that settled.
-    React { reaction: Reaction, value: Value, rejected: bool },
+    React {
+        reaction: Reaction,
+        value: Value,
+        rejected: bool,
+    },
     /// `promise` was resolved with `other`: waits for it (one tick later, as in JavaScript).
     Follow { promise: Ref, other: Ref },
     /// The run is cancelled: a suspended function gets a `CancelledError`.
@@ -56,7 +60,11 @@ pub(crate) struct State {
 impl State {
     /// The state of a run of a program that has not begun.
     pub(crate) fn new(program: &Program) -> Self {
-        let unmade = Prepared { value: Value::Empty, key: Key::Index(0), method: None };
+        let unmade = Prepared {
+            value: Value::Empty,
+            key: Key::Index(0),
+            method: None,
+        };
         Self {
             consts: vec![unmade; program.consts.len()],
             jobs: VecDeque::new(),
@@ -71,10 +79,14 @@ impl State {
 
     /// Marks what the state holds.
     pub(crate) fn trace(&self, tracer: &mut Tracer) {
-        self.consts.iter().for_each(|constant| tracer.value(constant.value));
+        self.consts
+            .iter()
+            .for_each(|constant| tracer.value(constant.value));
         for job in &self.jobs {
             match job {
-                Job::React { reaction, value, .. } => {
+                Job::React {
+                    reaction, value, ..
+                } => {
                     tracer.reaction(reaction);
                     tracer.value(*value);
                 }

@@ -29,7 +29,8 @@ impl Cx<'_> {
             if let FrameKind::Code { function, .. } = frame.kind {
                 let function = &self.program.functions[function as usize];
                 let at = frame.pc.wrapping_sub(1);
-                let covers = |handler: &&crate::program::Handler| handler.start <= at && at < handler.end;
+                let covers =
+                    |handler: &&crate::program::Handler| handler.start <= at && at < handler.end;
                 if let Some(handler) = function.handlers.iter().find(covers) {
                     frame.pc = handler.target;
                     self.stack.truncate((frame.base + function.locals) as usize);
@@ -41,7 +42,9 @@ impl Cx<'_> {
             self.frames.pop();
             self.stack.truncate(frame.floor as usize);
             match frame.kind {
-                FrameKind::Code { task: Some(task), .. } => {
+                FrameKind::Code {
+                    task: Some(task), ..
+                } => {
                     self.reject(task.promise, error);
                     if task.coroutine.is_none() {
                         self.deliver(Value::Object(task.promise));
@@ -142,15 +145,21 @@ impl Cx<'_> {
                 return;
             }
             left -= 1;
-            let Body::Promise(body) = self.heap.body(promise) else { return };
+            let Body::Promise(body) = self.heap.body(promise) else {
+                return;
+            };
             if !matches!(body.state, PromiseState::Pending) {
                 return;
             }
             // With more than one, nobody knows which of them is "the" caller.
-            let [reaction] = &body.reactions[..] else { return };
+            let [reaction] = &body.reactions[..] else {
+                return;
+            };
             waiting = match *reaction {
                 Reaction::Await(coroutine) => {
-                    let Body::Coroutine(coroutine) = self.heap.body(coroutine) else { return };
+                    let Body::Coroutine(coroutine) = self.heap.body(coroutine) else {
+                        return;
+                    };
                     self.trace_line(out, "async ", coroutine.function, coroutine.pc);
                     Some(coroutine.promise)
                 }
