@@ -92,6 +92,7 @@ create function rhythm._duration(p_value jsonb) returns interval
 language plpgsql immutable as $$
 declare
   v_text text := p_value #>> '{}';
+  v_seconds double precision;
 begin
   case jsonb_typeof(p_value)
     when 'number' then
@@ -103,10 +104,11 @@ begin
       if length(v_text) > 64 or v_text !~ '^(\d{1,12}(\.\d{1,9})?(ms|s|m|h|d))+$' then
         return null;
       end if;
-      return (
-        select make_interval(secs => sum(m[1]::double precision *
-          case m[2] when 'ms' then 0.001 when 's' then 1 when 'm' then 60 when 'h' then 3600 else 86400 end))
-        from regexp_matches(v_text, '(\d+(?:\.\d+)?)(ms|s|m|h|d)', 'g') m);
+      select sum(m[1]::double precision *
+          case m[2] when 'ms' then 0.001 when 's' then 1 when 'm' then 60 when 'h' then 3600 else 86400 end)
+      into v_seconds
+      from regexp_matches(v_text, '(\d+(?:\.\d+)?)(ms|s|m|h|d)', 'g') m;
+      return case when v_seconds <= 3155760000 then make_interval(secs => v_seconds) end;
     else
       return null;
   end case;

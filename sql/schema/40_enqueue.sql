@@ -72,8 +72,9 @@ begin
   if p_delay is not null and p_run_at is not null then
     perform rhythm._raise('RH002', 'delay and run_at exclude each other', null, 'Give one of them.');
   end if;
-  if not isfinite(p_run_at) then
-    perform rhythm._raise('RH002', 'run_at must be finite', null, 'Give a point in time.');
+  if p_run_at not between timestamptz '1970-01-01 00:00 UTC' and clock_timestamp() + interval '100 years' then
+    perform rhythm._raise('RH002', format('run_at must be from 1970 to 100 years on, not %s', p_run_at), null,
+      'Give a point in time.');
   end if;
   if p_delay is not null or p_timeout is not null or p_start_timeout is not null or p_heartbeat_timeout is not null then
     perform rhythm._check_duration('delay', p_delay), rhythm._check_duration('timeout', p_timeout),

@@ -215,8 +215,15 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
+declare
+  v_task text;
 begin
   perform rhythm._check_claim(claim.worker, claim.queues, claim.max, claim.wait, claim.lease);
+  if claim.tasks is not null then
+    foreach v_task in array claim.tasks loop
+      perform rhythm._check_name('task name', v_task);
+    end loop;
+  end if;
   if claim.tasks is not null then
     perform rhythm._check_name('task name', t) from unnest(claim.tasks) t;
   end if;

@@ -6,7 +6,8 @@
 
 create table rhythm.maintenance (
   only_row bool primary key default true check (only_row),
-  next_at timestamptz not null default '-infinity'
+  -- Not at once: when a dump is being restored, its own partitions come first.
+  next_at timestamptz not null default now() + interval '5 minutes'
 );
 comment on table rhythm.maintenance is 'When retention runs next.';
 insert into rhythm.maintenance default values;
@@ -165,6 +166,7 @@ declare
 begin
   perform rhythm._check_given('older_than', cleanup.older_than is not null),
     rhythm._check_given('dry_run', cleanup.dry_run is not null), rhythm._check_duration('older_than', cleanup.older_than);
+  v_before := rhythm._now() - cleanup.older_than;
   v_before := rhythm._now() - cleanup.older_than;
   if cleanup.status not in ('completed', 'failed', 'cancelled', 'timed_out') then
     perform rhythm._raise('RH002', format('status "%s" is not terminal', left(cleanup.status, 50)), null,
