@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use rhythm_tests::database::{Database, Session};
-use rhythm_tests::invariant::{effects_at_least_once, nothing_is_left, one_holder_at_a_time, watch_leases};
+use rhythm_tests::invariant::{effects_at_least_once, nothing_is_left, one_holder_at_a_time, report, watch_leases};
 use rhythm_tests::race::Dice;
 use rhythm_tests::server::Setup;
 use rhythm_tests::worker::{Journal, Language, Start, Worker, now};
@@ -74,7 +74,7 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
     over.store(true, Ordering::Relaxed);
     feeder.await.expect("the feeder ends");
     let started = acknowledged.load(Ordering::Relaxed);
-    println!("crash: {KILLS} kills ({servers} of the server), {started} workflows");
+    report(&format!("crash: {KILLS} kills ({servers} of the server), {started} workflows"));
     assert!(started >= KILLS, "there was load");
 
     let s = database.session().await;

@@ -86,6 +86,7 @@ async fn a_prepared_transaction_that_touched_rhythm_is_refused() {
     assert!(!failure.hint.is_empty() || !failure.detail.is_empty(), "{failure:?}");
     s.run("rollback").await;
     assert_eq!(s.number("select count(*) from rhythm.executions").await, 0);
-    s.run("begin; insert into own values (1); prepare transaction 'without'; commit prepared 'without'").await;
+    s.run("begin; insert into own values (1); prepare transaction 'without'").await;
+    s.run("commit prepared 'without'").await;
     assert_eq!(s.number("select count(*) from own").await, 1);
 }

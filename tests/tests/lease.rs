@@ -58,7 +58,7 @@ async fn heartbeats_keep_a_lease() {
 async fn a_task_whose_last_attempt_loses_its_lease_fails_and_its_workflow_hears_of_it() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.deploy("one", "return (await Task.try('a', 1, {retry: {maxAttempts: 1}})).error.name;").await;
+    s.deploy("one", "return (await Task.try('a', 1, {retry: {maxAttempts: 1}})).error.cause.name;").await;
     let id = s.start("one", "{}").await;
     s.claim_one().await;
     advance(&s, "2 minutes").await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rhythm_tests::database::{Database, Session};
-use rhythm_tests::invariant::{no_deadlocks, nothing_is_left};
+use rhythm_tests::invariant::{no_deadlocks, nothing_is_left, report};
 use rhythm_tests::race::race;
 use rhythm_tests::task::Claimed;
 use serde_json::json;
@@ -125,7 +125,7 @@ async fn cancel_against_complete() {
         assert!(state == "completed" || state == "cancelled", "{state}");
         completed += usize::from(state == "completed");
     }
-    println!("cancel against complete: {completed} of {ROUNDS} completed");
+    report(&format!("cancel against complete: {completed} of {ROUNDS} completed"));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
 }
@@ -150,7 +150,7 @@ async fn signal_against_timeout() {
         assert!(result == json!("came") || result == json!("TimeoutError"), "{result}");
         signalled += usize::from(result == json!("came"));
     }
-    println!("signal against timeout: {signalled} of {ROUNDS} signals came in time");
+    report(&format!("signal against timeout: {signalled} of {ROUNDS} signals came in time"));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
 }
@@ -176,7 +176,7 @@ async fn complete_against_lease_expiry() {
         }
         assert_eq!(s.completed(id).await, json!(1));
     }
-    println!("complete against lease expiry: {in_time} of {ROUNDS} in time");
+    report(&format!("complete against lease expiry: {in_time} of {ROUNDS} in time"));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use rhythm_tests::database::Database;
-use rhythm_tests::invariant::{nothing_is_left, p99};
+use rhythm_tests::invariant::{nothing_is_left, p99, report};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,6 +76,6 @@ async fn a_commit_wakes_a_waiting_worker_at_once() {
         assert!(worker.complete(&got.0[0], "null").await);
     }
     let worst = p99(&mut waits);
-    println!("wake-up after commit: p50 {:.2} ms, p99 {worst:.2} ms", waits[ROUNDS / 2]);
+    report(&format!("wake-up after commit: p50 {:.2} ms, p99 {worst:.2} ms", waits[ROUNDS / 2]));
     assert!(worst < 100.0, "p99 of the wake-up is {worst:.1} ms: the commit does not wake");
 }

@@ -74,7 +74,9 @@ async fn nobody_can_call_what_is_internal() {
     let open = s
         .rows(
             "select p.oid::regprocedure::text, r.rolname from pg_proc p, pg_roles r
-             where p.pronamespace = 'rhythm'::regnamespace and p.proname ~ '^_' and p.proname not in ('_deploy', '_raise')
+             where p.pronamespace = 'rhythm'::regnamespace and p.proname ~ '^_'
+               -- INVOKER, and harmless: what deploy() calls as its caller, and what runs as the deployer in a step.
+               and p.proname not in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out')
                and r.rolname in ('rhythm_admin', 'rhythm_worker', 'rhythm_client')
                and has_function_privilege(r.oid, p.oid, 'execute')",
         )
@@ -82,6 +84,9 @@ async fn nobody_can_call_what_is_internal() {
     assert!(open.is_empty(), "internal functions are open: {open:?}");
     let owner = "select rolsuper or rolcanlogin or rolcreaterole or rolbypassrls from pg_roles where rolname = 'rhythm_owner'";
     assert_eq!(s.text(owner).await, "f");
+    let definers = "select count(*) from pg_proc where pronamespace = 'rhythm'::regnamespace and prosecdef
+                    and proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out')";
+    assert_eq!(s.number(definers).await, 0);
     let foreign = s
         .rows(
             "select oid::regprocedure::text from pg_proc

@@ -2,7 +2,7 @@
 
 use rhythm_tests::database::Database;
 use rhythm_tests::installation::project;
-use rhythm_tests::invariant::nothing_is_left;
+use rhythm_tests::invariant::{nothing_is_left, report};
 use rhythm_tests::server::Setup;
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ async fn a_restart_between_any_two_awaits_of_the_longest_program_changes_nothing
     }
     let s = database.session().await;
     assert_eq!(s.completed(id).await, expected);
-    println!("the longest program went through {restarts} restarts");
+    report(&format!("the longest program went through {restarts} restarts"));
     nothing_is_left(&s).await;
 }
 

@@ -65,7 +65,8 @@ async fn a_failed_task_throws_a_task_error_that_the_program_may_catch() {
     s.deploy(
         "careful",
         "const tried = await Task.try('a');
-         try { await Task.run('b'); } catch (e) { return [tried.success, tried.error.message, e.name, e.message]; }",
+         try { await Task.run('b'); }
+         catch (e) { return [tried.success, tried.error.message, e instanceof TaskError, e.name, e.message, e.cause.name]; }",
     )
     .await;
     let id = s.start("careful", "{}").await;
@@ -73,7 +74,7 @@ async fn a_failed_task_throws_a_task_error_that_the_program_may_catch() {
         let task = s.claim_one().await;
         assert_eq!(s.fail(&task, ", retryable => false").await, "failed");
     }
-    assert_eq!(s.completed(id).await, json!([false, "disk full", "TaskError", "disk full"]));
+    assert_eq!(s.completed(id).await, json!([false, "disk full", true, "TaskError", "disk full", "IOError"]));
 
     s.deploy("careless", "const x = await Task.run('a');\nreturn x;").await;
     let id = s.start("careless", "{}").await;

@@ -79,9 +79,10 @@ fn switch<R>(
     }
     set_locally(c"search_path", search_path.unwrap_or(c"pg_catalog, pg_temp"));
     let result = work();
-    // SAFETY: closes what was opened above; as at the end of a function with SET clauses.
+    // SAFETY: closes what was opened above; as at the end of a function with SET clauses, but that a SET of the work's own
+    // (`set_config` is a plain function) is taken back too.
     unsafe {
-        pg_sys::AtEOXact_GUC(true, level);
+        pg_sys::AtEOXact_GUC(false, level);
         pg_sys::SetUserIdAndSecContext(user_before, context_before);
     }
     result
