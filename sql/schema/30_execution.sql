@@ -172,7 +172,10 @@ declare
   v_ids uuid[];
   v_parents uuid[];
   v_groups int[];
-  v_keyed bool;
+  v_keyed uuid[];
+  v_states rhythm.state[];
+  v_results jsonb[];
+  v_errors jsonb[];
   v_cancels bool;
 begin
   with o as (
@@ -210,8 +213,10 @@ begin
     from cold c where c.parent_id is not null and exists (select from rhythm.saves s where s.id = c.parent_id)
   )
   select array_agg(c.id), array_agg(c.parent_id), array_agg(case when c.ended = 'completed' then c.wake_group end),
-    bool_or(c.task_id is not null), exists (select from rhythm.cancels x where x.execution_id = any (p_ids))
-  into v_ids, v_parents, v_groups, v_keyed, v_cancels
+    array_agg(c.id) filter (where c.task_id is not null), array_agg(c.ended) filter (where c.task_id is not null),
+    array_agg(c.result) filter (where c.task_id is not null), array_agg(c.error) filter (where c.task_id is not null),
+    exists (select from rhythm.cancels x where x.execution_id = any (p_ids))
+  into v_ids, v_parents, v_groups, v_keyed, v_states, v_results, v_errors, v_cancels
   from cold c;
 
   if v_ids is null then
@@ -222,12 +227,12 @@ begin
     delete from rhythm.cancels c where c.execution_id = any (v_ids);
   end if;
   return query select * from unnest(v_ids, v_parents, v_groups);
-  if v_keyed then
+  if v_keyed is not null then
     -- In a statement of its own, after the rows were locked: so it sees every watcher that was confirmed before.
     return query
     with done as (
-      delete from rhythm.watchers w using unnest(p_ids, p_states, p_results, p_errors) as o (id, state, result, error)
-      where w.id = o.id and o.id = any (v_ids)
+      delete from rhythm.watchers w using unnest(v_keyed, v_states, v_results, v_errors) as o (id, state, result, error)
+      where w.id = o.id
       returning w.execution_id, w.promise, o.state, o.result, o.error
     ), told as (
       insert into rhythm.events (execution_id, promise, ok, value, error)

@@ -269,11 +269,12 @@ begin
     update rhythm.live l set lease_until = v_now + least(l.beat, heartbeat.lease),
       due_at = least(v_now + least(l.beat, heartbeat.lease), l.end_by)
     from mine where l.id = mine.id
-    returning l.id
+    returning l.id, l.token
   )
   select o.id, case when b.id is null then 'lost'
       when exists (select from rhythm.cancels c where c.execution_id = o.id) then 'cancel' else 'ok' end
-  from unnest(heartbeat.ids) with ordinality o (id, at) left join longer b on b.id = o.id
+  from unnest(heartbeat.ids, heartbeat.tokens) with ordinality o (id, token, at)
+  left join longer b on b.id = o.id and b.token = o.token
   order by o.at;
 end
 $$;
