@@ -1,5 +1,4 @@
-//! One method for each public SQL function, with its name, in the order of `sql/schema`; then the
-//! reads of the views. Every call is one round trip, and leaves nothing in its session.
+//! One method for each public SQL function, with its name, in the order of `sql/schema`. Every call is one round trip, and leaves nothing in its session.
 
 use std::future::Future;
 use std::pin::pin;
@@ -16,8 +15,7 @@ use crate::config::Config;
 use crate::connect::Pool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows::{
-    Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
-    Outcome, QueueInfo, StartOptions, TimelineEvent, WorkerInfo,
+    Claimed, Diagnostic, EnqueueOptions, HeartbeatStatus, Outcome, StartOptions, TimelineEvent,
 };
 
 /// How many calls of a client that `connect` made may be in flight at once.
@@ -31,7 +29,7 @@ const CLAIMED: &str = "id, token, name, queue, inputs::text, attempt, trace::tex
 const ONE_WAIT: Duration = Duration::from_secs(5);
 
 /// A value with its type: nothing is prepared, so that any pooler will do.
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// A client of one database. Clones share its sessions.
 ///
@@ -68,7 +66,7 @@ impl Client {
         self.pool.close();
     }
 
-    async fn rows(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+    pub(crate) async fn rows(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
         let loan = self.pool.lend().await?;
         let rows = loan
             .session()?
@@ -453,114 +451,6 @@ impl Client {
     pub async fn tick(&self) -> Result<()> {
         self.rows("select rhythm.tick()", &[]).await?;
         Ok(())
-    }
-
-    /// One execution of the view `executions`.
-    pub async fn execution(&self, id: Uuid) -> Result<Option<Execution>> {
-        let sql = format!(
-            "select {} from rhythm.executions where id = $1",
-            Execution::COLUMNS
-        );
-        let rows = self.rows(&sql, &[(&id, Type::UUID)]).await?;
-        rows.first().map(Execution::from_row).transpose()
-    }
-
-    /// All executions of a tree, parents before their children.
-    pub async fn tree(&self, root: Uuid) -> Result<Vec<Execution>> {
-        let sql = format!(
-            "select {} from rhythm.executions where root_id = $1 order by created_at, id",
-            Execution::COLUMNS
-        );
-        self.rows(&sql, &[(&root, Type::UUID)])
-            .await?
-            .iter()
-            .map(Execution::from_row)
-            .collect()
-    }
-
-    /// Executions that pass a filter, the newest first.
-    pub async fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<Execution>> {
-        let state = filter.state.map(|state| state.as_str());
-        let given: [(&str, Option<&str>); 4] = [
-            ("state", state),
-            ("kind", filter.kind.as_deref()),
-            ("name", filter.name.as_deref()),
-            ("queue", filter.queue.as_deref()),
-        ];
-        let given: Vec<_> = given
-            .iter()
-            .filter_map(|(column, value)| Some((column, value.as_ref()?)))
-            .collect();
-        let mut sql = format!("select {} from rhythm.executions", Execution::COLUMNS);
-        let mut parameters: Vec<Parameter<'_>> = Vec::new();
-        for (at, (column, value)) in given.iter().enumerate() {
-            let word = if at == 0 { "where" } else { "and" };
-            sql.push_str(&format!(" {word} {column}::text = ${}", at + 1));
-            parameters.push((value, Type::TEXT));
-        }
-        sql.push_str(&format!(
-            " order by created_at desc, id desc limit ${}",
-            given.len() + 1
-        ));
-        parameters.push((&filter.limit, Type::INT8));
-        self.rows(&sql, &parameters)
-            .await?
-            .iter()
-            .map(Execution::from_row)
-            .collect()
-    }
-
-    /// All queues that have work or settings.
-    pub async fn queues(&self) -> Result<Vec<QueueInfo>> {
-        let sql = "select name, pending::bigint, scheduled::bigint, running::bigint, paused_at \
-                   from rhythm.queues order by name";
-        self.rows(sql, &[])
-            .await?
-            .iter()
-            .map(|row| {
-                Ok(QueueInfo {
-                    name: row.try_get(0)?,
-                    pending: row.try_get(1)?,
-                    scheduled: row.try_get(2)?,
-                    running: row.try_get(3)?,
-                    paused_at: row.try_get(4)?,
-                })
-            })
-            .collect()
-    }
-
-    /// All workers that were seen lately.
-    pub async fn workers(&self) -> Result<Vec<WorkerInfo>> {
-        let sql = "select name, coalesce(tasks, '{}'), running::bigint, last_seen \
-                   from rhythm.workers order by name";
-        self.rows(sql, &[])
-            .await?
-            .iter()
-            .map(|row| {
-                Ok(WorkerInfo {
-                    name: row.try_get(0)?,
-                    tasks: row.try_get(1)?,
-                    running: row.try_get(2)?,
-                    last_seen: row.try_get(3)?,
-                })
-            })
-            .collect()
-    }
-
-    /// What a workflow logged, in order.
-    pub async fn logs(&self, id: Uuid) -> Result<Vec<LogLine>> {
-        let sql = "select at, level::text, message from rhythm.logs where id = $1 order by at";
-        self.rows(sql, &[(&id, Type::UUID)])
-            .await?
-            .iter()
-            .map(|row| {
-                Ok(LogLine {
-                    at: row.try_get(0)?,
-                    level: row.try_get(1)?,
-                    message: row.try_get(2)?,
-                })
-            })
-            .collect()
     }
 }
 

@@ -4,7 +4,7 @@
 //! state change is.
 //!
 //! # Layout
-//! - `client`: one method for each SQL function, same names; reads of the views.
+//! - `client`: one method for each SQL function, same names. `views`: reads of the views.
 //! - `rows`: what they answer with. `time`: points in time as text.
 //! - `error`: kinds of errors by SQLSTATE.
 //! - `worker`: claims tasks, runs their handlers, hands in what came of it.
@@ -19,6 +19,7 @@ mod error;
 mod rows;
 pub mod time;
 mod tls;
+mod views;
 pub mod worker;
 
 pub use client::Client;
@@ -26,5 +27,5 @@ pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
-    Outcome, QueueInfo, StartOptions, State, TimelineEvent, WorkerInfo,
+    Outcome, QueueInfo, StartOptions, State, TimelineEvent, WorkerInfo, WorkflowInfo,
 };

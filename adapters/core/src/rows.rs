@@ -376,6 +376,29 @@ pub struct WorkerInfo {
     pub last_seen: SystemTime,
 }
 
+/// A row of the view `workflows`: one version of a workflow.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkflowInfo {
+    /// The name.
+    pub name: String,
+    /// The version, from 1.
+    pub version: i32,
+    /// Whether it is the one that starts now.
+    pub is_current: bool,
+    /// The role as which its SQL runs.
+    pub deployer: String,
+    /// Whether it has SQL.
+    pub uses_sql: bool,
+    /// JSON text: the JSON Schema of its inputs.
+    #[serde(serialize_with = "json")]
+    pub input_type: Option<String>,
+    /// When it was deployed.
+    #[serde(with = "time")]
+    pub created_at: SystemTime,
+    /// Its program.
+    pub source: String,
+}
+
 /// Puts JSON text into JSON as what it is.
 fn json<S: Serializer>(
     text: &Option<String>,

@@ -1,0 +1,140 @@
+//! Reads of the views, for whoever shows what is going on.
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::client::{Client, Parameter};
+use crate::error::Result;
+use crate::rows::{Execution, ExecutionFilter, LogLine, QueueInfo, WorkerInfo, WorkflowInfo};
+
+impl Client {
+    /// One execution of the view `executions`.
+    pub async fn execution(&self, id: Uuid) -> Result<Option<Execution>> {
+        let sql = format!(
+            "select {} from rhythm.executions where id = $1",
+            Execution::COLUMNS
+        );
+        let rows = self.rows(&sql, &[(&id, Type::UUID)]).await?;
+        rows.first().map(Execution::from_row).transpose()
+    }
+
+    /// All executions of a tree, parents before their children.
+    pub async fn tree(&self, root: Uuid) -> Result<Vec<Execution>> {
+        let sql = format!(
+            "select {} from rhythm.executions where root_id = $1 order by created_at, id",
+            Execution::COLUMNS
+        );
+        self.rows(&sql, &[(&root, Type::UUID)])
+            .await?
+            .iter()
+            .map(Execution::from_row)
+            .collect()
+    }
+
+    /// Executions that pass a filter, the newest first.
+    pub async fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<Execution>> {
+        let state = filter.state.map(|state| state.as_str());
+        let given: [(&str, Option<&str>); 4] = [
+            ("state", state),
+            ("kind", filter.kind.as_deref()),
+            ("name", filter.name.as_deref()),
+            ("queue", filter.queue.as_deref()),
+        ];
+        let given: Vec<_> = given
+            .iter()
+            .filter_map(|(column, value)| Some((column, value.as_ref()?)))
+            .collect();
+        let mut sql = format!("select {} from rhythm.executions", Execution::COLUMNS);
+        let mut parameters: Vec<Parameter<'_>> = Vec::new();
+        for (at, (column, value)) in given.iter().enumerate() {
+            let word = if at == 0 { "where" } else { "and" };
+            sql.push_str(&format!(" {word} {column}::text = ${}", at + 1));
+            parameters.push((value, Type::TEXT));
+        }
+        sql.push_str(&format!(
+            " order by created_at desc, id desc limit ${}",
+            given.len() + 1
+        ));
+        parameters.push((&filter.limit, Type::INT8));
+        self.rows(&sql, &parameters)
+            .await?
+            .iter()
+            .map(Execution::from_row)
+            .collect()
+    }
+
+    /// All queues that have work or settings.
+    pub async fn queues(&self) -> Result<Vec<QueueInfo>> {
+        let sql = "select name, pending::bigint, scheduled::bigint, running::bigint, paused_at \
+                   from rhythm.queues order by name";
+        self.rows(sql, &[])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(QueueInfo {
+                    name: row.try_get(0)?,
+                    pending: row.try_get(1)?,
+                    scheduled: row.try_get(2)?,
+                    running: row.try_get(3)?,
+                    paused_at: row.try_get(4)?,
+                })
+            })
+            .collect()
+    }
+
+    /// All workers that were seen lately.
+    pub async fn workers(&self) -> Result<Vec<WorkerInfo>> {
+        let sql = "select name, coalesce(tasks, '{}'), running::bigint, last_seen \
+                   from rhythm.workers order by name";
+        self.rows(sql, &[])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(WorkerInfo {
+                    name: row.try_get(0)?,
+                    tasks: row.try_get(1)?,
+                    running: row.try_get(2)?,
+                    last_seen: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// All definitions, the newest version of each workflow first.
+    pub async fn workflows(&self) -> Result<Vec<WorkflowInfo>> {
+        let sql = "select name, version, is_current, deployer, uses_sql, input_type::text, \
+                   created_at, source from rhythm.workflows order by name, version desc";
+        self.rows(sql, &[])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(WorkflowInfo {
+                    name: row.try_get(0)?,
+                    version: row.try_get(1)?,
+                    is_current: row.try_get(2)?,
+                    deployer: row.try_get(3)?,
+                    uses_sql: row.try_get(4)?,
+                    input_type: row.try_get(5)?,
+                    created_at: row.try_get(6)?,
+                    source: row.try_get(7)?,
+                })
+            })
+            .collect()
+    }
+
+    /// What a workflow logged, in order.
+    pub async fn logs(&self, id: Uuid) -> Result<Vec<LogLine>> {
+        let sql = "select at, level::text, message from rhythm.logs where id = $1 order by at";
+        self.rows(sql, &[(&id, Type::UUID)])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(LogLine {
+                    at: row.try_get(0)?,
+                    level: row.try_get(1)?,
+                    message: row.try_get(2)?,
+                })
+            })
+            .collect()
+    }
+}
