@@ -269,9 +269,9 @@ impl Compiler<'_> {
         } = &mut self.this().controls[target]
         {
             if matches!(exit, Exit::Continue(_)) {
-                continues.push(jump)
+                continues.push(jump);
             } else {
-                breaks.push(jump)
+                breaks.push(jump);
             }
         }
     }

@@ -68,7 +68,7 @@ impl Compiler<'_> {
                 self.for_loop(init.as_ref(), test.as_ref(), update, body, labels);
             }
             StmtKind::ForOf { left, right, body } => {
-                self.for_each(left, right, body, labels, false)
+                self.for_each(left, right, body, labels, false);
             }
             StmtKind::ForIn { left, right, body } => self.for_each(left, right, body, labels, true),
             StmtKind::Switch { value, cases } => self.switch(value, cases, labels),
