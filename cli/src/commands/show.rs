@@ -130,11 +130,16 @@ fn event(event: &TimelineEvent) -> Event {
         .unwrap_or_default();
     // The name of a line of the log is its level.
     if event.event == "log" {
-        let message = data.as_str().unwrap_or_default();
+        let message = data.as_str().unwrap_or_default().to_owned();
+        let detail = if name == "log" {
+            message
+        } else {
+            format!("{name}: {message}")
+        };
         return Event {
             at: event.at,
             what: "log".into(),
-            detail: format!("{name}: {message}"),
+            detail,
         };
     }
     let mut detail = name.to_owned();

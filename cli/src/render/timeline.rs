@@ -29,7 +29,7 @@ pub(crate) fn timeline(events: &[Event], all: bool, output: Output) -> String {
         .map(|event| event.what.chars().count())
         .max()
         .unwrap_or_default();
-    let line = |event: &Event| {
+    let line = |(event, count): &(&Event, usize)| {
         let since = event
             .at
             .duration_since(first.at)
@@ -42,15 +42,21 @@ pub(crate) fn timeline(events: &[Event], all: bool, output: Output) -> String {
             event.what,
             event.detail
         );
-        text.trim_end().to_owned()
+        let text = text.trim_end();
+        if *count > 1 {
+            format!("{text}  (× {count})")
+        } else {
+            text.to_owned()
+        }
     };
-    let mut lines: Vec<String> = if all || events.len() <= HEAD + TAIL + 1 {
-        events.iter().map(line).collect()
+    let runs = runs(events, all);
+    let mut lines: Vec<String> = if all || runs.len() <= HEAD + TAIL + 1 {
+        runs.iter().map(line).collect()
     } else {
-        let hidden = events.len() - HEAD - TAIL;
-        let mut lines: Vec<_> = events[..HEAD].iter().map(line).collect();
+        let hidden = runs.len() - HEAD - TAIL;
+        let mut lines: Vec<_> = runs[..HEAD].iter().map(line).collect();
         lines.push(output.faint(&format!("… {hidden} more (all with --all)")));
-        lines.extend(events[events.len() - TAIL..].iter().map(line));
+        lines.extend(runs[runs.len() - TAIL..].iter().map(line));
         lines
     };
     lines.insert(
@@ -58,6 +64,23 @@ pub(crate) fn timeline(events: &[Event], all: bool, output: Output) -> String {
         output.strong(&format!("timeline from {} UTC", time::timestamp(first.at))),
     );
     lines.join("\n")
+}
+
+/// The events with the number of equal ones that follow each other, at the time of the first:
+/// a workflow that starts hundreds of tasks at once is told in one line.
+fn runs(events: &[Event], all: bool) -> Vec<(&Event, usize)> {
+    let mut runs: Vec<(&Event, usize)> = Vec::new();
+    for event in events {
+        match runs.last_mut() {
+            Some((last, count))
+                if !all && last.what == event.what && last.detail == event.detail =>
+            {
+                *count += 1;
+            }
+            _ => runs.push((event, 1)),
+        }
+    }
+    runs
 }
 
 #[cfg(test)]
@@ -79,6 +102,8 @@ mod tests {
         let events = [
             event(1_000, "started", ""),
             event(1_002, "task started", "charge"),
+            event(1_002, "task started", "mail"),
+            event(1_003, "task started", "mail"),
             event(3_500, "log", "warn: undoing A-2"),
         ];
         insta::assert_snapshot!(timeline(&events, false, Output::plain()));
