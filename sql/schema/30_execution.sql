@@ -154,6 +154,16 @@ create table rhythm.events (
 comment on table rhythm.events is 'Outcomes that a workflow has not yet taken.';
 create index events_execution on rhythm.events (execution_id, seq);
 
+-- Returns what a workflow sees of a child's error: a TaskError, with the child's own as its cause.
+create function rhythm._task_error(p_error jsonb) returns jsonb
+language sql immutable as $$
+  select case when p_error is not null then
+    jsonb_build_object('name', 'TaskError', 'message', p_error -> 'message', 'cause', p_error)
+    || case when p_error ? 'code' then jsonb_build_object('code', p_error -> 'code') else '{}' end
+    || case when p_error ? 'data' then jsonb_build_object('data', p_error -> 'data') else '{}' end
+  end
+$$;
+
 -- Ends executions and moves them to the archive: the one definition of this change of state.
 --
 -- `p_tokens[i]` null: the caller has the row locked, or need not fence. Otherwise the token must hold the lease, else
@@ -209,7 +219,7 @@ begin
       and k.kind = c.kind and k.name = c.name and k.task_id = c.task_id and k.id = c.id
   ), told as (
     insert into rhythm.events (execution_id, promise, ok, value, error)
-    select c.parent_id, c.promise, c.ended = 'completed', c.result, c.error
+    select c.parent_id, c.promise, c.ended = 'completed', c.result, rhythm._task_error(c.error)
     from cold c where c.parent_id is not null and exists (select from rhythm.saves s where s.id = c.parent_id)
   )
   select array_agg(c.id), array_agg(c.parent_id), array_agg(case when c.ended = 'completed' then c.wake_group end),
@@ -236,7 +246,7 @@ begin
       returning w.execution_id, w.promise, o.state, o.result, o.error
     ), told as (
       insert into rhythm.events (execution_id, promise, ok, value, error)
-      select d.execution_id, d.promise, d.state = 'completed', d.result, d.error from done d
+      select d.execution_id, d.promise, d.state = 'completed', d.result, rhythm._task_error(d.error) from done d
       where exists (select from rhythm.saves s where s.id = d.execution_id)
     )
     select d.execution_id, d.execution_id, null::int from done d;

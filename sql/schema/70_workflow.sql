@@ -392,7 +392,7 @@ begin
   ), told as (
     insert into rhythm.events (execution_id, promise, ok, value, error)
     select d.execution_id, d.promise, coalesce(a.state = 'completed', false), a.result,
-      case when a.state is distinct from 'completed' then coalesce(a.error,
+      case when a.state is distinct from 'completed' then coalesce(rhythm._task_error(a.error),
         '{"name": "TaskError", "message": "the execution that held the task_id has been swept"}') end
     from done d left join rhythm.archive a on a.id = d.id
   )
