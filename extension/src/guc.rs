@@ -73,6 +73,8 @@ pub(crate) fn init() {
         GucContext::Sighup,
         GucFlags::default(),
     );
+    // SAFETY: a C string, which Postgres copies. Misspelt settings get a warning from now on.
+    unsafe { pgrx::pg_sys::MarkGUCPrefixReserved(c"rhythm".as_ptr()) };
 }
 
 /// Defines a limit, which only a superuser may lift: it protects the server from its users.

@@ -1,5 +1,6 @@
 //! The databases that have a background worker: how to wake it, and when it means to wake by itself.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use pgrx::prelude::*;
@@ -41,17 +42,35 @@ fn find(oid: u32) -> Option<&'static Database> {
     shared()?.databases.iter().find(|slot| slot.oid.load(Ordering::SeqCst) == oid)
 }
 
+thread_local! {
+    /// Where this backend's database was last: each commit asks, so it should not search.
+    static MINE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The slot of this backend's database, if a worker serves it.
+fn mine() -> Option<&'static Database> {
+    let slots = &shared()?.databases;
+    let oid = my_database();
+    let is_mine = |slot: &Database| oid != 0 && slot.oid.load(Ordering::SeqCst) == oid;
+    if let Some(slot) = slots.get(MINE.get()).filter(|slot| is_mine(slot)) {
+        return Some(slot);
+    }
+    let index = slots.iter().position(is_mine)?;
+    MINE.set(index);
+    slots.get(index)
+}
+
 /// Publishes this process as the worker of its database. False when all slots are taken.
 pub(crate) fn attach() -> bool {
     let Some(shared) = shared() else { return false };
     let oid = my_database();
-    let mine = find(oid).or_else(|| {
+    let free = find(oid).or_else(|| {
         shared
             .databases
             .iter()
             .find(|slot| slot.oid.compare_exchange(0, oid, Ordering::SeqCst, Ordering::Relaxed).is_ok())
     });
-    let Some(slot) = mine else { return false };
+    let Some(slot) = free else { return false };
     slot.next_due.store(NEVER, Ordering::SeqCst);
     slot.contended.store(false, Ordering::SeqCst);
     slot.leave.store(false, Ordering::SeqCst);
@@ -68,7 +87,7 @@ unsafe extern "C-unwind" fn at_exit(_code: std::ffi::c_int, _arg: pg_sys::Datum)
 
 /// Takes back what `attach` published.
 fn detach() {
-    if let Some(slot) = find(my_database()) {
+    if let Some(slot) = mine() {
         slot.worker.latch.store(0, Ordering::SeqCst);
         slot.oid.store(0, Ordering::SeqCst);
     }
@@ -76,12 +95,12 @@ fn detach() {
 
 /// Whether a worker serves the database of this backend.
 pub(crate) fn has_worker() -> bool {
-    find(my_database()).is_some_and(|slot| slot.worker.latch.load(Ordering::SeqCst) != 0)
+    mine().is_some_and(|slot| slot.worker.latch.load(Ordering::SeqCst) != 0)
 }
 
 /// Whether the worker of this database was asked to leave.
 pub(crate) fn must_leave() -> bool {
-    find(my_database()).is_some_and(|slot| slot.leave.load(Ordering::SeqCst))
+    mine().is_some_and(|slot| slot.leave.load(Ordering::SeqCst))
 }
 
 /// Asks the worker of a database to leave.
@@ -94,7 +113,7 @@ pub(crate) fn ask_to_leave(oid: u32) {
 
 /// The worker begins a round: whatever becomes due from now on wakes it.
 pub(crate) fn begin_round() {
-    if let Some(slot) = find(my_database()) {
+    if let Some(slot) = mine() {
         slot.next_due.store(NEVER, Ordering::SeqCst);
         slot.contended.store(false, Ordering::SeqCst);
     }
@@ -102,21 +121,21 @@ pub(crate) fn begin_round() {
 
 /// The worker will look by itself at `due`.
 pub(crate) fn sleeps_until(due: i64) {
-    if let Some(slot) = find(my_database()) {
+    if let Some(slot) = mine() {
         slot.next_due.fetch_min(due, Ordering::SeqCst);
     }
 }
 
 /// Says that a root was taken, so that its holder's commit wakes the worker.
 pub(crate) fn set_contended() {
-    if let Some(slot) = find(my_database()) {
+    if let Some(slot) = mine() {
         slot.contended.store(true, Ordering::SeqCst);
     }
 }
 
 /// Wakes the worker of this database if there is something for it. Touches only atomics.
 pub(super) fn wake(due: i64, steps: bool) {
-    let Some(slot) = find(my_database()) else { return };
+    let Some(slot) = mine() else { return };
     let earlier = due != NEVER && slot.next_due.fetch_min(due, Ordering::SeqCst) > due;
     let contended = slot.contended.load(Ordering::SeqCst) && slot.contended.swap(false, Ordering::SeqCst);
     if earlier || contended || steps {

@@ -83,6 +83,8 @@ pub(super) unsafe extern "C-unwind" fn at_end_of_transaction(
         XACT_EVENT_ABORT => {
             waiters::end();
             forget();
+            // A root that was held is free again, and somebody may have met it taken.
+            databases::wake(databases::NEVER, false);
         }
         XACT_EVENT_PRE_PREPARE => refuse_prepare(),
         _ => {}
@@ -93,13 +95,14 @@ fn announce() {
     // `try_`: a callback must not panic. Nobody holds the borrow across a commit.
     let _ = NOTES.try_with(|notes| {
         let Ok(mut notes) = notes.try_borrow_mut() else { return };
+        // Also without notes: the transaction may have held a root that somebody met taken.
+        databases::wake(notes.due, notes.steps);
         if !notes.any {
             return;
         }
         for (topic, count) in &notes.topics {
             waiters::wake(*topic, *count);
         }
-        databases::wake(notes.due, notes.steps);
         if notes.launcher {
             databases::wake_launcher();
         }

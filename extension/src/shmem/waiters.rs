@@ -118,10 +118,21 @@ pub(crate) fn sleep(millis: i64, wait_event: u32) -> bool {
     }
 }
 
-/// Takes back what `begin` published. Also called when the transaction ends, however it ends.
+/// Takes back what `begin` published. Also called when the transaction ends, however it ends. Touches only atomics.
 pub(crate) fn end() {
-    if let (Some(shared), Some(index)) = (shared(), MINE.take()) {
-        shared.waiters[index].latch.store(0, Ordering::SeqCst);
+    let (Some(shared), Some(index)) = (shared(), MINE.take()) else { return };
+    let slot = &shared.waiters[index];
+    // Woken after it looked for the last time: another one must look instead. The flag is set by who wakes before it reads
+    // the latch again, so that one of the two sees the other.
+    let database = slot.database.load(Ordering::Relaxed);
+    let topics: [u64; TOPICS] = std::array::from_fn(|at| slot.topics[at].load(Ordering::Relaxed));
+    let count = slot.count.load(Ordering::Relaxed) as usize;
+    let unheard = slot.woken.swap(true, Ordering::SeqCst);
+    slot.latch.store(0, Ordering::SeqCst);
+    if unheard {
+        for topic in topics.iter().take(count) {
+            wake_from(0, database, *topic, 1);
+        }
     }
 }
 

@@ -33,6 +33,7 @@ pub extern "C-unwind" fn rhythm_worker_main(arg: pg_sys::Datum) {
     let mut pause = FIRST_PAUSE;
     loop {
         databases::begin_round();
+        report_running();
         let sleep = match round() {
             Ok(Some(round)) => {
                 pause = FIRST_PAUSE;
@@ -46,6 +47,7 @@ pub extern "C-unwind" fn rhythm_worker_main(arg: pg_sys::Datum) {
                 pause
             }
         };
+        report_idle(!sleep.is_zero());
         let goes_on = if sleep.is_zero() {
             pgrx::check_for_interrupts!();
             !BackgroundWorker::sigterm_received()
@@ -77,6 +79,20 @@ fn round() -> Result<Option<Round>, ()> {
         Err(())
     })
     .execute()
+}
+
+fn report_running() {
+    // SAFETY: a C string, copied into this process's entry of pg_stat_activity.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, c"rhythm._run_duties".as_ptr()) };
+}
+
+/// Shows the worker as idle, and hands its statistics to the server, which autovacuum goes by.
+fn report_idle(will_sleep: bool) {
+    // SAFETY: outside of a transaction, as both want it.
+    unsafe {
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+        pg_sys::pgstat_report_stat(will_sleep);
+    }
 }
 
 fn words(error: &CaughtError) -> &str {
