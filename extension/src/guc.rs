@@ -86,7 +86,16 @@ fn limit(
     unit: GucFlags,
 ) {
     let details = c"A workflow that exceeds it fails with a LimitError of this name, and nothing else is harmed.";
-    GucRegistry::define_int_guc(name, words, details, setting, least, i32::MAX, GucContext::Suset, unit);
+    GucRegistry::define_int_guc(
+        name,
+        words,
+        details,
+        setting,
+        least,
+        i32::MAX,
+        GucContext::Suset,
+        unit,
+    );
 }
 
 /// The limits of a step as they are set now.

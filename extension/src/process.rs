@@ -18,7 +18,11 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     // SAFETY: the buffer has the length that is given.
     let is_good = unsafe { pg_sys::pg_strong_random(bytes.as_mut_ptr().cast(), N) };
     if !is_good {
-        ereport!(ERROR, PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "could not generate random bytes");
+        ereport!(
+            ERROR,
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            "could not generate random bytes"
+        );
     }
     bytes
 }

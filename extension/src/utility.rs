@@ -40,9 +40,25 @@ unsafe extern "C-unwind" fn process(
             databases::ask_to_leave(database.to_u32());
         }
         match PREVIOUS {
-            Some(next) => next(statement, query, read_only, context, params, environment, destination, completion),
+            Some(next) => next(
+                statement,
+                query,
+                read_only,
+                context,
+                params,
+                environment,
+                destination,
+                completion,
+            ),
             None => pg_sys::standard_ProcessUtility(
-                statement, query, read_only, context, params, environment, destination, completion,
+                statement,
+                query,
+                read_only,
+                context,
+                params,
+                environment,
+                destination,
+                completion,
             ),
         }
     }
@@ -59,7 +75,9 @@ fn database_command(statement: *mut pg_sys::PlannedStmt) -> bool {
         !node.is_null()
             && matches!(
                 (*node).type_,
-                pg_sys::NodeTag::T_DropdbStmt | pg_sys::NodeTag::T_CreatedbStmt | pg_sys::NodeTag::T_AlterDatabaseStmt
+                pg_sys::NodeTag::T_DropdbStmt
+                    | pg_sys::NodeTag::T_CreatedbStmt
+                    | pg_sys::NodeTag::T_AlterDatabaseStmt
             )
     }
 }
@@ -77,10 +95,14 @@ unsafe fn affected_database(node: *mut pg_sys::Node) -> pg_sys::Oid {
                 // Without a TEMPLATE it is template1, where no worker is: templates run nothing.
                 members::<pg_sys::DefElem>((*node.cast::<pg_sys::CreatedbStmt>()).options)
                     .find(|option| std::ffi::CStr::from_ptr((**option).defname) == c"template")
-                    .map_or(pg_sys::InvalidOid, |option| by_name(pg_sys::defGetString(option)))
+                    .map_or(pg_sys::InvalidOid, |option| {
+                        by_name(pg_sys::defGetString(option))
+                    })
             }
             // SET TABLESPACE, for one.
-            pg_sys::NodeTag::T_AlterDatabaseStmt => by_name((*node.cast::<pg_sys::AlterDatabaseStmt>()).dbname),
+            pg_sys::NodeTag::T_AlterDatabaseStmt => {
+                by_name((*node.cast::<pg_sys::AlterDatabaseStmt>()).dbname)
+            }
             pg_sys::NodeTag::T_RenameStmt => {
                 let rename = node.cast::<pg_sys::RenameStmt>();
                 if (*rename).renameType == pg_sys::ObjectType::OBJECT_DATABASE {

@@ -117,7 +117,7 @@ begin
         end if;
       end if;
       v_outcome := rhythm._step_one(v_one.id, v_one.uses_sql);
-      if v_outcome in ('completed', 'failed') and v_one.parent_id is not null then
+      if v_outcome in ('completed', 'failed', 'cancelled') and v_one.parent_id is not null then
         v_ids := v_ids || v_one.parent_id;
         v_groups := v_groups || case when v_outcome = 'completed' then v_one.wake_group end;
       end if;
@@ -131,7 +131,7 @@ $$;
 
 -- Steps one workflow, whose tree the caller has locked. A definition that uses SQL runs in a subtransaction, so that
 -- an uncaught error or a limit undoes its SQL; the failure is recorded outside of it. Others have nothing to undo: the
--- library writes only when the step has succeeded. Gives suspended, completed, failed or abandon.
+-- library writes only when the step has succeeded. Gives suspended, completed, cancelled, failed or abandon.
 create function rhythm._step_one(p_id uuid, p_guarded bool) returns text
 language plpgsql as $$
 #variable_conflict use_column
@@ -178,7 +178,7 @@ $$;
 -- Gives what a step starts from; no row: the execution has ended.
 create function rhythm._load_step(p_id uuid)
 returns table (definition_id bigint, save bytea, inputs text, workflow text, version int, task_id text,
-  started_at_ms float8, trace_id text, cancel_reason text)
+  started_at_ms float8, trace_id text, cancel_reason text, cancelling bool)
 language plpgsql as $$
 #variable_conflict use_column
 begin
@@ -186,12 +186,13 @@ begin
   select l.definition_id, s.save, p.inputs::text, l.name, d.version, p.task_id,
     floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
     coalesce(p.trace ->> 'traceId', nullif(split_part(p.trace ->> 'traceparent', '-', 2), '')),
-    (select coalesce(c.reason, 'cancelled') from rhythm.cancels c
-      where c.execution_id = p_id order by c.at limit 1)
+    c.reason, l.cancelling or c.reason is not null
   from rhythm.live l
   join rhythm.payload p on p.id = l.id
   join rhythm.definitions d on d.id = l.definition_id
   left join rhythm.saves s on s.id = l.id
+  left join lateral (select coalesce(x.reason, 'cancelled') as reason from rhythm.cancels x
+    where x.execution_id = p_id order by x.at limit 1) c on true
   where l.id = p_id;
 end
 $$;

@@ -18,7 +18,10 @@ const SESSION_LOCKS: std::ops::RangeInclusive<u32> = 2880..=2892;
 
 /// Commands that would act on the session or the transaction in which a step happens to run.
 const REFUSED: [(pg_sys::NodeTag, &str); 13] = [
-    (pg_sys::NodeTag::T_TransactionStmt, "BEGIN, COMMIT, ROLLBACK or SAVEPOINT"),
+    (
+        pg_sys::NodeTag::T_TransactionStmt,
+        "BEGIN, COMMIT, ROLLBACK or SAVEPOINT",
+    ),
     (pg_sys::NodeTag::T_VariableSetStmt, "SET or RESET"),
     (pg_sys::NodeTag::T_DiscardStmt, "DISCARD"),
     (pg_sys::NodeTag::T_PrepareStmt, "PREPARE"),
@@ -40,12 +43,20 @@ fn sql_analyze(query: &str) -> Jsonb {
     // SAFETY: parse trees are read only, in the memory context in which the parser made them.
     let analyzed = unsafe { analyze(&source) };
     let text = placeholders::replace(analyzed.statement, |number| {
-        number.checked_sub(1).and_then(|index| analyzed.casts.get(index)).cloned().unwrap_or_else(|| format!("${number}"))
+        number
+            .checked_sub(1)
+            .and_then(|index| analyzed.casts.get(index))
+            .cloned()
+            .unwrap_or_else(|| format!("${number}"))
     });
     let mut out = String::from("{");
     json::key(&mut out, "text");
     json::quote(&mut out, &text);
-    out.push_str(&format!(",\"params\":{},\"returns_rows\":{},\"string_columns\":[", analyzed.casts.len(), analyzed.returns_rows));
+    out.push_str(&format!(
+        ",\"params\":{},\"returns_rows\":{},\"string_columns\":[",
+        analyzed.casts.len(),
+        analyzed.returns_rows
+    ));
     for (index, column) in analyzed.string_columns.iter().enumerate() {
         if index > 0 {
             out.push(',');
@@ -69,10 +80,13 @@ struct Analyzed<'a> {
 unsafe fn analyze(source: &CStr) -> Analyzed<'_> {
     // SAFETY: see the caller. Node tags say which struct a node is.
     unsafe {
-        let parsed: Vec<*mut pg_sys::RawStmt> = members(pg_sys::pg_parse_query(source.as_ptr())).collect();
-        let raw = match parsed[..] {
-            [raw] => raw,
-            _ => refuse(&format!("Sql.query takes one statement, not {}", parsed.len()), "Call Sql.query once for each statement."),
+        let parsed: Vec<*mut pg_sys::RawStmt> =
+            members(pg_sys::pg_parse_query(source.as_ptr())).collect();
+        let [raw] = parsed[..] else {
+            refuse(
+                &format!("Sql.query takes one statement, not {}", parsed.len()),
+                "Call Sql.query once for each statement.",
+            );
         };
         let statement = statement_text(source, raw);
         let node = (*raw).stmt;
@@ -94,23 +108,43 @@ unsafe fn analyze(source: &CStr) -> Analyzed<'_> {
     }
 }
 
-unsafe fn analyze_plannable<'a>(source: &'a CStr, raw: *mut pg_sys::RawStmt, statement: &'a str) -> Analyzed<'a> {
+unsafe fn analyze_plannable<'a>(
+    source: &'a CStr,
+    raw: *mut pg_sys::RawStmt,
+    statement: &'a str,
+) -> Analyzed<'a> {
     // SAFETY: see `sql_analyze`. The parser replaces the array of types by larger ones of its own.
     unsafe {
         let mut types: *mut pg_sys::Oid = std::ptr::null_mut();
         let mut count = 0;
-        let query =
-            pg_sys::parse_analyze_varparams(raw, source.as_ptr(), &mut types, &mut count, std::ptr::null_mut());
+        let query = pg_sys::parse_analyze_varparams(
+            raw,
+            source.as_ptr(),
+            &mut types,
+            &mut count,
+            std::ptr::null_mut(),
+        );
         refuse_session_locks(query);
         let is_select = (*query).commandType == pg_sys::CmdType::CMD_SELECT;
-        let columns = if is_select { (*query).targetList } else { (*query).returningList };
+        let columns = if is_select {
+            (*query).targetList
+        } else {
+            (*query).returningList
+        };
         let string_columns = members::<pg_sys::TargetEntry>(columns)
             .filter(|&entry| !(*entry).resjunk && !(*entry).resname.is_null())
             .filter(|&entry| is_numeric(pg_sys::exprType((*entry).expr.cast())))
             .map(|entry| text((*entry).resname))
             .collect();
-        let casts = (0..usize::try_from(count).unwrap_or(0)).map(|index| cast(index, *types.add(index))).collect();
-        Analyzed { statement, casts, returns_rows: is_select || !columns.is_null(), string_columns }
+        let casts = (0..usize::try_from(count).unwrap_or(0))
+            .map(|index| cast(index, *types.add(index)))
+            .collect();
+        Analyzed {
+            statement,
+            casts,
+            returns_rows: is_select || !columns.is_null(),
+            string_columns,
+        }
     }
 }
 
@@ -130,7 +164,9 @@ unsafe fn statement_text(source: &CStr, raw: *mut pg_sys::RawStmt) -> &str {
     // SAFETY: `raw` is a parsed statement of this text.
     let (start, length) = unsafe { ((*raw).stmt_location, (*raw).stmt_len) };
     let text = source.to_str().unwrap_or_default();
-    let rest = text.get(usize::try_from(start).unwrap_or(0)..).unwrap_or_default();
+    let rest = text
+        .get(usize::try_from(start).unwrap_or(0)..)
+        .unwrap_or_default();
     match usize::try_from(length) {
         Ok(length) if length > 0 => rest.get(..length).unwrap_or(rest),
         _ => rest,
@@ -143,10 +179,15 @@ unsafe fn refuse_session_locks(query: *mut pg_sys::Query) {
     // the number has been there in every version that is supported; walking the tree needs a callback for each of them.
     let tree = unsafe { CStr::from_ptr(pg_sys::nodeToString(query.cast())) }.to_bytes();
     let mark = b":funcid 28";
-    let found = tree.windows(mark.len() + 2).filter(|window| window.starts_with(mark)).any(|window| {
-        std::str::from_utf8(&window[mark.len() - 2..]).ok().and_then(|digits| digits.parse().ok())
-            .is_some_and(|oid| SESSION_LOCKS.contains(&oid))
-    });
+    let found = tree
+        .windows(mark.len() + 2)
+        .filter(|window| window.starts_with(mark))
+        .any(|window| {
+            std::str::from_utf8(&window[mark.len() - 2..])
+                .ok()
+                .and_then(|digits| digits.parse().ok())
+                .is_some_and(|oid| SESSION_LOCKS.contains(&oid))
+        });
     if found {
         refuse(
             "Sql.query cannot use advisory locks of the session",
@@ -163,14 +204,24 @@ unsafe fn cast(index: usize, of: pg_sys::Oid) -> String {
     let (name, element, element_name) = unsafe {
         let base = pg_sys::getBaseType(of);
         let element = pg_sys::get_element_type(base);
-        let element_name = if element == pg_sys::InvalidOid { String::new() } else { type_name(element) };
+        let element_name = if element == pg_sys::InvalidOid {
+            String::new()
+        } else {
+            type_name(element)
+        };
         (type_name(of), element, element_name)
     };
     if of == pg_sys::JSONOID || of == pg_sys::JSONBOID {
-        return format!("(case when pg_catalog.jsonb_typeof({value}) <> 'null' then {value} end)::{name}");
+        return format!(
+            "(case when pg_catalog.jsonb_typeof({value}) <> 'null' then {value} end)::{name}"
+        );
     }
     if element != pg_sys::InvalidOid {
-        let from = if element == pg_sys::JSONOID || element == pg_sys::JSONBOID { "" } else { "_text" };
+        let from = if element == pg_sys::JSONOID || element == pg_sys::JSONBOID {
+            ""
+        } else {
+            "_text"
+        };
         return format!(
             "(case pg_catalog.jsonb_typeof({value}) when 'array' then array(select e.v::{element_name} \
              from pg_catalog.jsonb_array_elements{from}({value}) with ordinality as e (v, n) order by e.n)::{name} \
@@ -205,8 +256,12 @@ unsafe fn is_numeric(of: pg_sys::Oid) -> bool {
 }
 
 fn refuse(message: &str, hint: &'static str) -> ! {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, message.to_owned(), "sql_analyze")
-        .set_hint(hint)
-        .report(PgLogLevel::ERROR);
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        message.to_owned(),
+        "sql_analyze",
+    )
+    .set_hint(hint)
+    .report(PgLogLevel::ERROR);
     unreachable!("an error report does not return")
 }

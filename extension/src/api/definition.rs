@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use rhythm_flow::{Diagnostic, Source};
 
 use super::jsonb::Jsonb;
-use crate::db::{self, deployer};
+use crate::db::{self, DbResult, deployer};
 use crate::engine::{self, json};
 
 /// `_compile(file, source)`: the program, null if there are errors, and all diagnostics.
@@ -26,11 +26,20 @@ fn compile(
 > {
     let source = Source::new(file, source);
     let checked = rhythm_flow::check(&source);
-    let diagnostics = Jsonb(list(&checked.diagnostics, |out, one| write_diagnostic(out, one, &source)));
+    let diagnostics = Jsonb(list(&checked.diagnostics, |out, one| {
+        write_diagnostic(out, one, &source);
+    }));
     let row = match checked.program {
         Some(program) => {
-            let input_type = program.input_type().map(|declared| Jsonb(declared.to_json()));
-            (Some(program.encode()), program.uses_sql(), input_type, diagnostics)
+            let input_type = program
+                .input_type()
+                .map(|declared| Jsonb(declared.to_json()));
+            (
+                Some(program.encode()),
+                program.uses_sql(),
+                input_type,
+                diagnostics,
+            )
         }
         None => (None, false, None, diagnostics),
     };
@@ -39,7 +48,10 @@ fn compile(
 
 fn write_diagnostic(out: &mut String, one: &Diagnostic, source: &Source) {
     let position = source.position(one.span.start);
-    out.push_str(&format!("{{\"line\":{},\"col\":{}", position.line, position.column));
+    out.push_str(&format!(
+        "{{\"line\":{},\"col\":{}",
+        position.line, position.column
+    ));
     let rendered = one.render(source);
     let hint = one.hint.as_deref();
     for (name, text) in [
@@ -59,27 +71,37 @@ fn write_diagnostic(out: &mut String, one: &Diagnostic, source: &Source) {
 
 /// `_deploy(name, source)`: called as whoever deploys, and stores the version as the owner.
 #[pg_extern(sql = false)]
-fn deploy(name: Option<&str>, source: Option<&str>) -> Result<Jsonb, spi::Error> {
+fn deploy(name: Option<&str>, source: Option<&str>) -> DbResult<Jsonb> {
     // SAFETY: both give C strings that live at least as long as this transaction's memory; copied at once.
     let (role, search_path) = unsafe {
         let role = pg_sys::GetUserNameFromId(pg_sys::GetUserId(), false);
         let path = pg_sys::GetConfigOption(c"search_path".as_ptr(), false, false);
-        (CStr::from_ptr(role).to_string_lossy().into_owned(), CStr::from_ptr(path).to_string_lossy().into_owned())
+        (
+            CStr::from_ptr(role).to_string_lossy().into_owned(),
+            CStr::from_ptr(path).to_string_lossy().into_owned(),
+        )
     };
     deployer::run_as_owner(|| db::definition::deploy(name, source, &role, &search_path)).map(Jsonb)
 }
 
 /// `_check_inputs(definition, inputs)`: null if they fit the declared type, else `[{path, message}]`.
 #[pg_extern(sql = false)]
-fn check_inputs(definition: i64, inputs: Jsonb) -> Result<Option<Jsonb>, spi::Error> {
+fn check_inputs(definition: i64, inputs: Jsonb) -> DbResult<Option<Jsonb>> {
     let schema = db::step::schema()?;
     let program = match engine::program(schema, definition)? {
         Ok(program) => program,
         Err(message) => {
-            ereport!(ERROR, PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, format!("cannot read a workflow's program: {message}"));
+            ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+                format!("cannot read a workflow's program: {message}")
+            );
         }
     };
-    let Some(Err(errors)) = program.input_type().map(|declared| declared.check(&inputs.0)) else {
+    let Some(Err(errors)) = program
+        .input_type()
+        .map(|declared| declared.check(&inputs.0))
+    else {
         return Ok(None);
     };
     Ok(Some(Jsonb(list(&errors, |out, error| {

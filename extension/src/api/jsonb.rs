@@ -13,7 +13,11 @@ use pgrx::{direct_function_call, direct_function_call_as_datum};
 pub(super) struct Jsonb(pub(super) String);
 
 impl FromDatum for Jsonb {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Self> {
         if is_null {
             return None;
         }
@@ -39,7 +43,10 @@ impl IntoDatum for Jsonb {
 unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: as above. A null argument is read as the JSON null.
-        unsafe { arg.unbox_arg_using_from_datum().unwrap_or_else(|| Self("null".into())) }
+        unsafe {
+            arg.unbox_arg_using_from_datum()
+                .unwrap_or_else(|| Self("null".into()))
+        }
     }
 }
 

@@ -9,7 +9,10 @@ use crate::shmem::waiters;
 /// `_park_begin(queues)`: false when nobody could wake this session, so that it has to poll.
 #[pg_extern(sql = false)]
 fn park_begin(queues: Vec<String>) -> bool {
-    let topics: Vec<u64> = queues.iter().map(|queue| waiters::queue_topic(queue)).collect();
+    let topics: Vec<u64> = queues
+        .iter()
+        .map(|queue| waiters::queue_topic(queue))
+        .collect();
     waiters::begin(&topics)
 }
 

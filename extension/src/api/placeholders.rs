@@ -26,8 +26,13 @@ pub(super) fn replace(query: &str, write: impl Fn(usize) -> String) -> String {
             }
             byte if starts_name(byte) => {
                 let end = name(bytes, at);
-                let is_escape = end == at + 1 && matches!(byte, b'e' | b'E') && bytes.get(end) == Some(&b'\'');
-                if is_escape { quoted(bytes, end, b'\'', true) } else { end }
+                let is_escape =
+                    end == at + 1 && matches!(byte, b'e' | b'E') && bytes.get(end) == Some(&b'\'');
+                if is_escape {
+                    quoted(bytes, end, b'\'', true)
+                } else {
+                    end
+                }
             }
             // A number swallows its letters, so that `1e5` is no name; what follows it is junk for Postgres too.
             b'0'..=b'9' => name(bytes, at),
@@ -43,7 +48,9 @@ fn starts_name(byte: u8) -> bool {
 }
 
 fn name(bytes: &[u8], mut at: usize) -> usize {
-    while at < bytes.len() && (starts_name(bytes[at]) || bytes[at].is_ascii_digit() || bytes[at] == b'$') {
+    while at < bytes.len()
+        && (starts_name(bytes[at]) || bytes[at].is_ascii_digit() || bytes[at] == b'$')
+    {
         at += 1;
     }
     at
@@ -60,7 +67,11 @@ fn digits(bytes: &[u8], mut at: usize) -> usize {
 fn quoted(bytes: &[u8], at: usize, quote: u8, has_escapes: bool) -> usize {
     let mut at = at + 1;
     while at < bytes.len() && bytes[at] != quote {
-        at += if has_escapes && bytes[at] == b'\\' { 2 } else { 1 };
+        at += if has_escapes && bytes[at] == b'\\' {
+            2
+        } else {
+            1
+        };
     }
     // A doubled quote in a string with escapes goes on with escapes.
     if has_escapes && bytes.get(at + 1) == Some(&quote) {
@@ -70,7 +81,10 @@ fn quoted(bytes: &[u8], at: usize, quote: u8, has_escapes: bool) -> usize {
 }
 
 fn line_comment(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(bytes.len(), |length| at + length)
+    bytes[at..]
+        .iter()
+        .position(|byte| matches!(byte, b'\n' | b'\r'))
+        .map_or(bytes.len(), |length| at + length)
 }
 
 /// Comments nest.

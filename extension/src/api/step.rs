@@ -3,17 +3,19 @@
 use pgrx::prelude::*;
 
 use super::jsonb::Jsonb;
+use crate::db::DbResult;
 use crate::engine::{self, Stepped, json};
 use crate::timer;
 
-/// `_step(execution)`: `{outcome, error?, logs?}`. Writes nothing when the outcome is `failed` or `abandon`.
+/// `_step(execution)`: `{outcome, error?, logs?}`, the outcome being suspended, completed, cancelled, failed or abandon. Writes nothing when the outcome is `failed` or `abandon`.
 #[pg_extern(sql = false)]
-fn step(execution: pgrx::Uuid) -> Result<Jsonb, spi::Error> {
+fn step(execution: pgrx::Uuid) -> DbResult<Jsonb> {
     let mut out = String::from("{");
     json::key(&mut out, "outcome");
     let outcome = match engine::step(execution)? {
         Stepped::Suspended => "suspended",
         Stepped::Completed => "completed",
+        Stepped::Cancelled => "cancelled",
         Stepped::Abandoned => "abandon",
         Stepped::Failed { error, logs } => {
             out.push_str("\"failed\",\"error\":");

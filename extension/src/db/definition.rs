@@ -19,8 +19,14 @@ pub(crate) fn deploy(
     search_path: &str,
 ) -> DbResult<String> {
     DEPLOY.with(|plan| {
-        plan.query(&[name.into(), source.into(), deployer.into(), search_path.into()], |rows| {
-            Ok(rows.first().get_one()?.unwrap_or_default())
-        })
+        plan.query(
+            &[
+                name.into(),
+                source.into(),
+                deployer.into(),
+                search_path.into(),
+            ],
+            |rows| Ok(rows.first().get_one()?.unwrap_or_default()),
+        )
     })
 }

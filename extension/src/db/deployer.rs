@@ -38,10 +38,15 @@ const PINNED: [(&CStr, &CStr); 7] = [
 pub(crate) fn of_definition(definition: i64) -> DbResult<Option<Deployer>> {
     DEPLOYER.with(|plan| {
         plan.query(&[definition.into()], |rows| {
-            let Some(row) = rows.into_iter().next() else { return Ok(None) };
+            let Some(row) = rows.into_iter().next() else {
+                return Ok(None);
+            };
             let role: Option<pg_sys::Oid> = row.get(1)?;
             let search_path: Option<String> = row.get(2)?;
-            Ok(role.map(|role| Deployer { role, search_path: search_path.unwrap_or_default() }))
+            Ok(role.map(|role| Deployer {
+                role,
+                search_path: search_path.unwrap_or_default(),
+            }))
         })
     })
 }
@@ -77,7 +82,10 @@ fn switch<R>(
     for (name, value) in PINNED {
         set_locally(name, value);
     }
-    set_locally(c"search_path", search_path.unwrap_or(c"pg_catalog, pg_temp"));
+    set_locally(
+        c"search_path",
+        search_path.unwrap_or(c"pg_catalog, pg_temp"),
+    );
     let result = work();
     // SAFETY: closes what was opened above; as at the end of a function with SET clauses, but that a SET of the work's own
     // (`set_config` is a plain function) is taken back too.

@@ -37,7 +37,9 @@ thread_local! {
 
 /// Whether this database has the extension.
 pub(crate) fn is_installed() -> bool {
-    INSTALLED.with(|plan| plan.query(&[], |rows| Ok(!rows.is_empty()))).unwrap_or(false)
+    INSTALLED
+        .with(|plan| plan.query(&[], |rows| Ok(!rows.is_empty())))
+        .unwrap_or(false)
 }
 
 /// Does what is due, `max` things at most.

@@ -39,7 +39,11 @@ struct Plan {
 
 impl Plan {
     const fn new(sql: &'static str, types: &'static [PgBuiltInOids]) -> Self {
-        Self { sql, types, prepared: OnceCell::new() }
+        Self {
+            sql,
+            types,
+            prepared: OnceCell::new(),
+        }
     }
 
     /// Runs the statement and reads its rows.
@@ -52,7 +56,8 @@ impl Plan {
             let plan = match self.prepared.get() {
                 Some(plan) => *plan,
                 None => {
-                    let types: Vec<PgOid> = self.types.iter().map(|one| PgOid::BuiltIn(*one)).collect();
+                    let types: Vec<PgOid> =
+                        self.types.iter().map(|one| PgOid::BuiltIn(*one)).collect();
                     let kept = client.prepare_mut(self.sql, &types)?.keep();
                     // Leaked on purpose: freed at the end of the process it would call into a server that is shutting down.
                     *self.prepared.get_or_init(|| Box::leak(Box::new(kept)))

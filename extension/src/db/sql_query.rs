@@ -13,7 +13,10 @@ use super::{DbResult, Failure, Plan};
 /// What a query gave.
 pub(crate) enum Answer {
     /// A JSON array of row objects, and the columns whose numbers a double cannot hold.
-    Rows { rows: String, string_columns: Vec<String> },
+    Rows {
+        rows: String,
+        string_columns: Vec<String>,
+    },
     /// An error, which the program may catch.
     Failed(Failure),
     /// The step's time was up.
@@ -36,12 +39,16 @@ thread_local! {
 
 /// Runs `text` with the JSON array `params`.
 pub(crate) fn run(deployer: &Deployer, text: &str, params: &str) -> DbResult<Answer> {
-    let helper: Option<pg_sys::Oid> = HELPER.with(|plan| plan.query(&[], |rows| rows.first().get_one()))?;
-    let Some(helper) = helper else { return Err(spi::Error::NoTupleTable) };
+    let helper: Option<pg_sys::Oid> =
+        HELPER.with(|plan| plan.query(&[], |rows| rows.first().get_one()))?;
+    let Some(helper) = helper else {
+        return Err(spi::Error::NoTupleTable);
+    };
     let params = std::ffi::CString::new(params).unwrap_or_default();
     // SAFETY: `jsonb_in` takes a C string, the helper a text and a jsonb, neither null; it gives a text.
     let answer: Option<String> = unsafe {
-        let params = direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(params.as_ptr().into())]);
+        let params =
+            direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(params.as_ptr().into())]);
         let (Some(text), Some(params)) = (text.into_datum(), params) else {
             return Err(spi::Error::NoTupleTable);
         };

@@ -18,6 +18,8 @@ pub(crate) struct Loaded {
     pub(crate) trace_id: Option<String>,
     /// Why it was cancelled, if that has not been told to the program yet.
     pub(crate) cancel_reason: Option<String>,
+    /// Whether it was told to cancel, now or in an earlier step.
+    pub(crate) is_cancelling: bool,
     /// Rhythm's clock, in milliseconds since 1970.
     pub(crate) now_ms: f64,
     /// The oid of the schema: it tells one installation from the next in this database.
@@ -36,7 +38,7 @@ pub(crate) struct Event {
 thread_local! {
     static LOAD: Plan = const { Plan::new(
         "select definition_id, save, inputs, workflow, version, task_id, started_at_ms, trace_id, cancel_reason, \
-           extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid \
+           cancelling, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid \
          from rhythm._load_step($1)",
         &[Type::UUIDOID],
     ) };
@@ -62,14 +64,22 @@ thread_local! {
         "select rhythm._finish_workflow($1, 'completed', $2::jsonb, null)",
         &[Type::UUIDOID, Type::TEXTOID],
     ) };
+    static CANCELLED: Plan = const { Plan::new(
+        "select rhythm._finish_workflow($1, 'cancelled', null, $2::jsonb)",
+        &[Type::UUIDOID, Type::TEXTOID],
+    ) };
 }
 
 /// Loads an execution; none if it is not there any more.
 pub(crate) fn load(id: pgrx::Uuid) -> DbResult<Option<Loaded>> {
     LOAD.with(|plan| {
         plan.query(&[id.into()], |rows| {
-            let Some(row) = rows.into_iter().next() else { return Ok(None) };
-            let Some(definition) = row.get(1)? else { return Ok(None) };
+            let Some(row) = rows.into_iter().next() else {
+                return Ok(None);
+            };
+            let Some(definition) = row.get(1)? else {
+                return Ok(None);
+            };
             Ok(Some(Loaded {
                 definition,
                 save: row.get(2)?,
@@ -80,8 +90,9 @@ pub(crate) fn load(id: pgrx::Uuid) -> DbResult<Option<Loaded>> {
                 started_at_ms: row.get(7)?.unwrap_or_default(),
                 trace_id: row.get(8)?,
                 cancel_reason: row.get(9)?,
-                now_ms: row.get(10)?.unwrap_or_default(),
-                schema: row.get::<pg_sys::Oid>(11)?.map_or(0, |oid| oid.to_u32()),
+                is_cancelling: row.get(10)?.unwrap_or_default(),
+                now_ms: row.get(11)?.unwrap_or_default(),
+                schema: row.get::<pg_sys::Oid>(12)?.map_or(0, |oid| oid.to_u32()),
             }))
         })
     })
@@ -89,7 +100,14 @@ pub(crate) fn load(id: pgrx::Uuid) -> DbResult<Option<Loaded>> {
 
 /// The oid of the schema.
 pub(crate) fn schema() -> DbResult<u32> {
-    SCHEMA.with(|plan| plan.query(&[], |rows| Ok(rows.first().get_one::<pg_sys::Oid>()?.map_or(0, |oid| oid.to_u32()))))
+    SCHEMA.with(|plan| {
+        plan.query(&[], |rows| {
+            Ok(rows
+                .first()
+                .get_one::<pg_sys::Oid>()?
+                .map_or(0, |oid| oid.to_u32()))
+        })
+    })
 }
 
 /// The compiled program of a definition.
@@ -133,7 +151,9 @@ pub(crate) fn events(id: pgrx::Uuid) -> DbResult<Vec<Event>> {
 /// Starts what the step started. True when an event for it is there already.
 pub(crate) fn apply_effects(id: pgrx::Uuid, effects: &str) -> DbResult<bool> {
     APPLY.with(|plan| {
-        plan.query(&[id.into(), effects.into()], |rows| Ok(rows.first().get_one()?.unwrap_or(false)))
+        plan.query(&[id.into(), effects.into()], |rows| {
+            Ok(rows.first().get_one()?.unwrap_or(false))
+        })
     })
 }
 
@@ -145,4 +165,9 @@ pub(crate) fn store_save(id: pgrx::Uuid, save: &[u8], taken: &[i64]) -> DbResult
 /// Ends an execution that has returned `result` (JSON text).
 pub(crate) fn complete(id: pgrx::Uuid, result: &str) -> DbResult<()> {
     FINISH.with(|plan| plan.run(&[id.into(), result.into()]))
+}
+
+/// Ends an execution that was told to cancel with the error that it ended in (JSON text).
+pub(crate) fn cancelled(id: pgrx::Uuid, error: &str) -> DbResult<()> {
+    CANCELLED.with(|plan| plan.run(&[id.into(), error.into()]))
 }

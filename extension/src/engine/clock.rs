@@ -11,7 +11,10 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock that shows `start_ms` (since 1970) now.
     pub(super) fn at(start_ms: f64) -> Self {
-        Self { start_ms, started: Instant::now() }
+        Self {
+            start_ms,
+            started: Instant::now(),
+        }
     }
 
     /// Whole milliseconds since 1970, as `Date.now()` gives them.

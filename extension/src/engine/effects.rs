@@ -46,7 +46,8 @@ impl Effects {
     }
 
     pub(super) fn group(&mut self, group: u32, promises: &[PromiseId]) {
-        self.groups.extend(promises.iter().map(|promise| (*promise, group)));
+        self.groups
+            .extend(promises.iter().map(|promise| (*promise, group)));
     }
 
     pub(super) fn attribute(&mut self, name: &str, value: &str) -> Result<(), HostError> {
@@ -86,23 +87,36 @@ impl Effects {
         list(&mut out, "tasks", &taken.tasks, |out, (promise, call)| {
             out.push_str(&format!("{{\"promise\":{promise},\"name\":"));
             quote(out, &call.name);
-            out.push_str(&format!(",\"inputs\":{},\"options\":{}", call.inputs, call.options));
+            out.push_str(&format!(
+                ",\"inputs\":{},\"options\":{}",
+                call.inputs, call.options
+            ));
             if let Some(group) = taken.groups.get(promise) {
                 out.push_str(&format!(",\"group\":{group}"));
             }
             out.push('}');
         });
-        list(&mut out, "timers", &taken.timers, |out, (promise, due_ms)| {
-            out.push_str(&format!("{{\"promise\":{promise},\"due_ms\":{due_ms}}}"));
-        });
-        list(&mut out, "signals", &taken.signals, |out, (promise, name, due_ms)| {
-            out.push_str(&format!("{{\"promise\":{promise},\"name\":"));
-            quote(out, name);
-            if let Some(due_ms) = due_ms {
-                out.push_str(&format!(",\"due_ms\":{due_ms}"));
-            }
-            out.push('}');
-        });
+        list(
+            &mut out,
+            "timers",
+            &taken.timers,
+            |out, (promise, due_ms)| {
+                out.push_str(&format!("{{\"promise\":{promise},\"due_ms\":{due_ms}}}"));
+            },
+        );
+        list(
+            &mut out,
+            "signals",
+            &taken.signals,
+            |out, (promise, name, due_ms)| {
+                out.push_str(&format!("{{\"promise\":{promise},\"name\":"));
+                quote(out, name);
+                if let Some(due_ms) = due_ms {
+                    out.push_str(&format!(",\"due_ms\":{due_ms}"));
+                }
+                out.push('}');
+            },
+        );
         if !taken.attributes.is_empty() {
             key(&mut out, "attributes");
             out.push('{');
@@ -112,7 +126,9 @@ impl Effects {
             }
             out.push('}');
         }
-        list(&mut out, "logs", &taken.logs, |out, line| out.push_str(line));
+        list(&mut out, "logs", &taken.logs, |out, line| {
+            out.push_str(line);
+        });
         out.push('}');
         self.written_logs.extend(taken.logs);
         Some(out)
@@ -120,7 +136,12 @@ impl Effects {
 
     /// The log of the whole step as a JSON array: what was handed over is undone when the step fails.
     pub(super) fn all_logs(&self) -> String {
-        let lines: Vec<&str> = self.written_logs.iter().chain(&self.logs).map(String::as_str).collect();
+        let lines: Vec<&str> = self
+            .written_logs
+            .iter()
+            .chain(&self.logs)
+            .map(String::as_str)
+            .collect();
         format!("[{}]", lines.join(","))
     }
 

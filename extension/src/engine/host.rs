@@ -7,8 +7,8 @@ use rhythm_flow::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCa
 use super::clock::Clock;
 use super::effects::Effects;
 use super::{json, rows};
-use crate::db::deployer::{self, Deployer};
 use crate::db::Failure;
+use crate::db::deployer::{self, Deployer};
 use crate::db::sql_query::{self, Answer};
 use crate::{process, timer};
 
@@ -26,7 +26,13 @@ pub(super) struct StepHost {
 
 impl StepHost {
     pub(super) fn new(definition: i64, clock: Clock, timeout: Option<Duration>) -> Self {
-        Self { definition, clock, started: Instant::now(), timeout, effects: Effects::default() }
+        Self {
+            definition,
+            clock,
+            started: Instant::now(),
+            timeout,
+            effects: Effects::default(),
+        }
     }
 
     fn time_is_up(&self) -> Interrupt {
@@ -39,7 +45,10 @@ impl StepHost {
 
     /// How long the step may go on; an interrupt if its time is up.
     fn time_left(&self) -> Result<Option<Duration>, Interrupt> {
-        match self.timeout.map(|timeout| timeout.checked_sub(self.started.elapsed())) {
+        match self
+            .timeout
+            .map(|timeout| timeout.checked_sub(self.started.elapsed()))
+        {
             None => Ok(None),
             Some(Some(left)) if !left.is_zero() => Ok(Some(left)),
             Some(_) => Err(self.time_is_up()),
@@ -85,7 +94,12 @@ impl Host for StepHost {
         Ok(())
     }
 
-    fn next_signal(&mut self, promise: PromiseId, name: &str, due_ms: Option<f64>) -> Result<(), HostError> {
+    fn next_signal(
+        &mut self,
+        promise: PromiseId,
+        name: &str,
+        due_ms: Option<f64>,
+    ) -> Result<(), HostError> {
         check_name("a signal's name", name)?;
         self.effects.signal(promise, name, due_ms);
         Ok(())
@@ -98,12 +112,18 @@ impl Host for StepHost {
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
         json::check("The parameters of Sql.query", params).map_err(CallError::Throw)?;
         if text.contains('\0') {
-            return Err(CallError::Throw(sql_error("22021", "the text of Sql.query holds U+0000")));
+            return Err(CallError::Throw(sql_error(
+                "22021",
+                "the text of Sql.query holds U+0000",
+            )));
         }
         let left = self.time_left().map_err(CallError::Interrupt)?;
         let deployer = self.deployer()?;
         match timer::run(left, || sql_query::run(&deployer, text, params)) {
-            Ok(Answer::Rows { rows, string_columns }) => Ok(rows::with_safe_numbers(&rows, &string_columns)),
+            Ok(Answer::Rows {
+                rows,
+                string_columns,
+            }) => Ok(rows::with_safe_numbers(&rows, &string_columns)),
             Ok(Answer::Failed(error)) => Err(CallError::Throw(thrown(error))),
             Ok(Answer::TimedOut) => Err(CallError::Interrupt(self.time_is_up())),
             Err(error) => Err(CallError::Throw(sql_error("XX000", &error.to_string()))),
@@ -128,8 +148,20 @@ impl Host for StepHost {
 
 /// An error of SQL as the language sees it.
 pub(super) fn thrown(failure: Failure) -> HostError {
-    let Failure { name, message, code, data, cause } = failure;
-    HostError { name, message, code, data, cause }
+    let Failure {
+        name,
+        message,
+        code,
+        data,
+        cause,
+    } = failure;
+    HostError {
+        name,
+        message,
+        code,
+        data,
+        cause,
+    }
 }
 
 fn sql_error(code: &str, message: &str) -> HostError {
@@ -149,5 +181,9 @@ fn check_name(what: &str, name: &str) -> Result<(), HostError> {
     } else {
         return Ok(());
     };
-    Err(HostError { name: "RangeError".into(), message: why, ..HostError::default() })
+    Err(HostError {
+        name: "RangeError".into(),
+        message: why,
+        ..HostError::default()
+    })
 }

@@ -40,13 +40,20 @@ pub(crate) fn key(out: &mut String, name: &str) {
 /// Refuses a value that is nested too deeply or too large to be stored.
 pub(crate) fn check(what: &str, text: &str) -> Result<(), HostError> {
     let refuse = |why: String| {
-        Err(HostError { name: "RangeError".into(), message: format!("{what} {why}"), ..HostError::default() })
+        Err(HostError {
+            name: "RangeError".into(),
+            message: format!("{what} cannot be stored: {why}"),
+            ..HostError::default()
+        })
     };
     if text.len() > SIZE {
-        return refuse(format!("has {} bytes as JSON, and at most {SIZE} can be stored", text.len()));
+        return refuse(format!(
+            "{} bytes as JSON, and the limit is {SIZE}",
+            text.len()
+        ));
     }
     if depth(text) > DEPTH {
-        return refuse(format!("is nested more than {DEPTH} deep, which cannot be stored"));
+        return refuse(format!("nested more than {DEPTH} deep"));
     }
     Ok(())
 }

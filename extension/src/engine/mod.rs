@@ -31,6 +31,8 @@ pub(crate) enum Stepped {
     Suspended,
     /// It has returned, and its result is written.
     Completed,
+    /// It has ended as it was told to; what it cleaned up on the way is written.
+    Cancelled,
     /// It failed; nothing of it is written.
     Failed {
         /// The error as a JSON object.
@@ -68,7 +70,7 @@ pub(crate) fn step(id: pgrx::Uuid) -> DbResult<Stepped> {
         }
         let ran = process::catch_panic(|| {
             let outcome = vm.run(&mut host);
-            let save = matches!(outcome, Outcome::Suspended).then(|| vm.save());
+            let save = matches!(outcome, Outcome::Suspended).then(|| vm.save().map_err(Box::new));
             (outcome, save)
         });
         let (outcome, save) = match ran {
@@ -84,7 +86,19 @@ pub(crate) fn step(id: pgrx::Uuid) -> DbResult<Stepped> {
                     store::apply_effects(id, &effects)?;
                 }
                 store::complete(id, &result)?;
-                return Ok(Stepped::Completed);
+                return Ok(if loaded.is_cancelling {
+                    Stepped::Cancelled
+                } else {
+                    Stepped::Completed
+                });
+            }
+            // A cancelled run cannot be retried, so nothing would be gained by undoing its `finally`.
+            Outcome::Failed(error) if loaded.is_cancelling && error.name == "CancelledError" => {
+                if let Some(effects) = host.effects.take() {
+                    store::apply_effects(id, &effects)?;
+                }
+                store::cancelled(id, &error.to_json())?;
+                return Ok(Stepped::Cancelled);
             }
             Outcome::Failed(error) => return Ok(failed(&error, &host)),
             Outcome::Abandoned => return Ok(Stepped::Abandoned),
@@ -92,7 +106,12 @@ pub(crate) fn step(id: pgrx::Uuid) -> DbResult<Stepped> {
                 let save = match save {
                     Some(Ok(save)) => save,
                     Some(Err(error)) => return Ok(failed(&error, &host)),
-                    None => return Ok(failed(&internal_error("a suspended run gave no save"), &host)),
+                    None => {
+                        return Ok(failed(
+                            &internal_error("a suspended run gave no save"),
+                            &host,
+                        ));
+                    }
                 };
                 let has_news = match host.effects.take() {
                     Some(effects) => store::apply_effects(id, &effects)?,
@@ -120,7 +139,14 @@ fn prepare(id: pgrx::Uuid, program: Arc<Program>, loaded: &Loaded) -> Result<Vm,
                 started_at_ms: loaded.started_at_ms,
                 trace_id: loaded.trace_id.clone(),
             };
-            Vm::start(program, Start { inputs: loaded.inputs.clone(), context }, guc::limits())
+            Vm::start(
+                program,
+                Start {
+                    inputs: loaded.inputs.clone(),
+                    context,
+                },
+                guc::limits(),
+            )
         }
     };
     if let Some(reason) = &loaded.cancel_reason {
@@ -142,18 +168,26 @@ fn settlement(event: Event) -> Settlement {
 }
 
 fn failed(error: &ExecutionError, host: &StepHost) -> Stepped {
-    Stepped::Failed { error: error.to_json(), logs: host.effects.all_logs() }
+    Stepped::Failed {
+        error: error.to_json(),
+        logs: host.effects.all_logs(),
+    }
 }
 
 /// The state cannot be read: the run fails, and nothing else does.
 fn broken(message: &str) -> Stepped {
-    Stepped::Failed { error: internal_error(message).to_json(), logs: "[]".into() }
+    Stepped::Failed {
+        error: internal_error(message).to_json(),
+        logs: "[]".into(),
+    }
 }
 
 fn internal_error(message: &str) -> ExecutionError {
     ExecutionError {
         name: "InternalError".into(),
-        message: format!("Rhythm could not run this step ({message}). This is a bug of Rhythm or damaged data."),
+        message: format!(
+            "Rhythm could not run this step ({message}). This is a bug of Rhythm or damaged data."
+        ),
         ..ExecutionError::default()
     }
 }

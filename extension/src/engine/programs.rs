@@ -33,10 +33,13 @@ pub(crate) fn program(schema: u32, definition: i64) -> DbResult<Result<Arc<Progr
     let Some(bytes) = store::program(definition)? else {
         return Ok(Err(format!("definition {definition} is missing")));
     };
-    Ok(Program::decode(&bytes).map(Arc::new).map_err(|fault| fault.to_string()).inspect(|program| {
-        PROGRAMS.with_borrow_mut(|programs| {
-            programs.truncate(KEPT - 1);
-            programs.insert(0, (key, Arc::clone(program)));
-        });
-    }))
+    Ok(Program::decode(&bytes)
+        .map(Arc::new)
+        .map_err(|fault| fault.to_string())
+        .inspect(|program| {
+            PROGRAMS.with_borrow_mut(|programs| {
+                programs.truncate(KEPT - 1);
+                programs.insert(0, (key, Arc::clone(program)));
+            });
+        }))
 }

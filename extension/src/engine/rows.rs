@@ -16,13 +16,17 @@ pub(super) fn with_safe_numbers(rows: &str, as_text: &[String]) -> String {
             b'"' => {
                 at = string_end(bytes, at);
                 // A string at depth 2 (array, row) that a colon follows is a column's name.
-                if depth == 2 && bytes[at..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':') {
+                if depth == 2
+                    && bytes[at..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
+                {
                     let name = &rows[start + 1..at - 1];
                     column_as_text = as_text.iter().any(|column| is_name(name, column));
                 }
             }
             b'-' | b'0'..=b'9' => {
-                while at < bytes.len() && matches!(bytes[at], b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9') {
+                while at < bytes.len()
+                    && matches!(bytes[at], b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')
+                {
                     at += 1;
                 }
                 if column_as_text || is_unsafe(&rows[start..at]) {

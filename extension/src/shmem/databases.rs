@@ -39,7 +39,10 @@ pub(super) struct Database {
 }
 
 fn find(oid: u32) -> Option<&'static Database> {
-    shared()?.databases.iter().find(|slot| slot.oid.load(Ordering::SeqCst) == oid)
+    shared()?
+        .databases
+        .iter()
+        .find(|slot| slot.oid.load(Ordering::SeqCst) == oid)
 }
 
 thread_local! {
@@ -65,10 +68,11 @@ pub(crate) fn attach() -> bool {
     let Some(shared) = shared() else { return false };
     let oid = my_database();
     let free = find(oid).or_else(|| {
-        shared
-            .databases
-            .iter()
-            .find(|slot| slot.oid.compare_exchange(0, oid, Ordering::SeqCst, Ordering::Relaxed).is_ok())
+        shared.databases.iter().find(|slot| {
+            slot.oid
+                .compare_exchange(0, oid, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok()
+        })
     });
     let Some(slot) = free else { return false };
     slot.next_due.store(NEVER, Ordering::SeqCst);
@@ -137,7 +141,8 @@ pub(crate) fn set_contended() {
 pub(super) fn wake(due: i64, steps: bool) {
     let Some(slot) = mine() else { return };
     let earlier = due != NEVER && slot.next_due.fetch_min(due, Ordering::SeqCst) > due;
-    let contended = slot.contended.load(Ordering::SeqCst) && slot.contended.swap(false, Ordering::SeqCst);
+    let contended =
+        slot.contended.load(Ordering::SeqCst) && slot.contended.swap(false, Ordering::SeqCst);
     if earlier || contended || steps {
         slot.worker.wake();
     }
@@ -180,7 +185,14 @@ pub(crate) fn tell_found(oids: &[u32]) {
 pub(crate) fn found() -> Option<Vec<u32>> {
     let lookout = &shared()?.lookout;
     let count = lookout.count.load(Ordering::SeqCst).checked_sub(1)?;
-    Some(lookout.found.iter().take(count as usize).map(|oid| oid.load(Ordering::SeqCst)).collect())
+    Some(
+        lookout
+            .found
+            .iter()
+            .take(count as usize)
+            .map(|oid| oid.load(Ordering::SeqCst))
+            .collect(),
+    )
 }
 
 /// Publishes this process as the launcher, or takes that back.

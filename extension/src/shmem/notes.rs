@@ -25,12 +25,21 @@ struct Notes {
 
 impl Notes {
     const fn empty() -> Self {
-        Self { topics: Vec::new(), due: databases::NEVER, steps: false, launcher: false, any: false }
+        Self {
+            topics: Vec::new(),
+            due: databases::NEVER,
+            steps: false,
+            launcher: false,
+            any: false,
+        }
     }
 
     fn clear(&mut self) {
         self.topics.clear();
-        *self = Self { topics: std::mem::take(&mut self.topics), ..Self::empty() };
+        *self = Self {
+            topics: std::mem::take(&mut self.topics),
+            ..Self::empty()
+        };
     }
 }
 
@@ -47,10 +56,12 @@ fn note(change: impl FnOnce(&mut Notes)) {
 
 /// `count` new pieces of work of a topic.
 pub(crate) fn topic(topic: u64, count: u32) {
-    note(|notes| match notes.topics.iter_mut().find(|(one, _)| *one == topic) {
-        Some((_, sum)) => *sum = sum.saturating_add(count),
-        None => notes.topics.push((topic, count)),
-    });
+    note(
+        |notes| match notes.topics.iter_mut().find(|(one, _)| *one == topic) {
+            Some((_, sum)) => *sum = sum.saturating_add(count),
+            None => notes.topics.push((topic, count)),
+        },
+    );
 }
 
 /// Something is due at `at` (microseconds since 2000 on Rhythm's clock).
@@ -94,7 +105,9 @@ pub(super) unsafe extern "C-unwind" fn at_end_of_transaction(
 fn announce() {
     // `try_`: a callback must not panic. Nobody holds the borrow across a commit.
     let _ = NOTES.try_with(|notes| {
-        let Ok(mut notes) = notes.try_borrow_mut() else { return };
+        let Ok(mut notes) = notes.try_borrow_mut() else {
+            return;
+        };
         // Also without notes: the transaction may have held a root that somebody met taken.
         databases::wake(notes.due, notes.steps);
         if !notes.any {

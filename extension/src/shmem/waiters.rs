@@ -32,7 +32,10 @@ pub(super) struct Waiter {
 impl Waiter {
     fn waits_for(&self, topic: u64) -> bool {
         let count = self.count.load(Ordering::Relaxed) as usize;
-        count > TOPICS || self.topics[..count].iter().any(|one| one.load(Ordering::Relaxed) == topic)
+        count > TOPICS
+            || self.topics[..count]
+                .iter()
+                .any(|one| one.load(Ordering::Relaxed) == topic)
     }
 }
 
@@ -55,9 +58,12 @@ pub(crate) fn result_topic(id: &[u8; 16]) -> u64 {
 
 /// FNV-1a; two queues with one hash only wake each other's waiters.
 fn hash(bytes: &[u8], salt: u8) -> u64 {
-    bytes.iter().chain([&salt]).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .chain([&salt])
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
 }
 
 /// Publishes that this session waits. False when it cannot be woken and has to poll.
@@ -66,7 +72,10 @@ pub(crate) fn begin(topics: &[u64]) -> bool {
     let Some(shared) = shared() else { return false };
     let free = shared.waiters.iter().position(|slot| {
         slot.latch.load(Ordering::Relaxed) == 0
-            && slot.latch.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+            && slot
+                .latch
+                .compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok()
     });
     let Some(index) = free else { return false };
     let slot = &shared.waiters[index];
@@ -89,11 +98,22 @@ pub(crate) fn begin(topics: &[u64]) -> bool {
 /// wake-up on to the next one that waits for the same. `woken` is unset before the caller looks for work, so that what
 /// arrives while it looks wakes it again.
 pub(crate) fn sleep(millis: i64, wait_event: u32) -> bool {
-    let (Some(shared), Some(index)) = (shared(), MINE.get()) else { return false };
+    let (Some(shared), Some(index)) = (shared(), MINE.get()) else {
+        return false;
+    };
     let slot = &shared.waiters[index];
     if WAS_WOKEN.replace(false) {
-        for topic in slot.topics.iter().take(slot.count.load(Ordering::Relaxed) as usize) {
-            wake_from(index + 1, slot.database.load(Ordering::Relaxed), topic.load(Ordering::Relaxed), 1);
+        for topic in slot
+            .topics
+            .iter()
+            .take(slot.count.load(Ordering::Relaxed) as usize)
+        {
+            wake_from(
+                index + 1,
+                slot.database.load(Ordering::Relaxed),
+                topic.load(Ordering::Relaxed),
+                1,
+            );
         }
     }
     let deadline = Instant::now() + Duration::from_millis(millis.max(0) as u64);
@@ -120,7 +140,9 @@ pub(crate) fn sleep(millis: i64, wait_event: u32) -> bool {
 
 /// Takes back what `begin` published. Also called when the transaction ends, however it ends. Touches only atomics.
 pub(crate) fn end() {
-    let (Some(shared), Some(index)) = (shared(), MINE.take()) else { return };
+    let (Some(shared), Some(index)) = (shared(), MINE.take()) else {
+        return;
+    };
     let slot = &shared.waiters[index];
     // Woken after it looked for the last time: another one must look instead. The flag is set by who wakes before it reads
     // the latch again, so that one of the two sees the other.

@@ -38,7 +38,11 @@ pub extern "C-unwind" fn rhythm_worker_main(arg: pg_sys::Datum) {
             Ok(Some(round)) => {
                 pause = FIRST_PAUSE;
                 databases::sleeps_until(round.next_due);
-                if round.again { Duration::ZERO } else { round.sleep.min(RESCAN) }
+                if round.again {
+                    Duration::ZERO
+                } else {
+                    round.sleep.min(RESCAN)
+                }
             }
             // The extension was dropped.
             Ok(None) => break,
@@ -75,7 +79,10 @@ fn round() -> Result<Option<Round>, ()> {
     .catch_others(|error| {
         // SAFETY: outside of any transaction's frame: rolls back whatever was begun.
         unsafe { pg_sys::AbortOutOfAnyTransaction() };
-        log!("rhythm: a background round failed and will be tried again: {}", words(&error));
+        log!(
+            "rhythm: a background round failed and will be tried again: {}",
+            words(&error)
+        );
         Err(())
     })
     .execute()
@@ -83,7 +90,12 @@ fn round() -> Result<Option<Round>, ()> {
 
 fn report_running() {
     // SAFETY: a C string, copied into this process's entry of pg_stat_activity.
-    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, c"rhythm._run_duties".as_ptr()) };
+    unsafe {
+        pg_sys::pgstat_report_activity(
+            pg_sys::BackendState::STATE_RUNNING,
+            c"rhythm._run_duties".as_ptr(),
+        );
+    }
 }
 
 /// Shows the worker as idle, and hands its statistics to the server, which autovacuum goes by.

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{
-    BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker, SignalWakeFlags,
+    BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker,
+    SignalWakeFlags,
 };
 use pgrx::prelude::*;
 
@@ -52,8 +53,18 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
         running.retain(|oid, one| {
             let lives = !has_stopped(&one.worker);
             if !lives {
-                let hold = if one.since.elapsed() < SHORT_LIFE { TURN } else { HOLD };
-                left.insert(*oid, Left { at: now, hold: now + hold });
+                let hold = if one.since.elapsed() < SHORT_LIFE {
+                    TURN
+                } else {
+                    HOLD
+                };
+                left.insert(
+                    *oid,
+                    Left {
+                        at: now,
+                        hold: now + hold,
+                    },
+                );
                 // Perhaps the extension is gone, or the database.
                 next_look = next_look.min(now + HOLD);
             }
@@ -65,11 +76,21 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
             next_look = now;
         }
         if next_look <= now {
-            next_look = now + if let Some(seen) = look() { found = seen; RESCAN } else { TURN };
+            next_look = now
+                + if let Some(seen) = look() {
+                    found = seen;
+                    RESCAN
+                } else {
+                    TURN
+                };
             left.retain(|oid, _| found.contains(oid));
         }
 
-        let mut missing: Vec<u32> = found.iter().copied().filter(|oid| !running.contains_key(oid)).collect();
+        let mut missing: Vec<u32> = found
+            .iter()
+            .copied()
+            .filter(|oid| !running.contains_key(oid))
+            .collect();
         // Who has waited longest is next.
         missing.sort_by_key(|oid| left.get(oid).map(|one| one.at));
         let mut wake_at = next_look;
@@ -93,14 +114,18 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
                 warn_of_shortage();
             }
             let longest = running.iter().min_by_key(|(_, one)| one.since);
-            if let Some((oid, one)) = longest && one.since.elapsed() >= TURN {
+            if let Some((oid, one)) = longest
+                && one.since.elapsed() >= TURN
+            {
                 databases::ask_to_leave(*oid);
             }
             wake_at = wake_at.min(now + TURN);
         }
         was_short = is_short;
         // Never quite without a pause, so that a storm of events does not become a storm of scouts.
-        let pause = wake_at.saturating_duration_since(Instant::now()).max(Duration::from_millis(10));
+        let pause = wake_at
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(10));
         if !BackgroundWorker::wait_latch(Some(pause)) {
             break;
         }

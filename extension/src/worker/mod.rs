@@ -18,8 +18,12 @@ const RESCAN: Duration = Duration::from_secs(60);
 /// Registers the launcher when the library is preloaded.
 pub(crate) fn init() {
     // SAFETY: plain flags, read in the postmaster.
-    let (preloading, upgrading) =
-        unsafe { (pg_sys::process_shared_preload_libraries_in_progress, pg_sys::IsBinaryUpgrade) };
+    let (preloading, upgrading) = unsafe {
+        (
+            pg_sys::process_shared_preload_libraries_in_progress,
+            pg_sys::IsBinaryUpgrade,
+        )
+    };
     if !preloading || upgrading {
         return;
     }

@@ -12,7 +12,10 @@ use crate::shmem::databases;
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn rhythm_scout_main(arg: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGTERM);
-    BackgroundWorker::connect_worker_to_spi_by_oid(Some(pg_sys::Oid::from(arg.value() as u32)), None);
+    BackgroundWorker::connect_worker_to_spi_by_oid(
+        Some(pg_sys::Oid::from(arg.value() as u32)),
+        None,
+    );
     match BackgroundWorker::transaction(db::databases::with_rhythm) {
         Ok(found) => databases::tell_found(&found),
         Err(error) => log!("rhythm: cannot read which databases have Rhythm: {error}"),
