@@ -11,7 +11,7 @@ pub async fn nothing_is_left(session: &Session) {
         let left = session.rows(&format!("select * from rhythm.{table} limit 5")).await;
         assert!(left.is_empty(), "rhythm.{table} still has {left:#?}");
     }
-    for table in ["timers", "signal_waits", "signals", "events", "watchers", "deferred_starts", "cancels"] {
+    for table in ["timers", "signal_waits", "events", "watchers", "deferred_starts", "cancels"] {
         let left = session
             .rows(&format!(
                 "select t.* from rhythm.{table} t where not exists (
@@ -60,7 +60,8 @@ pub async fn watch_leases(session: &Session) {
         .run(
             "create table lease_audit (seq bigint generated always as identity, id uuid, token bigint,
                worker text, lease_until timestamptz, at timestamptz);
-             create function audit_lease() returns trigger language plpgsql security definer as $$
+             create function audit_lease() returns trigger language plpgsql security definer
+               set search_path = public, pg_temp as $$
              begin
                insert into lease_audit (id, token, worker, lease_until, at)
                values (new.id, new.token, new.worker, new.lease_until, clock_timestamp());

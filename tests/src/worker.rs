@@ -117,7 +117,9 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!("worker {} said:\n{}", self.name, self.log());
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("worker {} said:\n{}", self.name, lines[lines.len().saturating_sub(15)..].join("\n"));
         }
     }
 }

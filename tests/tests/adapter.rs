@@ -51,7 +51,7 @@ async fn inputs_and_results_come_through_unchanged(language: Language) {
     let deep = format!("{}{}", "[".repeat(400), "]".repeat(400));
     for inputs in [r#"{"a": [1, 2.5, null, true], "é": "ü 😀"}"#, "null", "7", "\"text\"", "[]", &deep] {
         let id = enqueue(&s, "echo", inputs).await;
-        s.completed(id).await;
+        s.until(&format!("select state = 'completed' from rhythm.result('{id}')")).await;
         let result = s.text(&format!("select result = inputs from rhythm.executions where id = '{id}'")).await;
         assert_eq!(result, "t", "{inputs}");
     }

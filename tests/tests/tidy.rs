@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use rhythm_tests::installation::project;
 
 /// Files over 600 lines, each with its reason.
-const LONG_FILES: &[(&str, &str)] = &[("Cargo.lock", "generated"), ("LICENSE", "the licence's own text")];
+const LONG_FILES: &[(&str, &str)] = &[
+    ("Cargo.lock", "generated"),
+    ("LICENSE", "the licence's own text"),
+    ("flow/src/vm/mod.rs", "the one dispatch loop"),
+];
 
 /// Public SQL functions without a method of the client, each with its reason.
 const NOT_IN_CLIENT: &[(&str, &str)] = &[
