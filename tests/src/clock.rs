@@ -4,7 +4,11 @@ use crate::database::Session;
 
 /// Moves the clock of this database ahead by an interval such as `1 hour`, and does what has become due.
 pub async fn advance(session: &Session, by: &str) {
-    session.run(&format!("update rhythm.test_clock set shift = shift + interval '{by}'")).await;
+    session
+        .run(&format!(
+            "update rhythm.test_clock set shift = shift + interval '{by}'"
+        ))
+        .await;
     tick(session).await;
 }
 

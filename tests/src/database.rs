@@ -50,8 +50,16 @@ impl Database {
         let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let postgres = server.session("postgres", "postgres").await;
         postgres.run(&format!("create database {name}")).await;
-        let database = Self { server, name, _share: share };
-        database.session().await.run("create extension rhythm").await;
+        let database = Self {
+            server,
+            name,
+            _share: share,
+        };
+        database
+            .session()
+            .await
+            .run("create extension rhythm")
+            .await;
         database
     }
 
@@ -91,7 +99,9 @@ impl Drop for Database {
         let drop = format!("drop database if exists {} with (force)", self.name);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
                 runtime.expect("a runtime").block_on(async {
                     // A server that the test has killed has nothing to drop.
                     if let Ok((client, connection)) = config.connect(NoTls).await {
@@ -161,7 +171,9 @@ impl Deref for Session {
 impl Session {
     /// Connects.
     pub async fn open(config: &Config) -> Self {
-        Self::try_open(config).await.unwrap_or_else(|e| panic!("cannot connect: {}", e.message))
+        Self::try_open(config)
+            .await
+            .unwrap_or_else(|e| panic!("cannot connect: {}", e.message))
     }
 
     /// Connects, if the server lets it.
@@ -178,9 +190,11 @@ impl Session {
         Ok(messages
             .into_iter()
             .filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => {
-                    Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect())
-                }
+                SimpleQueryMessage::Row(row) => Some(
+                    (0..row.len())
+                        .map(|i| row.get(i).map(str::to_owned))
+                        .collect(),
+                ),
                 _ => None,
             })
             .collect())
@@ -188,7 +202,9 @@ impl Session {
 
     /// The rows of statements that have to work.
     pub async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        self.attempt(sql).await.unwrap_or_else(|failure| panic!("{failure:#?}\nof: {}", shorten(sql)))
+        self.attempt(sql)
+            .await
+            .unwrap_or_else(|failure| panic!("{failure:#?}\nof: {}", shorten(sql)))
     }
 
     /// Statements that have to work.
@@ -203,20 +219,27 @@ impl Session {
 
     /// The first value of the last row, if there is one and it is not null.
     pub async fn maybe(&self, sql: &str) -> Option<String> {
-        self.rows(sql).await.pop().and_then(|mut row| row.swap_remove(0))
+        self.rows(sql)
+            .await
+            .pop()
+            .and_then(|mut row| row.swap_remove(0))
     }
 
     /// The one value of a statement, as a number.
     pub async fn number(&self, sql: &str) -> i64 {
         let text = self.text(sql).await;
-        text.parse().unwrap_or_else(|_| panic!("`{text}` is no number, of: {sql}"))
+        text.parse()
+            .unwrap_or_else(|_| panic!("`{text}` is no number, of: {sql}"))
     }
 
     /// Asks again and again until the answer is true; fails when that takes longer than 20 s.
     pub async fn until(&self, condition: &str) {
         let begun = Instant::now();
         while self.text(condition).await != "t" {
-            assert!(begun.elapsed() < Duration::from_secs(20), "in vain for 20 s: {condition}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "in vain for 20 s: {condition}"
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -224,7 +247,8 @@ impl Session {
     /// The one value of a statement, as an id.
     pub async fn id(&self, sql: &str) -> Uuid {
         let text = self.text(sql).await;
-        text.parse().unwrap_or_else(|_| panic!("`{text}` is no id, of: {sql}"))
+        text.parse()
+            .unwrap_or_else(|_| panic!("`{text}` is no id, of: {sql}"))
     }
 
     /// The one value of a statement, as JSON; null is JSON's null.
@@ -239,7 +263,10 @@ impl Session {
     pub async fn fails(&self, sql: &str) -> Failure {
         match self.attempt(sql).await {
             Err(failure) => failure,
-            Ok(rows) => panic!("this worked, and should not have: {}\ngiving {rows:?}", shorten(sql)),
+            Ok(rows) => panic!(
+                "this worked, and should not have: {}\ngiving {rows:?}",
+                shorten(sql)
+            ),
         }
     }
 
@@ -257,43 +284,76 @@ impl Session {
 
     /// Deploys a workflow.
     pub async fn deploy(&self, name: &str, source: &str) -> i64 {
-        self.number(&format!("select rhythm.deploy({}, {})", literal(name), literal(source))).await
+        self.number(&format!(
+            "select rhythm.deploy({}, {})",
+            literal(name),
+            literal(source)
+        ))
+        .await
     }
 
     /// Starts a workflow with JSON inputs.
     pub async fn start(&self, workflow: &str, inputs: &str) -> Uuid {
-        self.id(&format!("select rhythm.start({}, {})", literal(workflow), literal(inputs))).await
+        self.id(&format!(
+            "select rhythm.start({}, {})",
+            literal(workflow),
+            literal(inputs)
+        ))
+        .await
     }
 
     /// The state of an execution.
     pub async fn state(&self, id: Uuid) -> String {
-        self.text(&format!("select state from rhythm.executions where id = '{id}'")).await
+        self.text(&format!(
+            "select state from rhythm.executions where id = '{id}'"
+        ))
+        .await
     }
 
     /// Waits, for at most 30 s, until an execution has ended, and gives its state, result and error.
     pub async fn outcome(&self, id: Uuid) -> (String, Value, Value) {
         for _ in 0..6 {
-            let mut row = self.rows(&format!("select * from rhythm.wait('{id}', '5s')")).await.remove(0);
+            let mut row = self
+                .rows(&format!("select * from rhythm.wait('{id}', '5s')"))
+                .await
+                .remove(0);
             let mut json = |i: usize| {
-                row[i].take().map_or(Value::Null, |text| serde_json::from_str(&text).expect("JSON"))
+                row[i].take().map_or(Value::Null, |text| {
+                    serde_json::from_str(&text).expect("JSON")
+                })
             };
             let (result, error) = (json(1), json(2));
             let state = row[0].take().unwrap_or_default();
-            if matches!(state.as_str(), "completed" | "failed" | "cancelled" | "timed_out") {
+            if matches!(
+                state.as_str(),
+                "completed" | "failed" | "cancelled" | "timed_out"
+            ) {
                 return (state, result, error);
             }
         }
         let all = "select id, kind, name, state, attempt, note from rhythm.executions";
-        panic!("{id} has not ended within 30 s; there are {:#?}", self.rows(all).await)
+        panic!(
+            "{id} has not ended within 30 s; there are {:#?}",
+            self.rows(all).await
+        )
     }
 
     /// State, result and error as they are now.
     pub async fn outcome_or_state(&self, id: Uuid) -> (String, Value, Value) {
-        let row = self.rows(&format!("select * from rhythm.result('{id}')")).await.remove(0);
+        let row = self
+            .rows(&format!("select * from rhythm.result('{id}')"))
+            .await
+            .remove(0);
         let json = |text: &Option<String>| {
-            text.as_deref().map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"))
+            text.as_deref().map_or(Value::Null, |text| {
+                serde_json::from_str(text).expect("JSON")
+            })
         };
-        (row[0].clone().unwrap_or_default(), json(&row[1]), json(&row[2]))
+        (
+            row[0].clone().unwrap_or_default(),
+            json(&row[1]),
+            json(&row[2]),
+        )
     }
 
     /// The result of an execution that has to complete.
@@ -318,5 +378,9 @@ pub fn literal(text: &str) -> String {
 }
 
 fn shorten(sql: &str) -> String {
-    if sql.len() > 500 { format!("{} …", sql.chars().take(500).collect::<String>()) } else { sql.to_owned() }
+    if sql.len() > 500 {
+        format!("{} …", sql.chars().take(500).collect::<String>())
+    } else {
+        sql.to_owned()
+    }
 }

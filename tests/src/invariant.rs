@@ -8,10 +8,19 @@ use crate::worker::Note;
 /// When nothing runs any more, no row of work in progress is left behind; what has failed keeps its own for a retry.
 pub async fn nothing_is_left(session: &Session) {
     for table in ["live", "payload", "runnable"] {
-        let left = session.rows(&format!("select * from rhythm.{table} limit 5")).await;
+        let left = session
+            .rows(&format!("select * from rhythm.{table} limit 5"))
+            .await;
         assert!(left.is_empty(), "rhythm.{table} still has {left:#?}");
     }
-    for table in ["timers", "signal_waits", "events", "watchers", "deferred_starts", "cancels"] {
+    for table in [
+        "timers",
+        "signal_waits",
+        "events",
+        "watchers",
+        "deferred_starts",
+        "cancels",
+    ] {
         let left = session
             .rows(&format!(
                 "select t.* from rhythm.{table} t where not exists (
@@ -77,27 +86,39 @@ pub async fn watch_leases(session: &Session) {
 /// Every key had its effect at least once, and the times at which handlers of the same key ran do not overlap.
 ///
 /// A handler whose worker was killed has no end; its time is up to the kill, which `killed` knows by worker.
-pub fn effects_at_least_once(notes: &[Note], keys: impl Iterator<Item = String>, killed: &BTreeMap<String, f64>) {
+pub fn effects_at_least_once(
+    notes: &[Note],
+    keys: impl Iterator<Item = String>,
+    killed: &BTreeMap<String, f64>,
+) {
     let mut by_key: BTreeMap<&str, Vec<&Note>> = BTreeMap::new();
     for note in notes {
         by_key.entry(&note.key).or_default().push(note);
     }
     for key in keys {
         let notes = by_key.get(key.as_str()).map_or(&[][..], Vec::as_slice);
-        assert!(notes.iter().any(|note| note.what == "end"), "no effect of {key}: {notes:#?}");
+        assert!(
+            notes.iter().any(|note| note.what == "end"),
+            "no effect of {key}: {notes:#?}"
+        );
         let mut times: Vec<(f64, f64)> = notes
             .iter()
             .filter(|note| note.what == "begin")
             .map(|begin| {
                 let same = |n: &&&Note| n.worker == begin.worker && n.attempt == begin.attempt;
                 let end = notes.iter().filter(same).find(|note| note.what == "end");
-                let end = end.map(|note| note.at).or_else(|| killed.get(&begin.worker).copied());
+                let end = end
+                    .map(|note| note.at)
+                    .or_else(|| killed.get(&begin.worker).copied());
                 (begin.at, end.unwrap_or(begin.at))
             })
             .collect();
         times.sort_by(|a, b| a.0.total_cmp(&b.0));
         for pair in times.windows(2) {
-            assert!(pair[0].1 <= pair[1].0, "two workers at once for {key}: {notes:#?}");
+            assert!(
+                pair[0].1 <= pair[1].0,
+                "two workers at once for {key}: {notes:#?}"
+            );
         }
     }
 }

@@ -29,7 +29,10 @@ pub fn spawn(mut command: Command, at_our_end: Signal) -> Child {
                 // SAFETY: between fork and exec it makes one system call and touches no memory.
                 unsafe {
                     order.command.pre_exec(move || {
-                        nix::libc::prctl(nix::libc::PR_SET_PDEATHSIG, at_our_end as nix::libc::c_ulong);
+                        nix::libc::prctl(
+                            nix::libc::PR_SET_PDEATHSIG,
+                            at_our_end as nix::libc::c_ulong,
+                        );
                         Ok(())
                     });
                 }
@@ -46,9 +49,15 @@ pub fn spawn(mut command: Command, at_our_end: Signal) -> Child {
     spawner
         .lock()
         .expect("no spawner has panicked")
-        .send(Order { command, at_our_end, answer })
+        .send(Order {
+            command,
+            at_our_end,
+            answer,
+        })
         .expect("the spawner lives");
-    made.recv().expect("the spawner answers").unwrap_or_else(|e| panic!("cannot run {program:?}: {e}"))
+    made.recv()
+        .expect("the spawner answers")
+        .unwrap_or_else(|e| panic!("cannot run {program:?}: {e}"))
 }
 
 /// Sends a signal to a process; one that is gone need not get it.

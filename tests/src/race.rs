@@ -8,18 +8,26 @@ use tokio::sync::Barrier;
 
 /// Runs `contender` as many times, all starting at the same moment, and gives what they gave in the order of their
 /// numbers. A contender that hangs fails the test instead of the run.
-pub async fn race<T, F>(contenders: usize, mut contender: impl FnMut(usize, Arc<Barrier>) -> F) -> Vec<T>
+pub async fn race<T, F>(
+    contenders: usize,
+    mut contender: impl FnMut(usize, Arc<Barrier>) -> F,
+) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
     let start = Arc::new(Barrier::new(contenders));
-    let running: Vec<_> =
-        (0..contenders).map(|i| tokio::spawn(contender(i, Arc::clone(&start)))).collect();
+    let running: Vec<_> = (0..contenders)
+        .map(|i| tokio::spawn(contender(i, Arc::clone(&start))))
+        .collect();
     let mut gave = Vec::new();
     for task in running {
         let ended = tokio::time::timeout(Duration::from_secs(120), task).await;
-        gave.push(ended.expect("nobody waits for two minutes").expect("no contender panics"));
+        gave.push(
+            ended
+                .expect("nobody waits for two minutes")
+                .expect("no contender panics"),
+        );
     }
     gave
 }
@@ -32,11 +40,14 @@ impl Dice {
     /// From `RHYTHM_TEST_SEED`, or new ones; printed, so that a failure can be run again.
     #[must_use]
     pub fn roll(test: &str) -> Self {
-        let seed = std::env::var("RHYTHM_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
-            std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(1, |t| u64::from(t.subsec_nanos()) | 1)
-        });
+        let seed = std::env::var("RHYTHM_TEST_SEED")
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .unwrap_or_else(|| {
+                std::time::SystemTime::now()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .map_or(1, |t| u64::from(t.subsec_nanos()) | 1)
+            });
         eprintln!("{test}: RHYTHM_TEST_SEED={seed}");
         Self(seed)
     }

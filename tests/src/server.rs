@@ -27,7 +27,10 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { preload: true, settings: Vec::new() }
+        Self {
+            preload: true,
+            settings: Vec::new(),
+        }
     }
 }
 
@@ -43,7 +46,11 @@ impl Server {
     /// The server that most tests share, each in its own database. It ends with the test run.
     pub async fn shared() -> Arc<Self> {
         static SHARED: OnceCell<Arc<Server>> = OnceCell::const_new();
-        Arc::clone(SHARED.get_or_init(|| async { Arc::new(Self::start(Setup::default()).await) }).await)
+        Arc::clone(
+            SHARED
+                .get_or_init(|| async { Arc::new(Self::start(Setup::default()).await) })
+                .await,
+        )
     }
 
     /// Makes a cluster and starts a server on it.
@@ -56,7 +63,12 @@ impl Server {
     /// Starts a server on a data directory that is there, such as that of a standby.
     pub async fn start_on(data: PathBuf, setup: Setup) -> Self {
         process::remove_at_exit(scratch().to_owned());
-        let server = Self { data, port: free_port(), setup, postmaster: Mutex::new(None) };
+        let server = Self {
+            data,
+            port: free_port(),
+            setup,
+            postmaster: Mutex::new(None),
+        };
         server.boot().await;
         server
     }
@@ -88,8 +100,14 @@ impl Server {
     #[must_use]
     pub fn config(&self, database: &str, role: &str) -> Config {
         let mut config = Config::new();
-        config.host("127.0.0.1").port(self.port).user(role).dbname(database);
-        config.application_name("rhythm-tests").connect_timeout(Duration::from_secs(10));
+        config
+            .host("127.0.0.1")
+            .port(self.port)
+            .user(role)
+            .dbname(database);
+        config
+            .application_name("rhythm-tests")
+            .connect_timeout(Duration::from_secs(10));
         config
     }
 
@@ -151,7 +169,13 @@ impl Server {
     pub fn base_backup(&self) -> PathBuf {
         let data = new_folder();
         let mut command = self.program("pg_basebackup");
-        command.args(["--checkpoint=fast", "--write-recovery-conf", "--wal-method=stream", "--no-sync", "-D"]);
+        command.args([
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+            "--wal-method=stream",
+            "--no-sync",
+            "-D",
+        ]);
         command.arg(&data);
         if let Some(account) = Installation::get().account {
             account.run(&mut command);
@@ -169,7 +193,9 @@ impl Server {
     /// The processes of this server, the postmaster too. Each works in its data directory.
     #[must_use]
     pub fn processes(&self) -> Vec<u32> {
-        let Ok(directory) = std::fs::metadata(&self.data) else { return Vec::new() };
+        let Ok(directory) = std::fs::metadata(&self.data) else {
+            return Vec::new();
+        };
         let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         all.filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
@@ -186,7 +212,11 @@ impl Server {
     async fn boot(&self) {
         let installation = Installation::get();
         let mut command = Command::new(installation.program("postgres"));
-        let log = File::options().create(true).append(true).open(self.log_path()).expect("the log opens");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("the log opens");
         command
             .arg("-D")
             .arg(&self.data)
@@ -214,15 +244,25 @@ impl Server {
         loop {
             let ended = {
                 let mut postmaster = self.postmaster.lock().expect("no test has panicked here");
-                postmaster.as_mut().and_then(|child| child.try_wait().expect("it can be asked"))
+                postmaster
+                    .as_mut()
+                    .and_then(|child| child.try_wait().expect("it can be asked"))
             };
-            assert!(ended.is_none(), "the server does not start:\n{}", last_lines(&self.log()));
+            assert!(
+                ended.is_none(),
+                "the server does not start:\n{}",
+                last_lines(&self.log())
+            );
             if let Ok((_, connection)) = self.config("postgres", "postgres").connect(NoTls).await {
                 drop(connection);
                 return;
             }
             let patience = begun.elapsed() < Duration::from_secs(60);
-            assert!(patience, "the server does not serve:\n{}", last_lines(&self.log()));
+            assert!(
+                patience,
+                "the server does not serve:\n{}",
+                last_lines(&self.log())
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -261,9 +301,15 @@ impl Drop for Server {
 
 /// Runs a command that has to work; a failure shows what it said.
 pub fn run(command: &mut Command) -> String {
-    let done = command.output().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
+    let done = command
+        .output()
+        .unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
     let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{command:?} failed ({}):\n{said}", done.status);
+    assert!(
+        done.status.success(),
+        "{command:?} failed ({}):\n{said}",
+        done.status
+    );
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
@@ -281,8 +327,18 @@ fn new_folder() -> PathBuf {
 fn initdb(data: &Path) {
     let installation = Installation::get();
     let mut command = Command::new(installation.program("initdb"));
-    command.arg("-D").arg(data).current_dir("/").env("LC_ALL", "C");
-    command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+    command
+        .arg("-D")
+        .arg(data)
+        .current_dir("/")
+        .env("LC_ALL", "C");
+    command.args([
+        "--username=postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
+    ]);
     if let Some(account) = installation.account {
         account.run(&mut command);
     }

@@ -29,7 +29,9 @@ impl Session {
     /// Claims with arguments of one's own.
     pub async fn claim_with(&self, arguments: &str) -> Vec<Claimed> {
         let columns = "select id, token, name, inputs, attempt from";
-        let rows = self.rows(&format!("{columns} rhythm.claim({arguments})")).await;
+        let rows = self
+            .rows(&format!("{columns} rhythm.claim({arguments})"))
+            .await;
         rows.into_iter().map(claimed).collect()
     }
 
@@ -49,14 +51,23 @@ impl Session {
 
     /// Completes a task with a JSON result; false: the lease is lost.
     pub async fn complete(&self, task: &Claimed, result: &str) -> bool {
-        let call = format!("select rhythm.complete('{}', {}, {})", task.id, task.token, literal(result));
+        let call = format!(
+            "select rhythm.complete('{}', {}, {})",
+            task.id,
+            task.token,
+            literal(result)
+        );
         self.text(&call).await == "t"
     }
 
     /// Fails an attempt; gives the new state, empty if the lease is lost.
     pub async fn fail(&self, task: &Claimed, more: &str) -> String {
         let error = r#"{"name": "IOError", "message": "disk full"}"#;
-        self.text(&format!("select rhythm.fail('{}', {}, '{error}'{more})", task.id, task.token)).await
+        self.text(&format!(
+            "select rhythm.fail('{}', {}, '{error}'{more})",
+            task.id, task.token
+        ))
+        .await
     }
 }
 

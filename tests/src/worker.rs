@@ -71,7 +71,11 @@ impl Worker {
         if language == Language::Python {
             command.arg("handlers");
         }
-        Self { name, child: process::spawn(command, Signal::SIGKILL), log }
+        Self {
+            name,
+            child: process::spawn(command, Signal::SIGKILL),
+            log,
+        }
     }
 
     /// Its name, as the server knows it.
@@ -98,10 +102,20 @@ impl Worker {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be asked") {
-                assert!(status.success(), "worker {} ended with {status}:\n{}", self.name, self.log());
+                assert!(
+                    status.success(),
+                    "worker {} ended with {status}:\n{}",
+                    self.name,
+                    self.log()
+                );
                 return;
             }
-            assert!(begun.elapsed() < patience, "worker {} does not drain:\n{}", self.name, self.log());
+            assert!(
+                begun.elapsed() < patience,
+                "worker {} does not drain:\n{}",
+                self.name,
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -119,7 +133,11 @@ impl Drop for Worker {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            eprintln!("worker {} said:\n{}", self.name, lines[lines.len().saturating_sub(15)..].join("\n"));
+            eprintln!(
+                "worker {} said:\n{}",
+                self.name,
+                lines[lines.len().saturating_sub(15)..].join("\n")
+            );
         }
     }
 }
@@ -158,7 +176,9 @@ impl Journal {
     pub fn create() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("journal-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let journal = Self { path: scratch().join(name) };
+        let journal = Self {
+            path: scratch().join(name),
+        };
         File::create(&journal.path).expect("the journal can be made");
         journal
     }
@@ -173,7 +193,11 @@ impl Journal {
     pub async fn until(&self, count: usize, of: impl Fn(&Note) -> bool) {
         let begun = Instant::now();
         while self.notes().iter().filter(|note| of(note)).count() < count {
-            assert!(begun.elapsed() < Duration::from_secs(20), "in vain for 20 s: {:#?}", self.notes());
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "in vain for 20 s: {:#?}",
+                self.notes()
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

@@ -36,11 +36,21 @@ in_every_language! {
 
 fn start(language: Language, database: &Database, journal: &Journal, lease: &str) -> Worker {
     let url = database.url();
-    Worker::start(language, RUST_WORKER, &Start { url: &url, journal, lease, slots: 4 })
+    Worker::start(
+        language,
+        RUST_WORKER,
+        &Start {
+            url: &url,
+            journal,
+            lease,
+            slots: 4,
+        },
+    )
 }
 
 async fn enqueue(s: &Session, task: &str, inputs: &str) -> uuid::Uuid {
-    s.id(&format!("select rhythm.enqueue('{task}', '{inputs}')")).await
+    s.id(&format!("select rhythm.enqueue('{task}', '{inputs}')"))
+        .await
 }
 
 async fn inputs_and_results_come_through_unchanged(language: Language) {
@@ -49,10 +59,24 @@ async fn inputs_and_results_come_through_unchanged(language: Language) {
     let journal = Journal::create();
     let _worker = start(language, &database, &journal, "5s");
     let deep = format!("{}{}", "[".repeat(400), "]".repeat(400));
-    for inputs in [r#"{"a": [1, 2.5, null, true], "é": "ü 😀"}"#, "null", "7", "\"text\"", "[]", &deep] {
+    for inputs in [
+        r#"{"a": [1, 2.5, null, true], "é": "ü 😀"}"#,
+        "null",
+        "7",
+        "\"text\"",
+        "[]",
+        &deep,
+    ] {
         let id = enqueue(&s, "echo", inputs).await;
-        s.until(&format!("select state = 'completed' from rhythm.result('{id}')")).await;
-        let result = s.text(&format!("select result = inputs from rhythm.executions where id = '{id}'")).await;
+        s.until(&format!(
+            "select state = 'completed' from rhythm.result('{id}')"
+        ))
+        .await;
+        let result = s
+            .text(&format!(
+                "select result = inputs from rhythm.executions where id = '{id}'"
+            ))
+            .await;
         assert_eq!(result, "t", "{inputs}");
     }
 }
@@ -63,15 +87,29 @@ async fn a_failing_handler_is_retried_and_its_error_is_told(language: Language) 
     let journal = Journal::create();
     let _worker = start(language, &database, &journal, "5s");
     let retry = r#"{"initial": "20ms"}"#;
-    let id = s.id(&format!("select rhythm.enqueue('fail_n', '{{\"n\": 2}}', retry => '{retry}')")).await;
+    let id = s
+        .id(&format!(
+            "select rhythm.enqueue('fail_n', '{{\"n\": 2}}', retry => '{retry}')"
+        ))
+        .await;
     assert_eq!(s.completed(id).await, json!({"attempt": 3}));
     let retry = r#"{"initial": "20ms", "maxAttempts": 2}"#;
-    let id = s.id(&format!("select rhythm.enqueue('fail_n', '{{\"n\": 9}}', retry => '{retry}')")).await;
+    let id = s
+        .id(&format!(
+            "select rhythm.enqueue('fail_n', '{{\"n\": 9}}', retry => '{retry}')"
+        ))
+        .await;
     let error = s.failed(id).await;
-    assert_eq!((&error["name"], &error["message"]), (&json!("ValueError"), &json!("attempt 2 fails")));
+    assert_eq!(
+        (&error["name"], &error["message"]),
+        (&json!("ValueError"), &json!("attempt 2 fails"))
+    );
     if language == Language::Python {
         let stack = error["stack"].as_str().unwrap_or_default();
-        assert!(stack.contains("fail_n") && stack.contains("handlers.py"), "the traceback: {error:#}");
+        assert!(
+            stack.contains("fail_n") && stack.contains("handlers.py"),
+            "the traceback: {error:#}"
+        );
     }
 }
 
@@ -85,10 +123,19 @@ async fn a_long_handler_keeps_its_lease_and_hears_of_a_cancellation(language: La
     let attempt = format!("select attempt from rhythm.executions where id = '{long}'");
     assert_eq!(s.number(&attempt).await, 1, "its lease was kept");
     let endless = enqueue(&s, "heartbeat", r#"{"ms": 60000}"#).await;
-    s.until(&format!("select state = 'running' from rhythm.executions where id = '{endless}'")).await;
-    assert_eq!(s.text(&format!("select rhythm.cancel('{endless}')")).await, "t");
+    s.until(&format!(
+        "select state = 'running' from rhythm.executions where id = '{endless}'"
+    ))
+    .await;
+    assert_eq!(
+        s.text(&format!("select rhythm.cancel('{endless}')")).await,
+        "t"
+    );
     let (state, result, _) = s.outcome(endless).await;
-    assert!(state == "cancelled" || result == json!({"cancelled": true}), "{state} {result}");
+    assert!(
+        state == "cancelled" || result == json!({"cancelled": true}),
+        "{state} {result}"
+    );
 }
 
 async fn a_worker_drains_on_sigterm(language: Language) {
@@ -106,7 +153,10 @@ async fn a_worker_drains_on_sigterm(language: Language) {
     for id in running {
         assert_eq!(s.state(id).await, "completed", "what ran was finished");
     }
-    assert!(matches!(s.state(later).await.as_str(), "pending" | "completed"), "nothing is left leased");
+    assert!(
+        matches!(s.state(later).await.as_str(), "pending" | "completed"),
+        "nothing is left leased"
+    );
 }
 
 async fn a_worker_survives_a_restart_of_the_server(language: Language) {
@@ -122,8 +172,18 @@ async fn a_worker_survives_a_restart_of_the_server(language: Language) {
     database.server().stop(Signal::SIGINT);
     database.server().restart().await;
     let s = database.session().await;
-    assert_eq!(s.completed(across).await, json!("across"), "its lease outlived the restart");
-    assert_eq!(s.number(&format!("select attempt from rhythm.executions where id = '{across}'")).await, 1);
+    assert_eq!(
+        s.completed(across).await,
+        json!("across"),
+        "its lease outlived the restart"
+    );
+    assert_eq!(
+        s.number(&format!(
+            "select attempt from rhythm.executions where id = '{across}'"
+        ))
+        .await,
+        1
+    );
     let after = enqueue(&s, "echo", "2").await;
     assert_eq!(s.completed(after).await, json!(2));
 }

@@ -14,18 +14,43 @@ use serde_json::json;
 const GOOD_CALLS: &[(&str, &[&str])] = &[
     ("cancel", &["'$task'", "'reason'"]),
     ("check", &["'return 1'"]),
-    ("claim", &["'w'", "'{default}'", "1", "'0'", "'60s'", "null"]),
+    (
+        "claim",
+        &["'w'", "'{default}'", "1", "'0'", "'60s'", "null"],
+    ),
     ("cleanup", &["'1 day'", "'completed'", "'default'", "true"]),
     ("complete", &["'$held'", "$token", "'1'"]),
     ("configure_queue", &["'q'", "true", "'1 day'"]),
     ("deploy", &["'w2'", "'return 1'"]),
     (
         "enqueue",
-        &["'a'", "'{}'", "'q'", "'k'", "1", "'1s'", "null", "'{}'", "'1s'", "'1s'", "'1s'", "'{}'"],
+        &[
+            "'a'", "'{}'", "'q'", "'k'", "1", "'1s'", "null", "'{}'", "'1s'", "'1s'", "'1s'",
+            "'{}'",
+        ],
     ),
     ("enqueue_many", &["'[{\"name\": \"a\"}]'"]),
-    ("fail", &["'$held'", "$token", "'{\"name\": \"E\", \"message\": \"m\"}'", "'1s'", "true"]),
-    ("finish", &["'w'", "'[{\"id\": \"$held\", \"token\": \"$token\"}]'", "'{default}'", "1", "'0'", "'60s'"]),
+    (
+        "fail",
+        &[
+            "'$held'",
+            "$token",
+            "'{\"name\": \"E\", \"message\": \"m\"}'",
+            "'1s'",
+            "true",
+        ],
+    ),
+    (
+        "finish",
+        &[
+            "'w'",
+            "'[{\"id\": \"$held\", \"token\": \"$token\"}]'",
+            "'{default}'",
+            "1",
+            "'0'",
+            "'60s'",
+        ],
+    ),
     ("heartbeat", &["'{$held}'", "'{$token}'", "'60s'"]),
     ("pause_queue", &["'q'"]),
     ("register", &["'w'", "'[\"a\"]'"]),
@@ -33,7 +58,12 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
     ("resume_queue", &["'q'"]),
     ("retry", &["'$failed'"]),
     ("signal", &["'$workflow'", "'go'", "'1'"]),
-    ("start", &["'w1'", "'{}'", "'k'", "'q'", "1", "'1s'", "null", "'1s'", "'{}'"]),
+    (
+        "start",
+        &[
+            "'w1'", "'{}'", "'k'", "'q'", "1", "'1s'", "null", "'1s'", "'{}'",
+        ],
+    ),
     ("tick", &[]),
     ("timeline", &["'$task'"]),
     ("version", &[]),
@@ -54,7 +84,13 @@ fn odd_values(kind: &str) -> Vec<String> {
     let deep = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
     let deep_object = format!("{}1{}", "{\"a\":".repeat(3000), "}".repeat(3000));
     match kind {
-        "text" => vec!["''".into(), literal(&long), "E'a\\nb\\t''\\\\'".into(), "'%s %I {} $1'".into(), "'😀'".into()],
+        "text" => vec![
+            "''".into(),
+            literal(&long),
+            "E'a\\nb\\t''\\\\'".into(),
+            "'%s %I {} $1'".into(),
+            "'😀'".into(),
+        ],
         "jsonb" => vec![
             "'null'".into(),
             "'1'".into(),
@@ -73,7 +109,12 @@ fn odd_values(kind: &str) -> Vec<String> {
             literal(&deep_object),
             format!("to_jsonb({}::text)", literal(&long)),
         ],
-        "integer" => vec!["-1".into(), "0".into(), "2147483647".into(), "-2147483648".into()],
+        "integer" => vec![
+            "-1".into(),
+            "0".into(),
+            "2147483647".into(),
+            "-2147483648".into(),
+        ],
         "bigint" => vec!["-1".into(), "9223372036854775807".into()],
         "boolean" => vec!["true".into(), "false".into()],
         "interval" => vec![
@@ -85,12 +126,27 @@ fn odd_values(kind: &str) -> Vec<String> {
             "'infinity'".into(),
         ],
         "timestamp with time zone" => {
-            vec!["'infinity'".into(), "'-infinity'".into(), "'0001-01-01'".into(), "'294276-12-31'".into()]
+            vec![
+                "'infinity'".into(),
+                "'-infinity'".into(),
+                "'0001-01-01'".into(),
+                "'294276-12-31'".into(),
+            ]
         }
         "uuid" => vec![UNKNOWN.into()],
-        "uuid[]" => vec!["'{}'".into(), "'{null}'".into(), format!("array[{UNKNOWN}]::uuid[]"), "'{{},{}}'".into()],
+        "uuid[]" => vec![
+            "'{}'".into(),
+            "'{null}'".into(),
+            format!("array[{UNKNOWN}]::uuid[]"),
+            "'{{},{}}'".into(),
+        ],
         "bigint[]" => vec!["'{}'".into(), "'{null}'".into(), "'{1,2,3}'".into()],
-        "text[]" => vec!["'{}'".into(), "'{null}'".into(), "'{\"\"}'".into(), format!("array[{}]", literal(&long))],
+        "text[]" => vec![
+            "'{}'".into(),
+            "'{null}'".into(),
+            "'{\"\"}'".into(),
+            format!("array[{}]", literal(&long)),
+        ],
         other => panic!("no odd values for type {other}: add some"),
     }
 }
@@ -121,7 +177,11 @@ async fn functions(s: &Session) -> BTreeMap<String, Vec<Argument>> {
         let arguments: &mut Vec<Argument> = all.entry(next()).or_default();
         let (name, kind, may_be_null) = (next(), next(), next() == "t");
         if !kind.is_empty() {
-            arguments.push(Argument { name, kind, may_be_null });
+            arguments.push(Argument {
+                name,
+                kind,
+                may_be_null,
+            });
         }
     }
     all
@@ -157,12 +217,22 @@ async fn every_function_answers_odd_arguments_with_a_named_error_or_a_good_answe
         let Some((_, good)) = GOOD_CALLS.iter().find(|(good, _)| *good == name) else {
             panic!("rhythm.{name} is new: give it a line in GOOD_CALLS");
         };
-        assert_eq!(good.len(), arguments.len(), "rhythm.{name} has got another argument: add it in GOOD_CALLS");
+        assert_eq!(
+            good.len(),
+            arguments.len(),
+            "rhythm.{name} has got another argument: add it in GOOD_CALLS"
+        );
         let call = |at: usize, value: &str| {
             let values: Vec<String> = good
                 .iter()
                 .enumerate()
-                .map(|(i, good)| if i == at { value.to_owned() } else { fill(good) })
+                .map(|(i, good)| {
+                    if i == at {
+                        value.to_owned()
+                    } else {
+                        fill(good)
+                    }
+                })
                 .collect();
             format!("select * from rhythm.{name}({})", values.join(", "))
         };
@@ -178,36 +248,58 @@ async fn every_function_answers_odd_arguments_with_a_named_error_or_a_good_answe
             for value in values {
                 calls += 1;
                 // Waiting is tested elsewhere.
-                if argument.name == "wait" || here == ("wait", "timeout") && value == "'178000000 years'" {
+                if argument.name == "wait"
+                    || here == ("wait", "timeout") && value == "'178000000 years'"
+                {
                     continue;
                 }
                 let begun = Instant::now();
                 let outcome = s.attempt(&format!("begin; {}", call(at, &value))).await;
                 s.run("rollback").await;
-                let shown = format!("{name}({} => {})", argument.name, value.chars().take(60).collect::<String>());
+                let shown = format!(
+                    "{name}({} => {})",
+                    argument.name,
+                    value.chars().take(60).collect::<String>()
+                );
                 if begun.elapsed() > Duration::from_secs(6) {
                     wrong.push(format!("{shown} took {:?}", begun.elapsed()));
                 }
                 let must_fail = (value.starts_with("null::")
                     && !argument.may_be_null
                     && !NULL_IS_FINE.contains(&here))
-                    || (value == "''" && argument.kind == "text" && !argument.may_be_null && !EMPTY_IS_FINE.contains(&here))
+                    || (value == "''"
+                        && argument.kind == "text"
+                        && !argument.may_be_null
+                        && !EMPTY_IS_FINE.contains(&here))
                     || value == UNKNOWN;
                 match outcome {
                     Ok(_) if must_fail => wrong.push(format!("{shown} works")),
                     Ok(_) => {}
                     Err(f) if !f.code.starts_with("RH") => {
-                        wrong.push(format!("{shown}: {} {}", f.code, f.message.chars().take(150).collect::<String>()));
+                        wrong.push(format!(
+                            "{shown}: {} {}",
+                            f.code,
+                            f.message.chars().take(150).collect::<String>()
+                        ));
                     }
-                    Err(f) if f.hint.is_empty() => wrong.push(format!("{shown}: no hint: {}", f.message)),
-                    Err(f) if f.message.len() > 1000 => wrong.push(format!("{shown}: a message of {} bytes", f.message.len())),
+                    Err(f) if f.hint.is_empty() => {
+                        wrong.push(format!("{shown}: no hint: {}", f.message));
+                    }
+                    Err(f) if f.message.len() > 1000 => {
+                        wrong.push(format!("{shown}: a message of {} bytes", f.message.len()));
+                    }
                     Err(_) => {}
                 }
             }
         }
     }
     report(&format!("bad input: {calls} calls"));
-    assert!(wrong.is_empty(), "{} of {calls} calls:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {calls} calls:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -225,9 +317,18 @@ async fn a_call_in_the_wrong_state_says_so_and_changes_nothing() {
         ("select rhythm.complete('$held', 1)", Ok("f")),
         ("select rhythm.complete('$failed', $token)", Ok("f")),
         ("select rhythm.complete('$workflow', $token)", Ok("f")),
-        ("select rhythm.fail('$task', 1, '{\"name\": \"E\", \"message\": \"m\"}')", Ok("")),
-        ("select rhythm.fail('$held', 1, '{\"name\": \"E\", \"message\": \"m\"}')", Ok("")),
-        ("select status from rhythm.heartbeat('{$task}', '{1}')", Ok("lost")),
+        (
+            "select rhythm.fail('$task', 1, '{\"name\": \"E\", \"message\": \"m\"}')",
+            Ok(""),
+        ),
+        (
+            "select rhythm.fail('$held', 1, '{\"name\": \"E\", \"message\": \"m\"}')",
+            Ok(""),
+        ),
+        (
+            "select status from rhythm.heartbeat('{$task}', '{1}')",
+            Ok("lost"),
+        ),
         ("select rhythm.signal('$task', 'go')", Err("RH3")),
         ("select rhythm.signal('$failed', 'go')", Ok("f")),
         ("select rhythm.cancel('$failed')", Ok("f")),
@@ -237,8 +338,14 @@ async fn a_call_in_the_wrong_state_says_so_and_changes_nothing() {
         ("select rhythm.start('nowhere')", Err("RH1")),
         ("select rhythm.deploy('w3', 'return 1 +')", Err("RH1")),
         ("select rhythm.heartbeat('{$held}', '{1,2}')", Err("RH0")),
-        ("select rhythm.enqueue_many('[{\"name\": \"a\"}, {\"name\": \"\"}]')", Err("RH0")),
-        ("select rhythm.enqueue('a', delay => '1s', run_at => now())", Err("RH0")),
+        (
+            "select rhythm.enqueue_many('[{\"name\": \"a\"}, {\"name\": \"\"}]')",
+            Err("RH0"),
+        ),
+        (
+            "select rhythm.enqueue('a', delay => '1s', run_at => now())",
+            Err("RH0"),
+        ),
     ];
     for (call, expected) in cases {
         let outcome = s.attempt(&fill(call)).await;
@@ -247,17 +354,26 @@ async fn a_call_in_the_wrong_state_says_so_and_changes_nothing() {
                 assert_eq!(rows[0][0].as_deref().unwrap_or_default(), answer, "{call}");
             }
             (Err(failure), Err(class)) => {
-                assert!(failure.code.starts_with(class) && !failure.hint.is_empty(), "{call}: {failure:?}");
+                assert!(
+                    failure.code.starts_with(class) && !failure.hint.is_empty(),
+                    "{call}: {failure:?}"
+                );
             }
             _ => panic!("{call}: {outcome:?}"),
         }
         assert_eq!(s.text(everything).await, before, "{call} changed something");
     }
     for isolation in ["repeatable read", "serializable"] {
-        for call in ["select * from rhythm.claim('w', '{none}', wait => '1s')", "select * from rhythm.wait('$task', '1s')"] {
+        for call in [
+            "select * from rhythm.claim('w', '{none}', wait => '1s')",
+            "select * from rhythm.wait('$task', '1s')",
+        ] {
             s.run(&format!("begin isolation level {isolation}")).await;
             let failure = s.fails(&fill(call)).await;
-            assert!(failure.code.starts_with("RH2") && !failure.hint.is_empty(), "{call}: {failure:?}");
+            assert!(
+                failure.code.starts_with("RH2") && !failure.hint.is_empty(),
+                "{call}: {failure:?}"
+            );
             s.run("rollback").await;
         }
     }
@@ -287,8 +403,14 @@ async fn what_a_program_asks_of_the_host_cannot_break_the_callers_transaction() 
     for case in cases {
         let id = s.start("ask", &case.to_string()).await;
         let (state, result, error) = s.outcome_or_state(id).await;
-        let named = matches!(result.as_str(), Some("TypeError" | "RangeError" | "TaskError"));
+        let named = matches!(
+            result.as_str(),
+            Some("TypeError" | "RangeError" | "TaskError")
+        );
         let shown: String = case.to_string().chars().take(100).collect();
-        assert!(named || state == "failed" || state == "waiting", "{shown}: {state} {result} {error}");
+        assert!(
+            named || state == "failed" || state == "waiting",
+            "{shown}: {state} {result} {error}"
+        );
     }
 }

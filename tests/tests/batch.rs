@@ -10,7 +10,11 @@ async fn of_a_hundred_completions_one_workflow_throws_and_all_settle() {
         let database = Database::create().await;
         let s = database.session().await;
         s.run("create table done (n int)").await;
-        let sql = if uses_sql { "await Sql.query('insert into done values ($1)', [Inputs.n]);" } else { "" };
+        let sql = if uses_sql {
+            "await Sql.query('insert into done values ($1)', [Inputs.n]);"
+        } else {
+            ""
+        };
         s.deploy(
             "one",
             &format!("const got = await Task.run('work', Inputs.n); {sql} if (got === 57) null.nothing; return got;"),
@@ -26,12 +30,21 @@ async fn of_a_hundred_completions_one_workflow_throws_and_all_settle() {
             .iter()
             .map(|task| json!({"id": task.id, "token": task.token.to_string(), "result": task.inputs}))
             .collect();
-        s.run(&format!("select rhythm.finish('tester', '{}')", json!(outcomes))).await;
+        s.run(&format!(
+            "select rhythm.finish('tester', '{}')",
+            json!(outcomes)
+        ))
+        .await;
         for (n, id) in ids.iter().enumerate() {
             if n == 57 {
                 let error = s.failed(*id).await;
                 assert_eq!(error["name"], json!("TypeError"), "{error:#}");
-                assert!(error["stack"].as_str().is_some_and(|stack| stack.contains("one.flow:1:")), "{error:#}");
+                assert!(
+                    error["stack"]
+                        .as_str()
+                        .is_some_and(|stack| stack.contains("one.flow:1:")),
+                    "{error:#}"
+                );
             } else {
                 assert_eq!(s.completed(*id).await, json!(n));
             }
@@ -48,7 +61,8 @@ async fn of_a_hundred_completions_one_workflow_throws_and_all_settle() {
 async fn a_batch_mixes_results_failures_lost_leases_and_unknown_ids() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.run("select rhythm.enqueue('t', to_jsonb(n)) from generate_series(1, 4) n").await;
+    s.run("select rhythm.enqueue('t', to_jsonb(n)) from generate_series(1, 4) n")
+        .await;
     let tasks = s.claim(10).await;
     let stale = tasks[2].token.wrapping_add(1).to_string();
     let unknown = "00000000-0000-7000-8000-000000000000";
@@ -60,7 +74,8 @@ async fn a_batch_mixes_results_failures_lost_leases_and_unknown_ids() {
         {"id": tasks[3].id, "token": tasks[3].token.to_string(), "error": error, "retry_in": "1 hour"},
         {"id": unknown, "token": "1", "result": 5},
     ]);
-    s.run(&format!("select rhythm.finish('tester', '{outcomes}')")).await;
+    s.run(&format!("select rhythm.finish('tester', '{outcomes}')"))
+        .await;
     let mut states = Vec::new();
     for task in &tasks {
         states.push(s.state(task.id).await);
@@ -72,16 +87,29 @@ async fn a_batch_mixes_results_failures_lost_leases_and_unknown_ids() {
 async fn finish_steps_the_workflow_and_claims_its_next_task_in_one_round_trip() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.deploy("chain", "let x = 0; for (let i = 0; i < 5; i++) x = await Task.run('add', x); return x;").await;
+    s.deploy(
+        "chain",
+        "let x = 0; for (let i = 0; i < 5; i++) x = await Task.run('add', x); return x;",
+    )
+    .await;
     let id = s.start("chain", "{}").await;
     let mut task = s.claim_one().await;
     for _ in 0..4 {
         let result = task.inputs.as_i64().unwrap_or(0) + 1;
         let outcome = json!([{"id": task.id, "token": task.token.to_string(), "result": result}]);
-        let call = format!("select id, token, inputs from rhythm.finish('tester', '{outcome}', max => 5)");
+        let call =
+            format!("select id, token, inputs from rhythm.finish('tester', '{outcome}', max => 5)");
         let row = s.rows(&call).await.remove(0);
-        task.id = row[0].as_deref().unwrap_or_default().parse().expect("an id");
-        task.token = row[1].as_deref().unwrap_or_default().parse().expect("a token");
+        task.id = row[0]
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .expect("an id");
+        task.token = row[1]
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .expect("a token");
         task.inputs = serde_json::from_str(row[2].as_deref().unwrap_or_default()).expect("JSON");
     }
     assert!(s.complete(&task, "5").await);

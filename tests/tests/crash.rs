@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use rhythm_tests::database::{Database, Session};
-use rhythm_tests::invariant::{effects_at_least_once, nothing_is_left, one_holder_at_a_time, report, watch_leases};
+use rhythm_tests::invariant::{
+    effects_at_least_once, nothing_is_left, one_holder_at_a_time, report, watch_leases,
+};
 use rhythm_tests::race::Dice;
 use rhythm_tests::server::Setup;
 use rhythm_tests::worker::{Journal, Language, Start, Worker, now};
@@ -46,22 +48,44 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
 
     let journal = Journal::create();
     let url = database.url();
-    let languages = [Language::Python, Language::Rust, Language::Python, Language::Rust];
+    let languages = [
+        Language::Python,
+        Language::Rust,
+        Language::Python,
+        Language::Rust,
+    ];
     let hire = |language| {
-        Worker::start(language, RUST_WORKER, &Start { url: &url, journal: &journal, lease: "2s", slots: 4 })
+        Worker::start(
+            language,
+            RUST_WORKER,
+            &Start {
+                url: &url,
+                journal: &journal,
+                lease: "2s",
+                slots: 4,
+            },
+        )
     };
     let mut workers: Vec<Worker> = languages.into_iter().map(hire).collect();
 
     let over = Arc::new(AtomicBool::new(false));
     let acknowledged = Arc::new(AtomicU32::new(0));
-    let feeder = tokio::spawn(feed(Arc::clone(&database), Arc::clone(&over), Arc::clone(&acknowledged)));
+    let feeder = tokio::spawn(feed(
+        Arc::clone(&database),
+        Arc::clone(&over),
+        Arc::clone(&acknowledged),
+    ));
 
     let mut killed = BTreeMap::new();
     let mut servers = 0;
     for kill in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(150 + dice.below(500))).await;
         if kill % 3 == 2 {
-            if dice.below(2) == 0 { database.server().kill() } else { database.server().kill_all() }
+            if dice.below(2) == 0 {
+                database.server().kill();
+            } else {
+                database.server().kill_all();
+            }
             database.server().restart().await;
             servers += 1;
         } else {
@@ -74,20 +98,35 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
     over.store(true, Ordering::Relaxed);
     feeder.await.expect("the feeder ends");
     let started = acknowledged.load(Ordering::Relaxed);
-    report(&format!("crash: {KILLS} kills ({servers} of the server), {started} workflows"));
+    report(&format!(
+        "crash: {KILLS} kills ({servers} of the server), {started} workflows"
+    ));
     assert!(started >= KILLS, "there was load");
 
     let s = database.session().await;
     all_have_ended(&s).await;
     for n in 0..started {
-        let row = s.rows(&format!("select state, result from rhythm.executions where task_id = 'k{n}'")).await;
+        let row = s
+            .rows(&format!(
+                "select state, result from rhythm.executions where task_id = 'k{n}'"
+            ))
+            .await;
         assert_eq!(row.len(), 1, "k{n} is there once");
         assert_eq!(row[0][0].as_deref(), Some("completed"), "k{n}: {row:?}");
-        let result: serde_json::Value = serde_json::from_str(row[0][1].as_deref().unwrap_or("")).expect("JSON");
-        assert_eq!(result, json!([format!("k{n}-a"), format!("k{n}-b"), format!("k{n}-c")]));
+        let result: serde_json::Value =
+            serde_json::from_str(row[0][1].as_deref().unwrap_or("")).expect("JSON");
+        assert_eq!(
+            result,
+            json!([format!("k{n}-a"), format!("k{n}-b"), format!("k{n}-c")])
+        );
     }
-    let wrong = s.rows("select key, step, count(*) from ledger group by 1, 2 having count(*) <> 1").await;
-    assert!(wrong.is_empty(), "SQL effects that are not exactly once: {wrong:?}");
+    let wrong = s
+        .rows("select key, step, count(*) from ledger group by 1, 2 having count(*) <> 1")
+        .await;
+    assert!(
+        wrong.is_empty(),
+        "SQL effects that are not exactly once: {wrong:?}"
+    );
     let booked = "select count(*) from ledger l where exists (
                     select from rhythm.executions e where e.task_id = l.key and e.state = 'completed')";
     let completed = "select 3 * count(*) from rhythm.executions where kind = 'workflow' and state = 'completed'";
@@ -97,7 +136,10 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
     one_holder_at_a_time(&s).await;
     nothing_is_left(&s).await;
     let log = database.server().log();
-    assert!(!log.contains("PANIC") && !log.contains("was terminated by signal 11"), "a backend crashed by itself");
+    assert!(
+        !log.contains("PANIC") && !log.contains("was terminated by signal 11"),
+        "a backend crashed by itself"
+    );
 }
 
 /// Starts workflows under keys that count up, again and again until the server says yes.
@@ -111,7 +153,8 @@ async fn feed(database: Arc<Database>, over: Arc<AtomicBool>, acknowledged: Arc<
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let start = format!("select rhythm.start('journey', '{{\"key\": \"k{n}\"}}', task_id => 'k{n}')");
+        let start =
+            format!("select rhythm.start('journey', '{{\"key\": \"k{n}\"}}', task_id => 'k{n}')");
         match open.attempt(&start).await {
             Ok(_) => {
                 n += 1;
@@ -120,7 +163,10 @@ async fn feed(database: Arc<Database>, over: Arc<AtomicBool>, acknowledged: Arc<
             }
             Err(failure) => {
                 let lost = failure.code.starts_with("08") || failure.code.starts_with("57P");
-                assert!(lost, "start fails for another reason than the kills: {failure:?}");
+                assert!(
+                    lost,
+                    "start fails for another reason than the kills: {failure:?}"
+                );
                 session = None;
             }
         }
@@ -135,7 +181,10 @@ async fn all_have_ended(s: &Session) {
             let left = "select kind, name, state, attempt, worker, lease_until, error, note \
                         from rhythm.executions where finished_at is null limit 10";
             let marks = s.rows("select * from rhythm.runnable limit 10").await;
-            panic!("not all have ended: {:#?}\nmarks: {marks:?}", s.rows(left).await);
+            panic!(
+                "not all have ended: {:#?}\nmarks: {marks:?}",
+                s.rows(left).await
+            );
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -148,28 +197,47 @@ async fn a_frozen_worker_that_wakes_up_late_is_fenced() {
         let s = database.session().await;
         let journal = Journal::create();
         let url = database.url();
-        let how = Start { url: &url, journal: &journal, lease: "1s", slots: 1 };
+        let how = Start {
+            url: &url,
+            journal: &journal,
+            lease: "1s",
+            slots: 1,
+        };
         let frozen = Worker::start(language, RUST_WORKER, &how);
-        let id = s.id(r#"select rhythm.enqueue('effect', '{"key": "x", "ms": 300}')"#).await;
+        let id = s
+            .id(r#"select rhythm.enqueue('effect', '{"key": "x", "ms": 300}')"#)
+            .await;
         journal.until(1, |note| note.what == "begin").await;
         frozen.signal(Signal::SIGSTOP);
         let token = s.text("select token from rhythm.live").await;
         let _other = Worker::start(language, RUST_WORKER, &how);
         assert_eq!(s.completed(id).await, json!("x"));
-        let finished = format!("select attempt, worker, finished_at, result from rhythm.executions where id = '{id}'");
+        let finished = format!(
+            "select attempt, worker, finished_at, result from rhythm.executions where id = '{id}'"
+        );
         let row = s.rows(&finished).await;
         assert_eq!(row[0][0].as_deref(), Some("2"), "somebody else took over");
         assert_ne!(row[0][1].as_deref(), Some(frozen.name()));
         frozen.signal(Signal::SIGCONT);
         // It ends its handler, and its outcome is refused; afterwards it works on.
-        journal.until(1, |note| note.worker == frozen.name() && note.what == "end").await;
+        journal
+            .until(1, |note| note.worker == frozen.name() && note.what == "end")
+            .await;
         let late = format!("select rhythm.complete('{id}', {token}, '\"late\"')");
         assert_eq!(s.text(&late).await, "f");
         for n in 0..20 {
-            let next = s.id(&format!("select rhythm.enqueue('effect', '{{\"key\": \"n{n}\", \"ms\": 20}}')")).await;
+            let next = s
+                .id(&format!(
+                    "select rhythm.enqueue('effect', '{{\"key\": \"n{n}\", \"ms\": 20}}')"
+                ))
+                .await;
             s.completed(next).await;
         }
-        assert_eq!(s.rows(&finished).await, row, "the late outcome changed nothing");
+        assert_eq!(
+            s.rows(&finished).await,
+            row,
+            "the late outcome changed nothing"
+        );
         nothing_is_left(&s).await;
     }
 }

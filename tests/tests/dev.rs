@@ -43,10 +43,15 @@ impl Dev {
         let mut child = spawn(&data, port, more);
         let stdout = child.stdout.take().expect("it is piped");
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("it is text");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("it is text");
         let url = line.trim().strip_prefix("ready ").map(str::to_owned);
         let url = url.unwrap_or_else(|| panic!("no ready line: {}", rest(&mut child)));
-        assert_eq!(url, format!("postgresql://postgres@127.0.0.1:{port}/rhythm"));
+        assert_eq!(
+            url,
+            format!("postgresql://postgres@127.0.0.1:{port}/rhythm")
+        );
         Self { child, data, url }
     }
 
@@ -57,7 +62,10 @@ impl Dev {
     /// The server's own process.
     fn server(&self) -> u32 {
         let text = std::fs::read_to_string(self.data.join("postmaster.pid")).expect("it serves");
-        text.lines().next().and_then(|pid| pid.parse().ok()).expect("the first line is the process")
+        text.lines()
+            .next()
+            .and_then(|pid| pid.parse().ok())
+            .expect("the first line is the process")
     }
 
     fn signal(&self, signal: Signal) {
@@ -73,7 +81,12 @@ impl Dev {
 
 fn spawn(data: &Path, port: u16, more: &[&str]) -> Child {
     let mut command = Command::new(project().join("target/release/rhythm"));
-    command.arg("dev").arg("--data-dir").arg(data).args(["--port", &port.to_string()]).args(more);
+    command
+        .arg("dev")
+        .arg("--data-dir")
+        .arg(data)
+        .args(["--port", &port.to_string()])
+        .args(more);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     process::spawn(command, Signal::SIGTERM)
 }
@@ -93,15 +106,25 @@ async fn dev_serves_and_ends_cleanly_at_sigterm_and_sigint() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut dev = Dev::start(&folder, port, &[]);
         let s = dev.session().await;
-        s.run("create table if not exists kept (at timestamptz default now())").await;
+        s.run("create table if not exists kept (at timestamptz default now())")
+            .await;
         s.run("insert into kept default values").await;
         dev.signal(signal);
         let (code, said) = dev.end();
         assert_eq!(code, Some(0), "{said}");
-        assert!(!dev.data.join("postmaster.pid").exists(), "the server has gone in good order");
+        assert!(
+            !dev.data.join("postmaster.pid").exists(),
+            "the server has gone in good order"
+        );
     }
     let mut dev = Dev::start(&folder, port, &[]);
-    assert_eq!(dev.session().await.number("select count(*) from kept").await, 2);
+    assert_eq!(
+        dev.session()
+            .await
+            .number("select count(*) from kept")
+            .await,
+        2
+    );
     dev.signal(Signal::SIGTERM);
     dev.end();
 }
@@ -137,14 +160,18 @@ async fn a_killed_server_is_started_again_while_its_children_still_exit() {
     let stuck = tokio::spawn(async move {
         let _ = busy.attempt("do $$ begin loop end loop; end $$").await;
     });
-    let running = "select count(*) from pg_stat_activity where query like 'do %' and state = 'active'";
+    let running =
+        "select count(*) from pg_stat_activity where query like 'do %' and state = 'active'";
     while s.number(running).await == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     process::signal(dev.server(), Signal::SIGKILL);
     let (code, said) = dev.end();
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("killed by signal 9") && said.contains("Hint: Run `rhythm dev` again"), "{said}");
+    assert!(
+        said.contains("killed by signal 9") && said.contains("Hint: Run `rhythm dev` again"),
+        "{said}"
+    );
     let mut next = Dev::start(&folder, port, &[]);
     assert_eq!(next.session().await.state(id).await, "waiting");
     stuck.await.expect("its session ended");
@@ -157,12 +184,20 @@ async fn a_directory_is_served_once_and_a_taken_port_is_refused() {
     let (folder, port) = (closed_folder(), free_port());
     let mut dev = Dev::start(&folder, port, &[]);
     for (data, port, words) in [
-        (dev.data.clone(), free_port(), "another `rhythm dev` is serving"),
+        (
+            dev.data.clone(),
+            free_port(),
+            "another `rhythm dev` is serving",
+        ),
         (folder.join("other"), port, "is in use by another program"),
     ] {
         let mut second = spawn(&data, port, &[]);
         let said = rest(&mut second);
-        assert_eq!(second.wait().expect("it is our child").code(), Some(1), "{said}");
+        assert_eq!(
+            second.wait().expect("it is our child").code(),
+            Some(1),
+            "{said}"
+        );
         assert!(said.contains(words) && said.contains("Hint: "), "{said}");
     }
     dev.signal(Signal::SIGTERM);
@@ -179,18 +214,34 @@ async fn flows_are_deployed_again_when_they_change() {
     write("return 1;");
     let mut dev = Dev::start(&folder, port, &["--flows", &flows.display().to_string()]);
     let s = dev.session().await;
-    assert_eq!(s.completed(s.start("count", "{}").await).await, serde_json::json!(1));
+    assert_eq!(
+        s.completed(s.start("count", "{}").await).await,
+        serde_json::json!(1)
+    );
     // A mistake is reported and leaves the deployed version alone.
     write("return nowhere;");
     tokio::time::sleep(Duration::from_millis(700)).await;
-    assert_eq!(s.completed(s.start("count", "{}").await).await, serde_json::json!(1));
+    assert_eq!(
+        s.completed(s.start("count", "{}").await).await,
+        serde_json::json!(1)
+    );
     write("return 1 + 1;");
     let start = Instant::now();
-    while s.number("select max(version) from rhythm.workflows where name = 'count'").await != 2 {
-        assert!(start.elapsed() < Duration::from_secs(10), "the change is not deployed");
+    while s
+        .number("select max(version) from rhythm.workflows where name = 'count'")
+        .await
+        != 2
+    {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the change is not deployed"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(s.completed(s.start("count", "{}").await).await, serde_json::json!(2));
+    assert_eq!(
+        s.completed(s.start("count", "{}").await).await,
+        serde_json::json!(2)
+    );
     dev.signal(Signal::SIGTERM);
     let (code, said) = dev.end();
     assert_eq!(code, Some(0), "{said}");

@@ -13,24 +13,49 @@ async fn a_restored_dump_goes_on_where_the_database_was() {
     s.deploy("flow", "const a = await Task.run('a'); const b = await Signal.next('go'); await sleep('1h'); return [a, b];")
         .await;
     let waits = s.start("flow", "{}").await;
-    let ended = s.id("select rhythm.enqueue('b', task_id => 'k', priority => 1)").await;
+    let ended = s
+        .id("select rhythm.enqueue('b', task_id => 'k', priority => 1)")
+        .await;
     s.work("1").await;
-    s.run(&format!("select rhythm.signal('{waits}', 'go', '\"signal\"')")).await;
-    s.run("select rhythm.configure_queue('slow', paused => true)").await;
+    s.run(&format!(
+        "select rhythm.signal('{waits}', 'go', '\"signal\"')"
+    ))
+    .await;
+    s.run("select rhythm.configure_queue('slow', paused => true)")
+        .await;
     // Partitions of the archive belong to no extension: the dump makes them itself.
-    s.run("update rhythm.maintenance set next_at = rhythm._now(); select rhythm.tick()").await;
-    s.until("select count(*) > 1 from pg_inherits where inhparent = 'rhythm.archive'::regclass").await;
+    s.run("update rhythm.maintenance set next_at = rhythm._now(); select rhythm.tick()")
+        .await;
+    s.until("select count(*) > 1 from pg_inherits where inhparent = 'rhythm.archive'::regclass")
+        .await;
 
     let file = scratch().join(format!("{}.dump", database.name()));
-    run(database.server().program("pg_dump").args(["-Fc", "-f"]).arg(&file).arg(database.name()));
+    run(database
+        .server()
+        .program("pg_dump")
+        .args(["-Fc", "-f"])
+        .arg(&file)
+        .arg(database.name()));
     let copy = format!("{}_copy", database.name());
     run(database.server().program("createdb").arg(&copy));
-    run(database.server().program("pg_restore").args(["--exit-on-error", "-d", &copy]).arg(&file));
+    run(database
+        .server()
+        .program("pg_restore")
+        .args(["--exit-on-error", "-d", &copy])
+        .arg(&file));
 
     let c = database.server().session(&copy, "postgres").await;
     assert_eq!(c.completed(ended).await, json!(1));
-    assert_eq!(c.id("select rhythm.enqueue('b', task_id => 'k')").await, ended, "the key is remembered");
-    assert_eq!(c.text("select paused_at is not null from rhythm.queues where name = 'slow'").await, "t");
+    assert_eq!(
+        c.id("select rhythm.enqueue('b', task_id => 'k')").await,
+        ended,
+        "the key is remembered"
+    );
+    assert_eq!(
+        c.text("select paused_at is not null from rhythm.queues where name = 'slow'")
+            .await,
+        "t"
+    );
     c.work("\"task\"").await;
     assert_eq!(c.state(waits).await, "waiting");
     rhythm_tests::clock::advance(&c, "61 minutes").await;
@@ -62,20 +87,28 @@ async fn a_database_with_a_worker_can_be_copied_and_dropped_and_the_extension_ma
         database.name()
     );
     postgres.until(&sessions).await;
-    postgres.run(&format!("create database {copy} template {}", database.name())).await;
+    postgres
+        .run(&format!(
+            "create database {copy} template {}",
+            database.name()
+        ))
+        .await;
     let c = database.server().session(&copy, "postgres").await;
     assert_eq!(c.claim_one().await.name, "a");
     // The copy has a worker of its own, which fires its timers.
     c.deploy("nap", "await sleep('50ms'); return 1").await;
     let id = c.start("nap", "{}").await;
     assert_eq!(c.completed(id).await, json!(1));
-    c.run("drop extension rhythm cascade; create extension rhythm").await;
+    c.run("drop extension rhythm cascade; create extension rhythm")
+        .await;
     c.deploy("nap", "await sleep('50ms'); return 2").await;
     let id = c.start("nap", "{}").await;
     assert_eq!(c.completed(id).await, json!(2));
     nothing_is_left(&c).await;
     drop(c);
-    postgres.until(&sessions.replace(database.name(), &copy)).await;
+    postgres
+        .until(&sessions.replace(database.name(), &copy))
+        .await;
     postgres.run(&format!("drop database {copy}")).await;
 }
 
@@ -86,10 +119,14 @@ async fn a_prepared_transaction_that_touched_rhythm_is_refused() {
     s.run("create table own (n int)").await;
     s.run("begin; select rhythm.enqueue('a')").await;
     let failure = s.fails("prepare transaction 'with'").await;
-    assert!(!failure.hint.is_empty() || !failure.detail.is_empty(), "{failure:?}");
+    assert!(
+        !failure.hint.is_empty() || !failure.detail.is_empty(),
+        "{failure:?}"
+    );
     s.run("rollback").await;
     assert_eq!(s.number("select count(*) from rhythm.executions").await, 0);
-    s.run("begin; insert into own values (1); prepare transaction 'without'").await;
+    s.run("begin; insert into own values (1); prepare transaction 'without'")
+        .await;
     s.run("commit prepared 'without'").await;
     assert_eq!(s.number("select count(*) from own").await, 1);
 }

@@ -9,15 +9,26 @@ use serde_json::json;
 async fn a_task_goes_from_enqueue_to_result() {
     let database = Database::create().await;
     let s = database.session().await;
-    let id = s.id("select rhythm.enqueue('send-mail', '{\"to\": \"a@b.c\"}')").await;
+    let id = s
+        .id("select rhythm.enqueue('send-mail', '{\"to\": \"a@b.c\"}')")
+        .await;
     assert_eq!(s.state(id).await, "pending");
     let task = s.claim_one().await;
-    assert_eq!((task.id, task.name.as_str(), task.attempt), (id, "send-mail", 1));
+    assert_eq!(
+        (task.id, task.name.as_str(), task.attempt),
+        (id, "send-mail", 1)
+    );
     assert_eq!(task.inputs, json!({"to": "a@b.c"}));
     assert_eq!(s.state(id).await, "running");
-    assert!(s.claim(1).await.is_empty(), "a leased task is given to nobody else");
+    assert!(
+        s.claim(1).await.is_empty(),
+        "a leased task is given to nobody else"
+    );
     assert!(s.complete(&task, r#"{"sent": true}"#).await);
-    assert_eq!(s.outcome(id).await, ("completed".into(), json!({"sent": true}), json!(null)));
+    assert_eq!(
+        s.outcome(id).await,
+        ("completed".into(), json!({"sent": true}), json!(null))
+    );
     assert!(!s.complete(&task, "1").await, "it is completed once");
     assert_eq!(s.completed(id).await, json!({"sent": true}));
     nothing_is_left(&s).await;
@@ -32,7 +43,12 @@ async fn larger_priority_goes_first_then_the_older() {
          select rhythm.enqueue('c'); select rhythm.enqueue('d', priority => 5); select rhythm.enqueue('e', priority => -1)",
     )
     .await;
-    let order: String = s.claim(10).await.into_iter().map(|task| task.name).collect();
+    let order: String = s
+        .claim(10)
+        .await
+        .into_iter()
+        .map(|task| task.name)
+        .collect();
     assert_eq!(order, "bdace");
 }
 
@@ -41,12 +57,20 @@ async fn a_failed_attempt_is_retried_with_backoff_until_attempts_are_used_up() {
     let database = Database::create().await;
     let s = database.session().await;
     let retry = r#"{"maxAttempts": 3, "initial": "10s", "backoff": 3, "jitter": 0}"#;
-    let id = s.id(&format!("select rhythm.enqueue('flaky', retry => '{retry}')")).await;
+    let id = s
+        .id(&format!(
+            "select rhythm.enqueue('flaky', retry => '{retry}')"
+        ))
+        .await;
     for wait in ["10s", "30s"] {
         let task = s.claim_one().await;
         assert_eq!(s.fail(&task, "").await, "scheduled");
         let until = "select round(extract(epoch from run_at - clock_timestamp() - (select shift from rhythm.test_clock)))";
-        let seconds = s.text(&format!("{until} || 's' from rhythm.executions where id = '{id}'")).await;
+        let seconds = s
+            .text(&format!(
+                "{until} || 's' from rhythm.executions where id = '{id}'"
+            ))
+            .await;
         assert_eq!(seconds, wait);
         advance(&s, "9 seconds").await;
         assert!(s.claim(1).await.is_empty(), "not before its time");
@@ -55,7 +79,10 @@ async fn a_failed_attempt_is_retried_with_backoff_until_attempts_are_used_up() {
     let task = s.claim_one().await;
     assert_eq!(task.attempt, 3);
     assert_eq!(s.fail(&task, "").await, "failed");
-    assert_eq!(s.failed(id).await, json!({"name": "IOError", "message": "disk full"}));
+    assert_eq!(
+        s.failed(id).await,
+        json!({"name": "IOError", "message": "disk full"})
+    );
     nothing_is_left(&s).await;
 }
 
@@ -89,8 +116,16 @@ async fn a_task_id_starts_one_execution_until_that_one_fails() {
     assert_eq!(s.id(enqueue).await, second, "completed");
     assert_eq!(s.completed(second).await, json!(1));
     let refused = s.fails(&format!("select rhythm.retry('{first}')")).await;
-    assert!(refused.code.starts_with("RH3") && !refused.hint.is_empty(), "{refused:?}");
-    assert_ne!(s.id("select rhythm.enqueue('refund', task_id => 'order-17')").await, second, "its scope is the name");
+    assert!(
+        refused.code.starts_with("RH3") && !refused.hint.is_empty(),
+        "{refused:?}"
+    );
+    assert_ne!(
+        s.id("select rhythm.enqueue('refund', task_id => 'order-17')")
+            .await,
+        second,
+        "its scope is the name"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,11 +141,18 @@ async fn enqueue_many_answers_in_the_order_of_its_items() {
                {"name": "a", "task_id": "new"}]')"#,
         )
         .await;
-    let created: Vec<&str> = rows.iter().map(|row| row[1].as_deref().unwrap_or_default()).collect();
+    let created: Vec<&str> = rows
+        .iter()
+        .map(|row| row[1].as_deref().unwrap_or_default())
+        .collect();
     assert_eq!(created, ["t", "f", "t", "t", "f"]);
     assert_eq!(rows[1][0].as_deref(), Some(known.to_string().as_str()));
     assert_eq!(rows[3][0], rows[4][0]);
-    let workflow = rows[2][0].clone().unwrap_or_default().parse().expect("an id");
+    let workflow = rows[2][0]
+        .clone()
+        .unwrap_or_default()
+        .parse()
+        .expect("an id");
     assert_eq!(s.completed(workflow).await, json!(1));
 }
 
@@ -118,21 +160,34 @@ async fn enqueue_many_answers_in_the_order_of_its_items() {
 async fn a_worker_gets_only_tasks_that_it_registered() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.run(r#"select rhythm.register('w1', '["known", {"name": "other", "queue": "special"}]')"#).await;
+    s.run(r#"select rhythm.register('w1', '["known", {"name": "other", "queue": "special"}]')"#)
+        .await;
     s.run("select rhythm.enqueue('unknown'); select rhythm.enqueue('known'); select rhythm.enqueue('other')").await;
     let got = s.claim_with("'w1', max => 10").await;
-    assert_eq!(got.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["known"]);
+    assert_eq!(
+        got.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+        ["known"]
+    );
     let got = s.claim_with("'w1', '{special,default}', max => 10").await;
-    assert_eq!(got.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["other"]);
-    let note = s.text("select note from rhythm.executions where name = 'unknown'").await;
-    assert!(note.contains("no worker has ever served 'unknown'") && note.contains("'known'"), "{note}");
+    assert_eq!(
+        got.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+        ["other"]
+    );
+    let note = s
+        .text("select note from rhythm.executions where name = 'unknown'")
+        .await;
+    assert!(
+        note.contains("no worker has ever served 'unknown'") && note.contains("'known'"),
+        "{note}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_queue_gives_nothing_until_it_is_resumed() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.run("select rhythm.pause_queue('default'); select rhythm.enqueue('a')").await;
+    s.run("select rhythm.pause_queue('default'); select rhythm.enqueue('a')")
+        .await;
     assert!(s.claim(1).await.is_empty());
     let waiting = database.session().await;
     let waiting = tokio::spawn(async move { waiting.claim_with("'w', wait => '5s'").await });
@@ -145,17 +200,37 @@ async fn a_waiting_task_can_be_cancelled_and_a_running_one_is_told() {
     let database = Database::create().await;
     let s = database.session().await;
     let waits = s.id("select rhythm.enqueue('a')").await;
-    assert_eq!(s.text(&format!("select rhythm.cancel('{waits}', 'no need')")).await, "t");
+    assert_eq!(
+        s.text(&format!("select rhythm.cancel('{waits}', 'no need')"))
+            .await,
+        "t"
+    );
     let (state, _, error) = s.outcome(waits).await;
-    assert_eq!((state.as_str(), &error["message"]), ("cancelled", &json!("no need")));
-    assert_eq!(s.text(&format!("select rhythm.cancel('{waits}')")).await, "f");
+    assert_eq!(
+        (state.as_str(), &error["message"]),
+        ("cancelled", &json!("no need"))
+    );
+    assert_eq!(
+        s.text(&format!("select rhythm.cancel('{waits}')")).await,
+        "f"
+    );
 
     let runs = s.id("select rhythm.enqueue('b')").await;
     let task = s.claim_one().await;
-    let beat = format!("select status from rhythm.heartbeat('{{{runs}}}', '{{{}}}')", task.token);
+    let beat = format!(
+        "select status from rhythm.heartbeat('{{{runs}}}', '{{{}}}')",
+        task.token
+    );
     assert_eq!(s.text(&beat).await, "ok");
-    assert_eq!(s.text(&format!("select rhythm.cancel('{runs}')")).await, "t");
+    assert_eq!(
+        s.text(&format!("select rhythm.cancel('{runs}')")).await,
+        "t"
+    );
     assert_eq!(s.text(&beat).await, "cancel");
-    assert_eq!(s.fail(&task, "").await, "cancelled", "its failure is no reason to try again");
+    assert_eq!(
+        s.fail(&task, "").await,
+        "cancelled",
+        "its failure is no reason to try again"
+    );
     nothing_is_left(&s).await;
 }

@@ -17,9 +17,15 @@ async fn an_expired_lease_is_a_failed_attempt_and_the_task_is_claimable_at_once(
     let taken = s.claim_one().await;
     assert_eq!((taken.id, taken.attempt), (id, 2));
     assert_ne!(taken.token, lost.token);
-    assert!(!s.complete(&lost, "\"late\"").await, "the late worker is fenced");
+    assert!(
+        !s.complete(&lost, "\"late\"").await,
+        "the late worker is fenced"
+    );
     assert_eq!(s.fail(&lost, "").await, "");
-    let beat = format!("select status from rhythm.heartbeat('{{{id}}}', '{{{}}}')", lost.token);
+    let beat = format!(
+        "select status from rhythm.heartbeat('{{{id}}}', '{{{}}}')",
+        lost.token
+    );
     assert_eq!(s.text(&beat).await, "lost");
     assert_eq!(s.state(id).await, "running");
     assert!(s.complete(&taken, "\"in time\"").await);
@@ -35,18 +41,25 @@ async fn the_background_worker_takes_expired_leases_back_by_itself() {
     assert_eq!(s.claim_with("'dies', lease => '200 ms'").await.len(), 1);
     // Waits in the server until the lease has lapsed and the task is there again.
     let again = s.claim_with("'lives', wait => '5s'").await;
-    assert_eq!(again.iter().map(|task| task.attempt).collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        again.iter().map(|task| task.attempt).collect::<Vec<_>>(),
+        [2]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeats_keep_a_lease() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.run("select rhythm.enqueue('a'); select rhythm.enqueue('b')").await;
+    s.run("select rhythm.enqueue('a'); select rhythm.enqueue('b')")
+        .await;
     let kept = s.claim_one().await;
     let left = s.claim_one().await;
     for _ in 0..3 {
-        let beat = format!("select status from rhythm.heartbeat('{{{}}}', '{{{}}}')", kept.id, kept.token);
+        let beat = format!(
+            "select status from rhythm.heartbeat('{{{}}}', '{{{}}}')",
+            kept.id, kept.token
+        );
         assert_eq!(s.text(&beat).await, "ok");
         advance(&s, "40 seconds").await;
     }
@@ -58,7 +71,11 @@ async fn heartbeats_keep_a_lease() {
 async fn a_task_whose_last_attempt_loses_its_lease_fails_and_its_workflow_hears_of_it() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.deploy("one", "return (await Task.try('a', 1, {retry: {maxAttempts: 1}})).error.cause.name;").await;
+    s.deploy(
+        "one",
+        "return (await Task.try('a', 1, {retry: {maxAttempts: 1}})).error.cause.name;",
+    )
+    .await;
     let id = s.start("one", "{}").await;
     s.claim_one().await;
     advance(&s, "2 minutes").await;
@@ -72,7 +89,8 @@ async fn a_released_lease_costs_no_attempt() {
     s.run("select rhythm.enqueue('a')").await;
     let task = s.claim_one().await;
     let outcome = json!([{"id": task.id, "token": task.token.to_string(), "release": true}]);
-    s.run(&format!("select rhythm.finish('tester', '{outcome}')")).await;
+    s.run(&format!("select rhythm.finish('tester', '{outcome}')"))
+        .await;
     let again = s.claim_one().await;
     assert_eq!((again.id, again.attempt), (task.id, 1));
 }

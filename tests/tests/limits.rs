@@ -11,24 +11,51 @@ async fn each_limit_fails_the_workflow_by_the_name_of_its_setting_and_cannot_be_
     let s = database.session().await;
     let cases = [
         ("rhythm.step_fuel", "for (;;) {}"),
-        ("rhythm.step_heap", "const all = []; for (;;) all.push([1, 2, 3, 4, 5, 6, 7, 8]);"),
-        ("rhythm.step_depth", "const down = n => 1 + down(n + 1); return down(0);"),
+        (
+            "rhythm.step_heap",
+            "const all = []; for (;;) all.push([1, 2, 3, 4, 5, 6, 7, 8]);",
+        ),
+        (
+            "rhythm.step_depth",
+            "const down = n => 1 + down(n + 1); return down(0);",
+        ),
         ("rhythm.string_size", "let s = 'ab'; for (;;) s += s;"),
-        ("rhythm.save_size", "let s = 'x'.repeat(100000); const all = []; for (let i = 0; i < 300; i++) all.push(s + i); await Task.run('a', 1); return all.length;"),
+        (
+            "rhythm.save_size",
+            "let s = 'x'.repeat(100000); const all = []; for (let i = 0; i < 300; i++) all.push(s + i); await Task.run('a', 1); return all.length;",
+        ),
     ];
     s.run("set rhythm.save_size = '1MB'").await;
     for (setting, body) in cases {
         let name = setting.replace('.', "-");
-        s.deploy(&name, &format!("try {{ {body} }} catch (e) {{ return 'caught ' + e.name; }}")).await;
+        s.deploy(
+            &name,
+            &format!("try {{ {body} }} catch (e) {{ return 'caught ' + e.name; }}"),
+        )
+        .await;
         let begun = Instant::now();
         let id = s.start(&name, "{}").await;
         let error = s.failed(id).await;
-        assert_eq!((&error["name"], &error["code"]), (&json!("LimitError"), &json!(setting)), "{error:#}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "{setting} took {:?}", begun.elapsed());
+        assert_eq!(
+            (&error["name"], &error["code"]),
+            (&json!("LimitError"), &json!(setting)),
+            "{error:#}"
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{setting} took {:?}",
+            begun.elapsed()
+        );
     }
-    assert_eq!(s.number("select count(*) from rhythm.executions where kind = 'task'").await, 0);
-    s.run("reset rhythm.save_size; set rhythm.step_fuel = 1000").await;
-    s.deploy("short", "let n = 0; while (n < 1000) n++; return n;").await;
+    assert_eq!(
+        s.number("select count(*) from rhythm.executions where kind = 'task'")
+            .await,
+        0
+    );
+    s.run("reset rhythm.save_size; set rhythm.step_fuel = 1000")
+        .await;
+    s.deploy("short", "let n = 0; while (n < 1000) n++; return n;")
+        .await;
     let id = s.start("short", "{}").await;
     assert_eq!(s.failed(id).await["code"], json!("rhythm.step_fuel"));
     s.run("reset rhythm.step_fuel").await;
@@ -44,14 +71,22 @@ async fn a_statement_timeout_and_a_cancel_interrupt_a_step() {
     s.run("set rhythm.step_fuel = '2000000000'; set rhythm.step_timeout = '10min'; set statement_timeout = '300ms'").await;
     let failure = s.fails("select rhythm.start('spin')").await;
     assert_eq!(failure.code, "57014", "{failure:?}");
-    assert_eq!(s.number("select count(*) from rhythm.executions").await, 0, "nothing half-done");
+    assert_eq!(
+        s.number("select count(*) from rhythm.executions").await,
+        0,
+        "nothing half-done"
+    );
 
     s.run("set statement_timeout = 0").await;
     let pid = s.number("select pg_backend_pid()").await;
     let other = database.session().await;
     let spinning = async { s.fails("select rhythm.start('spin')").await };
     let cancelling = async {
-        other.until(&format!("select state = 'active' from pg_stat_activity where pid = {pid}")).await;
+        other
+            .until(&format!(
+                "select state = 'active' from pg_stat_activity where pid = {pid}"
+            ))
+            .await;
         other.run(&format!("select pg_cancel_backend({pid})")).await;
     };
     let (failure, ()) = tokio::join!(spinning, cancelling);
@@ -64,8 +99,10 @@ async fn a_step_timeout_fails_the_workflow_and_leaves_the_callers_transaction_al
     let s = database.session().await;
     s.run("create table own (n int)").await;
     s.deploy("spin", "for (;;) {}").await;
-    s.deploy("slow", "await Sql.query('select 1 from pg_sleep(20)');").await;
-    s.run("set rhythm.step_fuel = '2000000000'; set rhythm.step_timeout = '200ms'").await;
+    s.deploy("slow", "await Sql.query('select 1 from pg_sleep(20)');")
+        .await;
+    s.run("set rhythm.step_fuel = '2000000000'; set rhythm.step_timeout = '200ms'")
+        .await;
     for name in ["spin", "slow"] {
         s.run("begin; insert into own values (1)").await;
         let begun = Instant::now();
@@ -82,13 +119,23 @@ async fn a_step_timeout_fails_the_workflow_and_leaves_the_callers_transaction_al
 async fn deep_json_passes_through_inputs_and_results() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.deploy("echo", "return await Task.run('echo', Inputs);").await;
+    s.deploy("echo", "return await Task.run('echo', Inputs);")
+        .await;
     let deep = format!("{}1{}", "[".repeat(900), "]".repeat(900));
     let id = s.start("echo", &deep).await;
     let inputs = s.text("select inputs from rhythm.claim('w')").await;
     assert_eq!(inputs, deep);
-    let token = s.number("select token from rhythm.live where kind = 'task'").await;
+    let token = s
+        .number("select token from rhythm.live where kind = 'task'")
+        .await;
     let task = s.id("select id from rhythm.live where kind = 'task'").await;
-    s.run(&format!("select rhythm.complete('{task}', {token}, '{deep}')")).await;
-    assert_eq!(s.text(&format!("select result from rhythm.result('{id}')")).await, deep);
+    s.run(&format!(
+        "select rhythm.complete('{task}', {token}, '{deep}')"
+    ))
+    .await;
+    assert_eq!(
+        s.text(&format!("select result from rhythm.result('{id}')"))
+            .await,
+        deep
+    );
 }

@@ -8,7 +8,11 @@ use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_preloaded_library_everything_works_by_tick() {
-    let database = Database::alone(Setup { preload: false, ..Setup::default() }).await;
+    let database = Database::alone(Setup {
+        preload: false,
+        ..Setup::default()
+    })
+    .await;
     let s = database.session().await;
     s.deploy(
         "flow",
@@ -27,11 +31,17 @@ async fn without_the_preloaded_library_everything_works_by_tick() {
     assert_eq!(s.completed(id).await, json!([1, "TimeoutError"]));
 
     // What a holder of the tree left behind.
-    s.deploy("two", "return await Promise.all([Task.run('a'), Signal.next('go')]);").await;
+    s.deploy(
+        "two",
+        "return await Promise.all([Task.run('a'), Signal.next('go')]);",
+    )
+    .await;
     let id = s.start("two", "{}").await;
     let task = s.claim_one().await;
     let other = database.session().await;
-    other.run(&format!("begin; select rhythm.signal('{id}', 'go', '2')")).await;
+    other
+        .run(&format!("begin; select rhythm.signal('{id}', 'go', '2')"))
+        .await;
     assert!(s.complete(&task, "1").await);
     other.run("commit").await;
     tick(&s).await;

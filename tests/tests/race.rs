@@ -61,7 +61,10 @@ async fn an_open_transaction_that_signalled_delays_only_its_own_tree() {
         others.push(s.start("fan", r#"{"n": 10}"#).await);
     }
     let open = database.session().await;
-    open.run(&format!("begin; select rhythm.signal('{held}', 'go', '\"went\"')")).await;
+    open.run(&format!(
+        "begin; select rhythm.signal('{held}', 'go', '\"went\"')"
+    ))
+    .await;
 
     let over = Arc::new(AtomicBool::new(false));
     let begun = Instant::now();
@@ -73,7 +76,9 @@ async fn an_open_transaction_that_signalled_delays_only_its_own_tree() {
             session.run("set lock_timeout = '500ms'").await;
             let mut slowest = Duration::ZERO;
             while !over.load(Ordering::Relaxed) {
-                let tasks = session.claim_with(&format!("'w{n}', max => 7, lease => '3s', wait => '200ms'")).await;
+                let tasks = session
+                    .claim_with(&format!("'w{n}', max => 7, lease => '3s', wait => '200ms'"))
+                    .await;
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 let at = Instant::now();
                 session.run(&finish(&tasks)).await;
@@ -91,7 +96,11 @@ async fn an_open_transaction_that_signalled_delays_only_its_own_tree() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for id in &others {
-        assert_eq!(s.state(*id).await, "completed", "other trees are not delayed");
+        assert_eq!(
+            s.state(*id).await,
+            "completed",
+            "other trees are not delayed"
+        );
     }
     assert_eq!(s.state(held).await, "waiting");
     open.run("commit").await;
@@ -99,7 +108,10 @@ async fn an_open_transaction_that_signalled_delays_only_its_own_tree() {
     over.store(true, Ordering::Relaxed);
     for worker in workers {
         let slowest = worker.await.expect("no worker met a lock timeout");
-        assert!(slowest < Duration::from_secs(2), "a finish took {slowest:?}");
+        assert!(
+            slowest < Duration::from_secs(2),
+            "a finish took {slowest:?}"
+        );
     }
     assert_eq!(waits, 0, "somebody waited for a lock");
     let attempts = "select max(attempt) from rhythm.executions where kind = 'task'";
@@ -113,7 +125,10 @@ async fn cancel_against_complete() {
     let database = Database::create().await;
     let s = database.session().await;
     s.deploy("one", "return await Task.run('a');").await;
-    let (left, right) = (Arc::new(database.session().await), Arc::new(database.session().await));
+    let (left, right) = (
+        Arc::new(database.session().await),
+        Arc::new(database.session().await),
+    );
     let mut completed = 0;
     for round in 0..ROUNDS {
         let id = s.start("one", "{}").await;
@@ -125,7 +140,9 @@ async fn cancel_against_complete() {
         assert!(state == "completed" || state == "cancelled", "{state}");
         completed += usize::from(state == "completed");
     }
-    report(&format!("cancel against complete: {completed} of {ROUNDS} completed"));
+    report(&format!(
+        "cancel against complete: {completed} of {ROUNDS} completed"
+    ));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
 }
@@ -139,18 +156,29 @@ async fn signal_against_timeout() {
         "try { return await Signal.next('s', {timeout: '20ms'}); } catch (e) { return e.name; }",
     )
     .await;
-    let (left, right) = (Arc::new(database.session().await), Arc::new(database.session().await));
+    let (left, right) = (
+        Arc::new(database.session().await),
+        Arc::new(database.session().await),
+    );
     let mut signalled = 0;
     for round in 0..ROUNDS {
         let id = s.start("listen", "{}").await;
         let wait = format!("select pg_sleep(0.0{})", 14 + round % 8);
-        let calls = [format!("{wait}; select rhythm.signal('{id}', 's', '\"came\"')"), format!("{wait}; select rhythm.tick()")];
+        let calls = [
+            format!("{wait}; select rhythm.signal('{id}', 's', '\"came\"')"),
+            format!("{wait}; select rhythm.tick()"),
+        ];
         both(&left, &right, calls).await;
         let result = s.completed(id).await;
-        assert!(result == json!("came") || result == json!("TimeoutError"), "{result}");
+        assert!(
+            result == json!("came") || result == json!("TimeoutError"),
+            "{result}"
+        );
         signalled += usize::from(result == json!("came"));
     }
-    report(&format!("signal against timeout: {signalled} of {ROUNDS} signals came in time"));
+    report(&format!(
+        "signal against timeout: {signalled} of {ROUNDS} signals came in time"
+    ));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
 }
@@ -159,14 +187,29 @@ async fn signal_against_timeout() {
 async fn complete_against_lease_expiry() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.deploy("one", "return await Task.run('a', 1, {retry: {maxAttempts: 100}});").await;
-    let (left, right) = (Arc::new(database.session().await), Arc::new(database.session().await));
+    s.deploy(
+        "one",
+        "return await Task.run('a', 1, {retry: {maxAttempts: 100}});",
+    )
+    .await;
+    let (left, right) = (
+        Arc::new(database.session().await),
+        Arc::new(database.session().await),
+    );
     let mut in_time = 0;
     for round in 0..ROUNDS {
         let id = s.start("one", "{}").await;
         let task = s.claim_with("'w', lease => '100ms'").await.remove(0);
         let wait = format!("select pg_sleep(0.0{})", 92 + round % 8);
-        let results = both(&left, &right, [format!("{wait}; {}", complete(&task)), format!("{wait}; select rhythm.tick()")]).await;
+        let results = both(
+            &left,
+            &right,
+            [
+                format!("{wait}; {}", complete(&task)),
+                format!("{wait}; select rhythm.tick()"),
+            ],
+        )
+        .await;
         if results[0] == "t" {
             in_time += 1;
         } else {
@@ -176,7 +219,9 @@ async fn complete_against_lease_expiry() {
         }
         assert_eq!(s.completed(id).await, json!(1));
     }
-    report(&format!("complete against lease expiry: {in_time} of {ROUNDS} in time"));
+    report(&format!(
+        "complete against lease expiry: {in_time} of {ROUNDS} in time"
+    ));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
 }
@@ -185,16 +230,31 @@ async fn complete_against_lease_expiry() {
 async fn siblings_completed_in_opposite_orders() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.deploy("pair", "return await Promise.all([1, 2, 3, 4].map(i => Task.run('a', i)));").await;
-    let (left, right) = (Arc::new(database.session().await), Arc::new(database.session().await));
+    s.deploy(
+        "pair",
+        "return await Promise.all([1, 2, 3, 4].map(i => Task.run('a', i)));",
+    )
+    .await;
+    let (left, right) = (
+        Arc::new(database.session().await),
+        Arc::new(database.session().await),
+    );
     for round in 0..ROUNDS {
-        let ids = [s.start("pair", "{}").await, s.start("pair", "{}").await, s.start("pair", "{}").await];
+        let ids = [
+            s.start("pair", "{}").await,
+            s.start("pair", "{}").await,
+            s.start("pair", "{}").await,
+        ];
         let mut tasks = s.claim(12).await;
         assert_eq!(tasks.len(), 12);
         // Of each tree two tasks for either side.
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for (n, task) in tasks.drain(..).enumerate() {
-            if n % 2 == 0 { a.push(task) } else { b.push(task) }
+            if n % 2 == 0 {
+                a.push(task);
+            } else {
+                b.push(task);
+            }
         }
         b.reverse();
         let calls = if round % 2 == 0 {
@@ -208,7 +268,11 @@ async fn siblings_completed_in_opposite_orders() {
         };
         both(&left, &right, calls).await;
         for id in ids {
-            assert_eq!(s.completed(id).await.as_array().map(Vec::len), Some(4), "round {round}");
+            assert_eq!(
+                s.completed(id).await.as_array().map(Vec::len),
+                Some(4),
+                "round {round}"
+            );
         }
     }
     no_deadlocks(&s).await;
@@ -220,8 +284,10 @@ fn complete(task: &Claimed) -> String {
 }
 
 fn finish(tasks: &[Claimed]) -> String {
-    let outcomes: Vec<_> =
-        tasks.iter().map(|t| json!({"id": t.id, "token": t.token.to_string(), "result": 1})).collect();
+    let outcomes: Vec<_> = tasks
+        .iter()
+        .map(|t| json!({"id": t.id, "token": t.token.to_string(), "result": 1}))
+        .collect();
     format!("select rhythm.finish('w', '{}')", json!(outcomes))
 }
 

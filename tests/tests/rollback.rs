@@ -11,7 +11,11 @@ async fn a_rollback_leaves_nothing() {
     let database = Database::create().await;
     let s = database.session().await;
     s.run("create table own (n int)").await;
-    s.deploy("listen", "await Sql.query('insert into own values (1)'); return await Signal.next('go');").await;
+    s.deploy(
+        "listen",
+        "await Sql.query('insert into own values (1)'); return await Signal.next('go');",
+    )
+    .await;
     let waits = s.start("listen", "{}").await;
     s.run("truncate own").await;
     let counts = "select (select count(*) from rhythm.executions), (select count(*) from rhythm.keys), \
@@ -28,7 +32,8 @@ async fn a_rollback_leaves_nothing() {
     assert_eq!(s.rows(counts).await, before);
     assert_eq!(s.state(waits).await, "waiting");
     assert!(s.claim(10).await.is_empty());
-    s.run(&format!("select rhythm.signal('{waits}', 'go', '5')")).await;
+    s.run(&format!("select rhythm.signal('{waits}', 'go', '5')"))
+        .await;
     assert_eq!(s.completed(waits).await, json!(5));
     nothing_is_left(&s).await;
 }
@@ -42,7 +47,12 @@ async fn nothing_is_seen_before_the_commit_and_a_savepoint_takes_back_its_part()
     assert!(other.claim(10).await.is_empty());
     s.run("commit").await;
     let got = other.claim(10).await;
-    assert_eq!(got.iter().map(|task| task.name.as_str()).collect::<Vec<_>>(), ["kept"]);
+    assert_eq!(
+        got.iter()
+            .map(|task| task.name.as_str())
+            .collect::<Vec<_>>(),
+        ["kept"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,7 +69,10 @@ async fn a_commit_wakes_a_waiting_worker_at_once() {
         let claim = worker.claim_with("'w', wait => '5s'");
         let wake = async {
             s.until(parked).await;
-            s.run(&format!("begin; insert into own values (now()); select rhythm.enqueue('a', '{round}')")).await;
+            s.run(&format!(
+                "begin; insert into own values (now()); select rhythm.enqueue('a', '{round}')"
+            ))
+            .await;
             let at = Instant::now();
             s.run("commit").await;
             at
@@ -76,6 +89,12 @@ async fn a_commit_wakes_a_waiting_worker_at_once() {
         assert!(worker.complete(&got.0[0], "null").await);
     }
     let worst = p99(&mut waits);
-    report(&format!("wake-up after commit: p50 {:.2} ms, p99 {worst:.2} ms", waits[ROUNDS / 2]));
-    assert!(worst < 100.0, "p99 of the wake-up is {worst:.1} ms: the commit does not wake");
+    report(&format!(
+        "wake-up after commit: p50 {:.2} ms, p99 {worst:.2} ms",
+        waits[ROUNDS / 2]
+    ));
+    assert!(
+        worst < 100.0,
+        "p99 of the wake-up is {worst:.1} ms: the commit does not wake"
+    );
 }

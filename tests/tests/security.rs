@@ -32,7 +32,11 @@ async fn public_gets_nothing() {
         )
         .await;
     assert!(open.is_empty(), "PUBLIC may use {open:?}");
-    for sql in ["select rhythm.version()", "select rhythm.enqueue('a')", "select * from rhythm.executions"] {
+    for sql in [
+        "select rhythm.version()",
+        "select rhythm.enqueue('a')",
+        "select * from rhythm.executions",
+    ] {
         assert_eq!(nobody.fails(sql).await.code, "42501", "{sql}");
     }
 }
@@ -43,16 +47,38 @@ async fn each_role_may_do_its_part_and_no_more() {
     let (_, client) = role(&database, "rhythm_client").await;
     let (_, worker) = role(&database, "rhythm_worker").await;
     let (_, admin) = role(&database, "rhythm_admin").await;
-    admin.deploy("hello", "return await Task.run('a') + ' ' + await Signal.next('go');").await;
+    admin
+        .deploy(
+            "hello",
+            "return await Task.run('a') + ' ' + await Signal.next('go');",
+        )
+        .await;
     let id = client.start("hello", "{}").await;
     assert!(worker.complete(&worker.claim_one().await, "\"hi\"").await);
-    assert_eq!(client.text(&format!("select rhythm.signal('{id}', 'go', '\"you\"')")).await, "t");
+    assert_eq!(
+        client
+            .text(&format!("select rhythm.signal('{id}', 'go', '\"you\"')"))
+            .await,
+        "t"
+    );
     assert_eq!(client.completed(id).await, json!("hi you"));
-    assert!(client.number("select count(*) from rhythm.executions").await >= 2);
-    for sql in ["select rhythm.deploy('x', 'return 1')", "select * from rhythm.claim('w')", "select rhythm.pause_queue('default')"] {
+    assert!(
+        client
+            .number("select count(*) from rhythm.executions")
+            .await
+            >= 2
+    );
+    for sql in [
+        "select rhythm.deploy('x', 'return 1')",
+        "select * from rhythm.claim('w')",
+        "select rhythm.pause_queue('default')",
+    ] {
         assert_eq!(client.fails(sql).await.code, "42501", "client: {sql}");
     }
-    for sql in ["select rhythm.deploy('x', 'return 1')", "select rhythm.pause_queue('default')"] {
+    for sql in [
+        "select rhythm.deploy('x', 'return 1')",
+        "select rhythm.pause_queue('default')",
+    ] {
         assert_eq!(worker.fails(sql).await.code, "42501", "worker: {sql}");
     }
     for session in [&client, &worker, &admin] {
@@ -100,7 +126,10 @@ async fn nobody_can_call_what_is_internal() {
              and not coalesce(array_to_string(proconfig, ' '), '') ~ 'search_path=.*pg_temp'",
         )
         .await;
-    assert!(unpinned.is_empty(), "definer functions without a pinned search_path: {unpinned:?}");
+    assert!(
+        unpinned.is_empty(),
+        "definer functions without a pinned search_path: {unpinned:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,7 +144,9 @@ async fn sql_runs_as_the_deployer_whoever_starts_and_whoever_steps() {
          create table secret (n int); insert into secret values (7); grant select on secret to {admin_name}"
     ))
     .await;
-    admin.run("set search_path = deployers, public; create table deployers.own (n int)").await;
+    admin
+        .run("set search_path = deployers, public; create table deployers.own (n int)")
+        .await;
     admin
         .deploy(
             "who",
@@ -128,15 +159,29 @@ async fn sql_runs_as_the_deployer_whoever_starts_and_whoever_steps() {
         .await;
     let id = client.start("who", "{}").await;
     assert!(worker.complete(&worker.claim_one().await, "null").await);
-    assert_eq!(s.completed(id).await, json!([admin_name, 7, admin_name, "42501"]));
-    assert_eq!(s.number("select count(*) from deployers.own").await, 1, "the deployer's search_path holds");
+    assert_eq!(
+        s.completed(id).await,
+        json!([admin_name, 7, admin_name, "42501"])
+    );
+    assert_eq!(
+        s.number("select count(*) from deployers.own").await,
+        1,
+        "the deployer's search_path holds"
+    );
     // The same when the superuser's session fires it.
     s.run("create table own (n int)").await;
     let id = s.start("who", "{}").await;
     s.work("null").await;
-    assert_eq!(s.completed(id).await, json!([admin_name, 7, admin_name, "42501"]));
+    assert_eq!(
+        s.completed(id).await,
+        json!([admin_name, 7, admin_name, "42501"])
+    );
     assert_eq!(s.number("select count(*) from own").await, 0);
-    assert_eq!(s.text("select current_user").await, "postgres", "nothing leaks into the session");
+    assert_eq!(
+        s.text("select current_user").await,
+        "postgres",
+        "nothing leaks into the session"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,7 +218,11 @@ async fn a_workflow_cannot_become_somebody_else_or_leave_its_transaction() {
         "load 'rhythm'",
     ];
     for sql in tries {
-        let id = s.id(&format!("select rhythm.start('escape', jsonb_build_object('sql', $q${sql}$q$))")).await;
+        let id = s
+            .id(&format!(
+                "select rhythm.start('escape', jsonb_build_object('sql', $q${sql}$q$))"
+            ))
+            .await;
         let result = s.completed(id).await;
         assert_eq!(result[0], json!("SqlError"), "{sql}: {result}");
         assert_eq!(s.text("select current_user").await, "postgres", "{sql}");
@@ -184,7 +233,8 @@ async fn a_workflow_cannot_become_somebody_else_or_leave_its_transaction() {
 async fn settings_of_a_workflows_sql_do_not_leak_into_the_session() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.run("set timezone = 'Asia/Tokyo'; set datestyle = 'German'").await;
+    s.run("set timezone = 'Asia/Tokyo'; set datestyle = 'German'")
+        .await;
     s.deploy(
         "settings",
         "await Sql.query(\"select set_config('work_mem', '1234kB', false), set_config('search_path', 'pg_catalog', false)\");
@@ -193,7 +243,10 @@ async fn settings_of_a_workflows_sql_do_not_leak_into_the_session() {
     )
     .await;
     let id = s.start("settings", "{}").await;
-    assert_eq!(s.completed(id).await, json!({"zone": "UTC", "day": "2024-02-01"}));
+    assert_eq!(
+        s.completed(id).await,
+        json!({"zone": "UTC", "day": "2024-02-01"})
+    );
     assert_ne!(s.text("show work_mem").await, "1234kB");
     assert_eq!(s.text("show timezone").await, "Asia/Tokyo");
     assert_ne!(s.text("show search_path").await, "pg_catalog");
@@ -204,13 +257,23 @@ async fn a_definition_whose_deployer_is_gone_fails_with_a_clear_error() {
     let database = Database::create().await;
     let s = database.session().await;
     let (name, admin) = role(&database, "rhythm_admin").await;
-    admin.deploy("orphan", "await Task.run('a'); await Sql.query('select 1'); return 1;").await;
+    admin
+        .deploy(
+            "orphan",
+            "await Task.run('a'); await Sql.query('select 1'); return 1;",
+        )
+        .await;
     let id = s.start("orphan", "{}").await;
     drop(admin);
     s.run(&format!("drop role {name}")).await;
     s.work("null").await;
     let error = s.failed(id).await;
-    assert!(error["message"].as_str().is_some_and(|m| m.contains("role that deployed")), "{error:#}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("role that deployed")),
+        "{error:#}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,7 +286,9 @@ async fn a_superusers_deploy_warns() {
     s.deploy("plain", "return 1").await;
     let (_, admin) = role(&database, "rhythm_admin").await;
     admin.deploy("plain", "return 2").await;
-    let deployers = s.rows("select version, deployer from rhythm.workflows order by version").await;
+    let deployers = s
+        .rows("select version, deployer from rhythm.workflows order by version")
+        .await;
     assert_eq!(deployers[0][1].as_deref(), Some("postgres"));
     assert_ne!(deployers[1][1].as_deref(), Some("postgres"));
 }

@@ -21,19 +21,71 @@ const NOT_IN_CLIENT: &[(&str, &str)] = &[
 
 /// Folders and what their sources must not name: the arrows of ARCHITECTURE.md.
 const MUST_NOT_NAME: &[(&str, &[&str])] = &[
-    ("flow/src/value", &["crate::parse", "crate::check", "crate::compile", "pest::", "crate::ast"]),
-    ("flow/src/parse", &["crate::check", "crate::compile", "crate::vm"]),
+    (
+        "flow/src/value",
+        &[
+            "crate::parse",
+            "crate::check",
+            "crate::compile",
+            "pest::",
+            "crate::ast",
+        ],
+    ),
+    (
+        "flow/src/parse",
+        &["crate::check", "crate::compile", "crate::vm"],
+    ),
     ("flow/src/check", &["crate::vm", "pest::", "crate::compile"]),
     ("flow/src/compile", &["crate::vm", "pest::", "crate::parse"]),
-    ("flow/src/vm", &["crate::ast", "crate::parse", "crate::compile", "crate::check"]),
-    ("flow/src/snapshot", &["crate::ast", "crate::parse", "crate::compile", "crate::check"]),
-    ("extension/src/engine", &["Spi::", "crate::worker", "crate::api"]),
+    (
+        "flow/src/vm",
+        &[
+            "crate::ast",
+            "crate::parse",
+            "crate::compile",
+            "crate::check",
+        ],
+    ),
+    (
+        "flow/src/snapshot",
+        &[
+            "crate::ast",
+            "crate::parse",
+            "crate::compile",
+            "crate::check",
+        ],
+    ),
+    (
+        "extension/src/engine",
+        &["Spi::", "crate::worker", "crate::api"],
+    ),
     ("extension/src/api", &["Spi::", "crate::worker"]),
-    ("extension/src/worker", &["Spi::", "rhythm_flow", "crate::engine", "crate::api"]),
-    ("extension/src/shmem", &["Spi::", "rhythm_flow", "crate::db", "crate::engine"]),
-    ("adapters/core/src", &["rhythm_flow", "pgrx", "rhythm.live", "rhythm.payload", "rhythm.archive"]),
-    ("adapters/python/src", &["tokio_postgres", "rhythm_flow", "pgrx"]),
-    ("cli/src", &["pgrx", "rhythm.live", "rhythm.payload", "rhythm.archive"]),
+    (
+        "extension/src/worker",
+        &["Spi::", "rhythm_flow", "crate::engine", "crate::api"],
+    ),
+    (
+        "extension/src/shmem",
+        &["Spi::", "rhythm_flow", "crate::db", "crate::engine"],
+    ),
+    (
+        "adapters/core/src",
+        &[
+            "rhythm_flow",
+            "pgrx",
+            "rhythm.live",
+            "rhythm.payload",
+            "rhythm.archive",
+        ],
+    ),
+    (
+        "adapters/python/src",
+        &["tokio_postgres", "rhythm_flow", "pgrx"],
+    ),
+    (
+        "cli/src",
+        &["pgrx", "rhythm.live", "rhythm.payload", "rhythm.archive"],
+    ),
 ];
 
 struct Text {
@@ -55,7 +107,15 @@ fn texts() -> Vec<Text> {
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    const NOT_OURS: &[&str] = &["target", ".venv", ".git", ".node", ".rhythm", "node_modules", "__pycache__"];
+    const NOT_OURS: &[&str] = &[
+        "target",
+        ".venv",
+        ".git",
+        ".node",
+        ".rhythm",
+        "node_modules",
+        "__pycache__",
+    ];
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
@@ -74,8 +134,14 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(project().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-fn below<'a>(texts: &'a [Text], folder: &'a str, ending: &'a str) -> impl Iterator<Item = &'a Text> {
-    texts.iter().filter(move |t| t.path.starts_with(folder) && t.path.ends_with(ending))
+fn below<'a>(
+    texts: &'a [Text],
+    folder: &'a str,
+    ending: &'a str,
+) -> impl Iterator<Item = &'a Text> {
+    texts
+        .iter()
+        .filter(move |t| t.path.starts_with(folder) && t.path.ends_with(ending))
 }
 
 #[track_caller]
@@ -85,12 +151,23 @@ fn none(broken: &[String], rule: &str) {
 
 /// The names that follow `before` in a text, such as functions that SQL declares.
 fn names_after(text: &str, before: &str) -> BTreeSet<String> {
-    let word = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    text.split(before).skip(1).map(word).filter(|name| !name.is_empty()).collect()
+    let word = |rest: &str| {
+        rest.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
+    text.split(before)
+        .skip(1)
+        .map(word)
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 fn joined(texts: &[Text], folder: &str, ending: &str) -> String {
-    below(texts, folder, ending).map(|t| t.text.as_str()).collect::<Vec<_>>().join("\n")
+    below(texts, folder, ending)
+        .map(|t| t.text.as_str())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -99,7 +176,9 @@ fn the_portable_schema_declares_no_c_function() {
     let found: Vec<String> = below(&texts, "sql/schema/", ".sql")
         .filter(|t| {
             let text = t.text.to_lowercase();
-            text.contains("language c ") || text.contains("language c\n") || text.contains("module_pathname")
+            text.contains("language c ")
+                || text.contains("language c\n")
+                || text.contains("module_pathname")
         })
         .map(|t| t.path.clone())
         .collect();
@@ -108,10 +187,19 @@ fn the_portable_schema_declares_no_c_function() {
 
 #[test]
 fn the_seam_to_the_library_is_as_listed() {
-    let declared = names_after(&joined(&texts(), "sql/native/", ".sql"), "create function rhythm.");
-    let listed: BTreeSet<String> = read("tests/tidy/seam.txt").lines().map(str::to_owned).collect();
+    let declared = names_after(
+        &joined(&texts(), "sql/native/", ".sql"),
+        "create function rhythm.",
+    );
+    let listed: BTreeSet<String> = read("tests/tidy/seam.txt")
+        .lines()
+        .map(str::to_owned)
+        .collect();
     let changed: Vec<String> = declared.symmetric_difference(&listed).cloned().collect();
-    none(&changed, "sql/native and tests/tidy/seam.txt differ in (keep the seam short)");
+    none(
+        &changed,
+        "sql/native and tests/tidy/seam.txt differ in (keep the seam short)",
+    );
 }
 
 #[test]
@@ -127,12 +215,19 @@ fn every_c_function_exists_on_both_sides() {
     for file in below(&texts, "extension/src/", ".rs") {
         for after in file.text.split("#[pg_extern").skip(1) {
             let name = after.split("fn ").nth(1).unwrap_or_default();
-            in_rust.extend(names_after(&format!("fn {name}"), "fn ").into_iter().take(1));
+            in_rust.extend(
+                names_after(&format!("fn {name}"), "fn ")
+                    .into_iter()
+                    .take(1),
+            );
         }
     }
     assert!(!in_sql.is_empty());
     let missing: Vec<String> = in_sql.symmetric_difference(&in_rust).cloned().collect();
-    none(&missing, "declared in sql/native but not in extension/src, or the other way round");
+    none(
+        &missing,
+        "declared in sql/native but not in extension/src, or the other way round",
+    );
 }
 
 #[test]
@@ -163,7 +258,11 @@ fn the_arrows_between_folders_point_one_way() {
     let mut found = Vec::new();
     for (folder, forbidden) in MUST_NOT_NAME {
         for file in below(&texts, folder, ".rs") {
-            let code = file.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+            let code = file
+                .text
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| !line.trim_start().starts_with("//"));
             for (number, line) in code {
                 for name in forbidden.iter().filter(|name| line.contains(**name)) {
                     found.push(format!("{}:{}: {name}", file.path, number + 1));
@@ -171,7 +270,10 @@ fn the_arrows_between_folders_point_one_way() {
             }
         }
     }
-    none(&found, "a folder names what it must not know (see ARCHITECTURE.md)");
+    none(
+        &found,
+        "a folder names what it must not know (see ARCHITECTURE.md)",
+    );
 }
 
 #[test]
@@ -184,10 +286,15 @@ fn every_public_function_has_a_comment_with_an_example_and_a_client_method() {
         if name.starts_with('_') {
             continue;
         }
-        let comment = schema.split(&format!("comment on function rhythm.{name}(")).nth(1);
+        let comment = schema
+            .split(&format!("comment on function rhythm.{name}("))
+            .nth(1);
         match comment.and_then(|c| c.split(';').next()) {
             None => broken.push(format!("{name}: no COMMENT ON FUNCTION")),
-            Some(_) if !comment.is_some_and(|c| c.split("\n\n").next().unwrap_or(c).contains("Example: ")) => {
+            Some(_)
+                if !comment
+                    .is_some_and(|c| c.split("\n\n").next().unwrap_or(c).contains("Example: ")) =>
+            {
                 broken.push(format!("{name}: its comment has no `Example: `"));
             }
             Some(_) => {}
@@ -203,10 +310,16 @@ fn every_public_function_has_a_comment_with_an_example_and_a_client_method() {
 #[test]
 fn adapters_in_other_languages_contain_no_sql() {
     let texts = texts();
-    const SQL: &[&str] = &["select rhythm.", "select * from", "insert into", "delete from"];
+    const SQL: &[&str] = &[
+        "select rhythm.",
+        "select * from",
+        "insert into",
+        "delete from",
+    ];
     let mut found = Vec::new();
     for file in below(&texts, "adapters/python/", "") {
-        let ours = file.path.starts_with("adapters/python/python/") || file.path.starts_with("adapters/python/src/");
+        let ours = file.path.starts_with("adapters/python/python/")
+            || file.path.starts_with("adapters/python/src/");
         if !ours || !(file.path.ends_with(".py") || file.path.ends_with(".rs")) {
             continue;
         }
@@ -228,7 +341,10 @@ fn opcodes_are_only_ever_appended() {
         .filter_map(|line| {
             let (number, rest) = line.trim().split_once(' ')?;
             number.parse::<u8>().ok()?;
-            let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            let name: String = rest
+                .chars()
+                .take_while(char::is_ascii_alphanumeric)
+                .collect();
             let operands = rest.split('"').next()?.trim().strip_prefix(&name)?.trim();
             Some(format!("{number} {name}{operands}"))
         })
@@ -258,9 +374,18 @@ fn assert_list(path: &str, now: &[String]) {
     let list = read(path);
     let listed: BTreeSet<&str> = list.lines().collect();
     let now: BTreeSet<&str> = now.iter().map(String::as_str).collect();
-    let gone: Vec<String> = listed.difference(&now).map(|&line| line.to_owned()).collect();
-    none(&gone, &format!("stored programs and users know these, which {path} has and the source has not"));
-    let new: Vec<String> = now.difference(&listed).map(|&line| line.to_owned()).collect();
+    let gone: Vec<String> = listed
+        .difference(&now)
+        .map(|&line| line.to_owned())
+        .collect();
+    none(
+        &gone,
+        &format!("stored programs and users know these, which {path} has and the source has not"),
+    );
+    let new: Vec<String> = now
+        .difference(&listed)
+        .map(|&line| line.to_owned())
+        .collect();
     none(&new, &format!("append to {path}"));
 }
 
@@ -270,7 +395,9 @@ fn every_conformance_program_has_an_expectation() {
     let bare: Vec<String> = below(&texts, "tests/conformance/", ".flow")
         .filter(|t| {
             let says = |line: &str| {
-                ["// result:", "// error:", "// throws:"].iter().any(|e| line.trim_start().starts_with(e))
+                ["// result:", "// error:", "// throws:"]
+                    .iter()
+                    .any(|e| line.trim_start().starts_with(e))
             };
             !t.text.lines().any(says)
         })
@@ -285,7 +412,13 @@ fn every_test_file_is_in_main() {
     let forgotten: Vec<String> = std::fs::read_dir(project().join("tests/tests"))
         .expect("this folder is there")
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned))
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()?
+                .strip_suffix(".rs")
+                .map(str::to_owned)
+        })
         .filter(|name| name != "main" && !main.contains(&format!("mod {name};")))
         .collect();
     none(&forgotten, "tests/tests/main.rs lacks `mod` for");
@@ -300,7 +433,10 @@ fn files_are_short() {
         .filter(|t| !t.path.contains("/snap/") && !t.path.contains("/regress/expected/"))
         .map(|t| format!("{} ({} lines)", t.path, t.text.lines().count()))
         .collect();
-    none(&long, "over 600 lines: split, or give the reason in LONG_FILES");
+    none(
+        &long,
+        "over 600 lines: split, or give the reason in LONG_FILES",
+    );
 }
 
 #[test]
@@ -311,22 +447,35 @@ fn every_source_says_first_what_it_is_for() {
             let first = t.text.lines().next().unwrap_or_default();
             match t.path.rsplit('.').next() {
                 Some("rs") => !first.starts_with("//!"),
-                Some("sql") => t.path.starts_with("sql/") && !first.starts_with("--") && !first.starts_with('\\'),
+                Some("sql") => {
+                    t.path.starts_with("sql/")
+                        && !first.starts_with("--")
+                        && !first.starts_with('\\')
+                }
                 _ => false,
             }
         })
         .map(|t| t.path.clone())
         .collect();
-    none(&silent, "files without a first line that says what they are for");
+    none(
+        &silent,
+        "files without a first line that says what they are for",
+    );
 }
 
 #[test]
 fn no_file_is_named_after_nothing() {
-    const NAMELESS: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "manager", "service"];
+    const NAMELESS: &[&str] = &[
+        "util", "utils", "helper", "helpers", "common", "misc", "manager", "service",
+    ];
     let found: Vec<String> = texts()
         .iter()
         .map(|t| t.path.clone())
-        .filter(|path| Path::new(path).file_stem().is_some_and(|s| NAMELESS.iter().any(|n| s == *n)))
+        .filter(|path| {
+            Path::new(path)
+                .file_stem()
+                .is_some_and(|s| NAMELESS.iter().any(|n| s == *n))
+        })
         .collect();
     none(&found, "names that say nothing");
 }
@@ -334,7 +483,11 @@ fn no_file_is_named_after_nothing() {
 #[test]
 fn no_path_of_one_machine_is_in_the_tree() {
     // In pieces, since this file is in the tree too.
-    let paths = [["/wor", "k/"].concat(), ["/tmp/", "plan"].concat(), ["/tmp/", "t/"].concat()];
+    let paths = [
+        ["/wor", "k/"].concat(),
+        ["/tmp/", "plan"].concat(),
+        ["/tmp/", "t/"].concat(),
+    ];
     let mut found = Vec::new();
     for file in texts() {
         for (number, line) in file.text.lines().enumerate() {

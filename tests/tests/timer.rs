@@ -20,10 +20,18 @@ async fn sleeping_workflows_go_on_in_the_order_in_which_they_are_due() {
         ids.push(s.start("nap", &format!("{{\"hours\": {hours}}}")).await);
     }
     advance(&s, "59 minutes").await;
-    for (by, n, woke) in [("2 minutes", 1, "1"), ("2 hours", 2, "1,3"), ("2 hours", 0, "1,3,5")] {
+    for (by, n, woke) in [
+        ("2 minutes", 1, "1"),
+        ("2 hours", 2, "1,3"),
+        ("2 hours", 0, "1,3,5"),
+    ] {
         advance(&s, by).await;
         s.completed(ids[n]).await;
-        assert_eq!(s.text("select string_agg(hours::text, ',' order by seq) from woke").await, woke);
+        assert_eq!(
+            s.text("select string_agg(hours::text, ',' order by seq) from woke")
+                .await,
+            woke
+        );
     }
     nothing_is_left(&s).await;
 }
@@ -34,7 +42,9 @@ async fn delayed_work_is_claimable_when_its_time_has_come() {
     let s = database.session().await;
     s.deploy("hello", "return 'hello'").await;
     let task = s.id("select rhythm.enqueue('a', delay => '1 hour')").await;
-    let workflow = s.id("select rhythm.start('hello', run_at => clock_timestamp() + interval '2 hours')").await;
+    let workflow = s
+        .id("select rhythm.start('hello', run_at => clock_timestamp() + interval '2 hours')")
+        .await;
     assert_eq!(s.state(task).await, "scheduled");
     assert!(s.claim(1).await.is_empty());
     advance(&s, "61 minutes").await;
@@ -51,12 +61,19 @@ async fn timeouts_end_what_takes_too_long() {
     s.deploy("patient", "const {success, error} = await Task.try('slow', 1, {timeout: '10m'}); return [success, error.name, error.cause.name];").await;
     let parent = s.start("patient", "{}").await;
     let task = s.claim_one().await;
-    let lone = s.id("select rhythm.enqueue('b', start_timeout => '5 minutes')").await;
-    let workflow = s.id("select rhythm.start('patient', timeout => '1 minute')").await;
+    let lone = s
+        .id("select rhythm.enqueue('b', start_timeout => '5 minutes')")
+        .await;
+    let workflow = s
+        .id("select rhythm.start('patient', timeout => '1 minute')")
+        .await;
     advance(&s, "11 minutes").await;
     assert_eq!(s.outcome(lone).await.0, "timed_out");
     assert_eq!(s.outcome(workflow).await.0, "timed_out");
-    assert_eq!(s.completed(parent).await, json!([false, "TaskError", "TimeoutError"]));
+    assert_eq!(
+        s.completed(parent).await,
+        json!([false, "TaskError", "TimeoutError"])
+    );
     assert!(!s.complete(&task, "1").await, "its time is over");
     nothing_is_left(&s).await;
 }
@@ -77,7 +94,10 @@ async fn timers_of_an_idle_server_fire_exactly() {
         late.push(s.completed(id).await.as_f64().expect("milliseconds"));
     }
     let worst = p99(&mut late);
-    report(&format!("lateness of timers, idle: p50 {:.1} ms, p99 {worst:.1} ms", late[TIMERS / 2]));
+    report(&format!(
+        "lateness of timers, idle: p50 {:.1} ms, p99 {worst:.1} ms",
+        late[TIMERS / 2]
+    ));
     assert!(late[0] >= 0.0, "a timer fired early: {} ms", late[0]);
     // 50 ms is the promise; a busy machine of two cores gets three times that.
     assert!(worst <= 150.0, "p99 of the lateness is {worst:.1} ms");
@@ -86,7 +106,10 @@ async fn timers_of_an_idle_server_fire_exactly() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_server_does_no_transaction_in_ten_seconds() {
     // A server of its own, since autovacuum counts too.
-    let setup = Setup { settings: vec!["autovacuum=off".to_owned()], ..Setup::default() };
+    let setup = Setup {
+        settings: vec!["autovacuum=off".to_owned()],
+        ..Setup::default()
+    };
     let database = Database::alone(setup).await;
     let s = database.session().await;
     s.deploy("nap", "await sleep('1h');").await;
@@ -99,7 +122,10 @@ async fn an_idle_server_does_no_transaction_in_ten_seconds() {
     );
     let read = async || {
         let row = outside.rows(&count).await.remove(0);
-        row[1].as_deref().and_then(|n| n.parse::<i64>().ok()).expect("a number")
+        row[1]
+            .as_deref()
+            .and_then(|n| n.parse::<i64>().ok())
+            .expect("a number")
     };
     // What the session and the worker did until now is told within some seconds.
     let mut settled = read().await;

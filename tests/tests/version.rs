@@ -14,8 +14,15 @@ async fn a_new_version_does_not_touch_runs_of_the_old_one() {
     let first = "const a = await Task.run('a'); const b = await Task.run('b'); return ['old', a, b, Context.version];";
     assert_eq!(s.deploy("flow", first).await, 1);
     let old = s.start("flow", "{}").await;
-    assert_eq!(s.deploy("flow", first).await, 1, "the same source is the same version");
-    assert_eq!(s.deploy("flow", "return ['new', Context.version];").await, 2);
+    assert_eq!(
+        s.deploy("flow", first).await,
+        1,
+        "the same source is the same version"
+    );
+    assert_eq!(
+        s.deploy("flow", "return ['new', Context.version];").await,
+        2
+    );
     let new = s.start("flow", "{}").await;
     assert_eq!(s.completed(new).await, json!(["new", 2]));
     s.work("1").await;
@@ -29,15 +36,20 @@ async fn a_new_version_does_not_touch_runs_of_the_old_one() {
 /// What a conformance program says about itself in its head: `// key: value`.
 fn said(source: &str, key: &str) -> Option<String> {
     let start = format!("// {key}:");
-    source.lines().find_map(|line| line.trim().strip_prefix(&start)).map(|text| text.trim().to_owned())
+    source
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(&start))
+        .map(|text| text.trim().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_between_any_two_awaits_of_the_longest_program_changes_nothing() {
     let path = project().join("tests/conformance/host/long_journey.flow");
-    let source = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let source =
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let inputs = said(&source, "inputs").unwrap_or_else(|| "{}".to_owned());
-    let expected: Value = serde_json::from_str(&said(&source, "result").expect("it has a result")).expect("JSON");
+    let expected: Value =
+        serde_json::from_str(&said(&source, "result").expect("it has a result")).expect("JSON");
 
     let database = Database::alone(Setup::default()).await;
     let s = database.session().await;
@@ -62,7 +74,9 @@ async fn a_restart_between_any_two_awaits_of_the_longest_program_changes_nothing
     }
     let s = database.session().await;
     assert_eq!(s.completed(id).await, expected);
-    report(&format!("the longest program went through {restarts} restarts"));
+    report(&format!(
+        "the longest program went through {restarts} restarts"
+    ));
     nothing_is_left(&s).await;
 }
 
@@ -74,13 +88,22 @@ async fn advance_by_one(s: &Session, source: &str) {
     // Doubles are functions in Flow, so Flow plays them.
     let double = said(source, &format!("task {}", task.name));
     let double = double.unwrap_or_else(|| panic!("no double of task {}", task.name));
-    s.deploy("double", &format!("const double = {double}; return await double(Inputs);")).await;
+    s.deploy(
+        "double",
+        &format!("const double = {double}; return await double(Inputs);"),
+    )
+    .await;
     let played = s.start("double", &task.inputs.to_string()).await;
     let (state, result, error) = s.outcome(played).await;
     if state == "completed" {
         assert!(s.complete(&task, &result.to_string()).await);
     } else {
-        let error = literal(&json!({"name": error["name"], "message": error["message"]}).to_string());
-        s.run(&format!("select rhythm.fail('{}', {}, {error}, retryable => false)", task.id, task.token)).await;
+        let error =
+            literal(&json!({"name": error["name"], "message": error["message"]}).to_string());
+        s.run(&format!(
+            "select rhythm.fail('{}', {}, {error}, retryable => false)",
+            task.id, task.token
+        ))
+        .await;
     }
 }

@@ -20,9 +20,14 @@ async fn a_workflow_runs_its_first_step_at_once_and_the_rest_as_its_tasks_comple
     assert_eq!(s.state(id).await, "waiting");
     assert_eq!(s.work(r#""shelf 3""#).await.inputs, json!({"sku": "tea"}));
     assert_eq!(s.work("true").await.inputs, json!({"amount": 12}));
-    assert_eq!(s.completed(id).await, json!({"stock": "shelf 3", "paid": true}));
+    assert_eq!(
+        s.completed(id).await,
+        json!({"stock": "shelf 3", "paid": true})
+    );
     nothing_is_left(&s).await;
-    let events = s.rows(&format!("select event from rhythm.timeline('{id}')")).await;
+    let events = s
+        .rows(&format!("select event from rhythm.timeline('{id}')"))
+        .await;
     assert!(events.len() >= 4, "{events:?}");
 }
 
@@ -51,7 +56,11 @@ async fn awaiting_all_of_many_tasks_goes_on_when_the_last_has_completed() {
                 .iter()
                 .map(|t| json!({"id": t.id, "token": t.token.to_string(), "result": t.inputs.as_i64().unwrap_or(0) * 2}))
                 .collect();
-            s.run(&format!("select rhythm.finish('tester', '{}')", json!(outcomes))).await;
+            s.run(&format!(
+                "select rhythm.finish('tester', '{}')",
+                json!(outcomes)
+            ))
+            .await;
         }
     }
     assert_eq!(s.completed(id).await, json!(4 * (299 * 300 / 2)));
@@ -74,15 +83,34 @@ async fn a_failed_task_throws_a_task_error_that_the_program_may_catch() {
         let task = s.claim_one().await;
         assert_eq!(s.fail(&task, ", retryable => false").await, "failed");
     }
-    assert_eq!(s.completed(id).await, json!([false, "disk full", true, "TaskError", "disk full", "IOError"]));
+    assert_eq!(
+        s.completed(id).await,
+        json!([
+            false,
+            "disk full",
+            true,
+            "TaskError",
+            "disk full",
+            "IOError"
+        ])
+    );
 
-    s.deploy("careless", "const x = await Task.run('a');\nreturn x;").await;
+    s.deploy("careless", "const x = await Task.run('a');\nreturn x;")
+        .await;
     let id = s.start("careless", "{}").await;
     let task = s.claim_one().await;
     assert_eq!(s.fail(&task, ", retryable => false").await, "failed");
     let error = s.failed(id).await;
-    assert_eq!((&error["name"], &error["message"]), (&json!("TaskError"), &json!("disk full")));
-    assert!(error["stack"].as_str().is_some_and(|stack| stack.contains("careless.flow:1:")), "{error:#}");
+    assert_eq!(
+        (&error["name"], &error["message"]),
+        (&json!("TaskError"), &json!("disk full"))
+    );
+    assert!(
+        error["stack"]
+            .as_str()
+            .is_some_and(|stack| stack.contains("careless.flow:1:")),
+        "{error:#}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,12 +130,16 @@ async fn signals_are_taken_in_their_order_also_those_that_came_before() {
     let signal = |word: &str| format!("select rhythm.signal('{id}', 'word', '\"{word}\"')");
     s.run(&signal("one")).await;
     s.run(&signal("two")).await;
-    s.run(&format!("select rhythm.signal('{id}', 'other')")).await;
+    s.run(&format!("select rhythm.signal('{id}', 'other')"))
+        .await;
     s.work("null").await;
     assert_eq!(s.state(id).await, "waiting");
     assert_eq!(s.text(&signal("three")).await, "t");
     advance(&s, "61 minutes").await;
-    assert_eq!(s.completed(id).await, json!(["one", "two", "three", "TimeoutError"]));
+    assert_eq!(
+        s.completed(id).await,
+        json!(["one", "two", "three", "TimeoutError"])
+    );
     assert_eq!(s.text(&signal("late")).await, "f");
     nothing_is_left(&s).await;
 }
@@ -116,7 +148,8 @@ async fn signals_are_taken_in_their_order_also_those_that_came_before() {
 async fn sql_commits_with_its_step_and_an_uncaught_error_undoes_it() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.run("create table ledger (n int primary key, note text)").await;
+    s.run("create table ledger (n int primary key, note text)")
+        .await;
     s.deploy(
         "book",
         "await Sql.query('insert into ledger values ($1, $2)', [1, 'first step']);
@@ -135,11 +168,19 @@ async fn sql_commits_with_its_step_and_an_uncaught_error_undoes_it() {
     assert_eq!(s.number("select count(*) from ledger").await, 2);
     s.work("null").await;
     let error = s.failed(id).await;
-    assert_eq!((&error["name"], &error["message"]), (&json!("RangeError"), &json!("too few: 2")));
-    s.run("insert into ledger select n, 'by hand' from generate_series(3, 9) n").await;
+    assert_eq!(
+        (&error["name"], &error["message"]),
+        (&json!("RangeError"), &json!("too few: 2"))
+    );
+    s.run("insert into ledger select n, 'by hand' from generate_series(3, 9) n")
+        .await;
     assert_eq!(s.id(&format!("select rhythm.retry('{id}')")).await, id);
     let rows = s.completed(id).await;
-    assert_eq!(rows.as_array().map(Vec::len), Some(9), "it went on from its last await, and did nothing twice");
+    assert_eq!(
+        rows.as_array().map(Vec::len),
+        Some(9),
+        "it went on from its last await, and did nothing twice"
+    );
     assert_eq!(rows[0], json!({"n": 1, "note": "first step"}));
 
     s.deploy(
@@ -150,8 +191,15 @@ async fn sql_commits_with_its_step_and_an_uncaught_error_undoes_it() {
     .await;
     let id = s.start("undone", "{}").await;
     let error = s.failed(id).await;
-    assert_eq!((&error["name"], &error["code"]), (&json!("SqlError"), &json!("23505")), "{error:#}");
-    assert_eq!(s.number("select count(*) from ledger where n = 100").await, 0);
+    assert_eq!(
+        (&error["name"], &error["code"]),
+        (&json!("SqlError"), &json!("23505")),
+        "{error:#}"
+    );
+    assert_eq!(
+        s.number("select count(*) from ledger where n = 100").await,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,14 +230,29 @@ async fn cancelling_a_workflow_throws_at_its_await_and_finally_may_await() {
     )
     .await;
     let id = s.start("long", "{}").await;
-    assert_eq!(s.text(&format!("select rhythm.cancel('{id}', 'customer left')")).await, "t");
+    assert_eq!(
+        s.text(&format!("select rhythm.cancel('{id}', 'customer left')"))
+            .await,
+        "t"
+    );
     assert_eq!(s.state(id).await, "waiting", "finally awaits");
     let clean = s.claim(10).await;
-    let clean = clean.iter().find(|task| task.name == "clean").expect("finally runs").clone();
+    let clean = clean
+        .iter()
+        .find(|task| task.name == "clean")
+        .expect("finally runs")
+        .clone();
     assert!(s.complete(&clean, "true").await);
     let (state, _, error) = s.outcome(id).await;
-    assert_eq!((state.as_str(), &error["message"]), ("cancelled", &json!("customer left")));
-    let attributes = s.json(&format!("select attributes from rhythm.executions where id = '{id}'")).await;
+    assert_eq!(
+        (state.as_str(), &error["message"]),
+        ("cancelled", &json!("customer left"))
+    );
+    let attributes = s
+        .json(&format!(
+            "select attributes from rhythm.executions where id = '{id}'"
+        ))
+        .await;
     assert_eq!(attributes, json!({"cleaned": true}));
 }
 
@@ -200,9 +263,17 @@ async fn what_a_program_logs_and_publishes_can_be_read_while_it_runs() {
     s.deploy("talk", "console.log('hello', 1); Context.set('step', 1); await Task.run('a'); return Context.executionId;")
         .await;
     let id = s.start("talk", "{}").await;
-    let log = s.rows(&format!("select level, message from rhythm.logs where id = '{id}'")).await;
+    let log = s
+        .rows(&format!(
+            "select level, message from rhythm.logs where id = '{id}'"
+        ))
+        .await;
     assert_eq!(log, [[Some("log".to_owned()), Some("hello 1".to_owned())]]);
-    let seen = s.json(&format!("select attributes from rhythm.executions where id = '{id}'")).await;
+    let seen = s
+        .json(&format!(
+            "select attributes from rhythm.executions where id = '{id}'"
+        ))
+        .await;
     assert_eq!(seen, json!({"step": 1}));
     s.work("null").await;
     assert_eq!(s.completed(id).await, json!(id.to_string()));
@@ -212,14 +283,33 @@ async fn what_a_program_logs_and_publishes_can_be_read_while_it_runs() {
 async fn deploy_reports_all_errors_at_once_with_their_places() {
     let database = Database::create().await;
     let s = database.session().await;
-    let failure = s.fails("select rhythm.deploy('bad', E'let totl = 1;\\nreturn total + coutn;\\n')").await;
+    let failure = s
+        .fails("select rhythm.deploy('bad', E'let totl = 1;\\nreturn total + coutn;\\n')")
+        .await;
     assert_eq!(failure.code, "RH101");
-    assert!(failure.detail.contains("bad.flow:2:8: error[E0101]"), "{}", failure.detail);
-    assert!(failure.detail.contains("bad.flow:2:16: error[E0101]"), "{}", failure.detail);
-    assert!(failure.detail.contains("Did you mean"), "{}", failure.detail);
+    assert!(
+        failure.detail.contains("bad.flow:2:8: error[E0101]"),
+        "{}",
+        failure.detail
+    );
+    assert!(
+        failure.detail.contains("bad.flow:2:16: error[E0101]"),
+        "{}",
+        failure.detail
+    );
+    assert!(
+        failure.detail.contains("Did you mean"),
+        "{}",
+        failure.detail
+    );
     assert_eq!(s.number("select count(*) from rhythm.workflows").await, 0);
-    let rows = s.rows("select line, col, severity, code from rhythm.check(E'return\\n  nothing;')").await;
-    assert!(rows.iter().any(|row| row[2].as_deref() == Some("error")), "{rows:?}");
+    let rows = s
+        .rows("select line, col, severity, code from rhythm.check(E'return\\n  nothing;')")
+        .await;
+    assert!(
+        rows.iter().any(|row| row[2].as_deref() == Some("error")),
+        "{rows:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -231,10 +321,17 @@ async fn inputs_are_checked_against_the_declared_type() {
         "/** @param {{customer: string, items: {sku: string, qty: number}[]}} Inputs */\nreturn Inputs.items.length;",
     )
     .await;
-    let wrong = r#"{"customer": "c", "items": [{"sku": "a", "qty": 1}, {"sku": "b", "qty": "many"}]}"#;
-    let failure = s.fails(&format!("select rhythm.start('typed', '{wrong}')")).await;
+    let wrong =
+        r#"{"customer": "c", "items": [{"sku": "a", "qty": 1}, {"sku": "b", "qty": "many"}]}"#;
+    let failure = s
+        .fails(&format!("select rhythm.start('typed', '{wrong}')"))
+        .await;
     assert_eq!(failure.code, "RH103");
-    assert!(failure.detail.contains("items[1].qty"), "{}", failure.detail);
+    assert!(
+        failure.detail.contains("items[1].qty"),
+        "{}",
+        failure.detail
+    );
     let id = s.start("typed", r#"{"customer": "c", "items": []}"#).await;
     assert_eq!(s.completed(id).await, json!(0));
 }

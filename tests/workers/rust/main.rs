@@ -1,5 +1,10 @@
 //! The handlers of the test worker on the worker core, without any adapter: see tests/workers/README.md.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "the worker core's handlers return this error"
+)]
+
 use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
@@ -17,18 +22,29 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut url = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{flag} wants a value"))?;
+        let value = arguments
+            .next()
+            .ok_or_else(|| format!("{flag} wants a value"))?;
         match flag.as_str() {
             "--url" => url = Some(value),
             "--name" => options.name = value,
             "--slots" => options.slots = value.parse()?,
-            "--lease" => options.lease = Duration::from_secs_f64(value.trim_end_matches('s').parse()?),
+            "--lease" => {
+                options.lease = Duration::from_secs_f64(value.trim_end_matches('s').parse()?);
+            }
             _ => return Err(format!("unknown argument {flag}").into()),
         }
     }
-    let client = Client::new(Config::from_url_and_environment(url.as_deref())?, rhythm_client::worker::SESSIONS);
+    let client = Client::new(
+        Config::from_url_and_environment(url.as_deref())?,
+        rhythm_client::worker::SESSIONS,
+    );
     let worker = Worker::new(client, options)?
-        .task("echo", TaskOptions::default(), |_: TaskContext, inputs: String| async move { Ok(inputs) })
+        .task(
+            "echo",
+            TaskOptions::default(),
+            |_: TaskContext, inputs: String| async move { Ok(inputs) },
+        )
         .task("fail_n", TaskOptions::default(), fail_n)
         .task("sleep", TaskOptions::default(), sleep)
         .task("heartbeat", TaskOptions::default(), heartbeat)
@@ -47,7 +63,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn fail_n(context: TaskContext, inputs: String) -> Answer {
     let n = read(&inputs)?["n"].as_i64().unwrap_or(0);
     if i64::from(context.attempt) <= n {
-        return Err(TaskFailure::new("ValueError", format!("attempt {} fails", context.attempt)));
+        return Err(TaskFailure::new(
+            "ValueError",
+            format!("attempt {} fails", context.attempt),
+        ));
     }
     Ok(json!({"attempt": context.attempt}).to_string())
 }
@@ -76,7 +95,9 @@ async fn effect(context: TaskContext, inputs: String) -> Answer {
 
 /// Appends to the journal in one write, which other processes cannot tear.
 fn note(what: &str, inputs: &Value, context: &TaskContext) -> Result<(), TaskFailure> {
-    let variable = |name: &str| std::env::var(name).map_err(|e| TaskFailure::new("JournalError", e.to_string()));
+    let variable = |name: &str| {
+        std::env::var(name).map_err(|e| TaskFailure::new("JournalError", e.to_string()))
+    };
     let clock = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
     let line = json!({
         "at": clock.unwrap_or_default().as_secs_f64(),
@@ -93,7 +114,8 @@ fn note(what: &str, inputs: &Value, context: &TaskContext) -> Result<(), TaskFai
 }
 
 fn read(inputs: &str) -> Result<Value, TaskFailure> {
-    serde_json::from_str(inputs).map_err(|error| TaskFailure::permanent("InputError", error.to_string()))
+    serde_json::from_str(inputs)
+        .map_err(|error| TaskFailure::permanent("InputError", error.to_string()))
 }
 
 fn milliseconds(inputs: &Value) -> Duration {
