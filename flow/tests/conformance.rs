@@ -26,9 +26,15 @@ struct Ended {
 
 impl Ended {
     /// Without the message of the error, if the expectation names only its class.
-    fn as_told(mut self, expected: &Self) -> Self {
-        if expected.throws.as_ref().is_some_and(|class| !class.contains(':')) {
-            self.throws = self.throws.map(|all| all.split(':').next().unwrap_or_default().to_owned());
+    fn told_as(mut self, expected: &Self) -> Self {
+        if expected
+            .throws
+            .as_ref()
+            .is_some_and(|class| !class.contains(':'))
+        {
+            self.throws = self
+                .throws
+                .map(|all| all.split(':').next().unwrap_or_default().to_owned());
         }
         self
     }
@@ -46,8 +52,15 @@ fn directive<'s>(source: &'s str, name: &str) -> Vec<&'s str> {
 fn compile(name: &str, text: &str) -> Result<Arc<Program>, String> {
     let source = Source::new(name, text);
     let checked = check(&source);
-    let rendered: Vec<String> = checked.diagnostics.iter().map(|one| one.render(&source)).collect();
-    checked.program.map(Arc::new).ok_or_else(|| rendered.join("\n"))
+    let rendered: Vec<String> = checked
+        .diagnostics
+        .iter()
+        .map(|one| one.render(&source))
+        .collect();
+    checked
+        .program
+        .map(Arc::new)
+        .ok_or_else(|| rendered.join("\n"))
 }
 
 fn start(inputs: &str) -> Start {
@@ -86,19 +99,35 @@ fn handle(source: &str, call: &TaskCall) -> Settlement {
 
 /// Runs a program to its end; `saving`: through a save and a load at each suspension.
 fn run(text: &str, mut program: Arc<Program>, saving: bool) -> Ended {
-    let mut host = MockHost { now_ms: START_MS, seed: 7, ..MockHost::default() };
-    let inputs = directive(text, "inputs").first().copied().unwrap_or("{}").to_owned();
+    let mut host = MockHost {
+        now_ms: START_MS,
+        seed: 7,
+        ..MockHost::default()
+    };
+    let inputs = directive(text, "inputs")
+        .first()
+        .copied()
+        .unwrap_or("{}")
+        .to_owned();
     let mut vm = Vm::start(program.clone(), start(&inputs), Limits::default());
     let mut tasks: VecDeque<(PromiseId, TaskCall)> = VecDeque::new();
-    let mut ended = Ended { result: None, throws: None, log: Vec::new() };
+    let mut ended = Ended {
+        result: None,
+        throws: None,
+        log: Vec::new(),
+    };
     for _ in 0..PATIENCE {
         match vm.run(&mut host) {
             Outcome::Completed(result) => ended.result = Some(result),
-            Outcome::Failed(error) => ended.throws = Some(format!("{}: {}", error.name, error.message)),
+            Outcome::Failed(error) => {
+                ended.throws = Some(format!("{}: {}", error.name, error.message));
+            }
             Outcome::Suspended => {
                 if saving {
                     let save = vm.save().unwrap_or_else(|why| panic!("save: {why:?}"));
-                    program = Arc::new(Program::decode(&program.encode()).unwrap_or_else(|why| panic!("{why:?}")));
+                    program = Arc::new(
+                        Program::decode(&program.encode()).unwrap_or_else(|why| panic!("{why:?}")),
+                    );
                     vm = Vm::load(program.clone(), &save, Limits::default())
                         .unwrap_or_else(|why| panic!("load: {why:?}"));
                 }
@@ -113,7 +142,12 @@ fn run(text: &str, mut program: Arc<Program>, saving: bool) -> Ended {
         }
         if ended.result.is_some() || ended.throws.is_some() {
             let dropped = "still waiting when the workflow returned";
-            ended.log = host.logs.into_iter().map(|(_, line)| line).filter(|line| !line.contains(dropped)).collect();
+            ended.log = host
+                .logs
+                .into_iter()
+                .map(|(_, line)| line)
+                .filter(|line| !line.contains(dropped))
+                .collect();
             return ended;
         }
     }
@@ -122,10 +156,17 @@ fn run(text: &str, mut program: Arc<Program>, saving: bool) -> Ended {
 
 /// Fires the timer or the timeout of a signal that is due first. False when there is none.
 fn fire(host: &mut MockHost, vm: &mut Vm) -> bool {
-    let timer = host.timers.iter().map(|(promise, due)| (*due, *promise, false));
-    let signal = host.signals.iter().filter_map(|(promise, _, due)| Some(((*due)?, *promise, true)));
-    let Some((due, promise, is_signal)) =
-        timer.chain(signal).min_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).expect("finite times"))
+    let timer = host
+        .timers
+        .iter()
+        .map(|(promise, due)| (*due, *promise, false));
+    let signal = host
+        .signals
+        .iter()
+        .filter_map(|(promise, _, due)| Some(((*due)?, *promise, true)));
+    let Some((due, promise, is_signal)) = timer
+        .chain(signal)
+        .min_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).expect("finite times"))
     else {
         return false;
     };
@@ -152,7 +193,10 @@ fn expected(text: &str) -> Ended {
     Ended {
         result: first("result"),
         throws: first("throws"),
-        log: directive(text, "log").into_iter().map(str::to_owned).collect(),
+        log: directive(text, "log")
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     }
 }
 
@@ -176,10 +220,17 @@ fn the_corpus_gives_what_node_gives_also_through_saves() {
     assert!(found.len() >= 150, "only {} programs", found.len());
     let mut wrong = Vec::new();
     for path in &found {
-        let name = path.strip_prefix(&root).expect("below the root").display().to_string();
+        let name = path
+            .strip_prefix(&root)
+            .expect("below the root")
+            .display()
+            .to_string();
         let text = fs::read_to_string(path).expect("readable");
         let expected = expected(&text);
-        assert!(expected.result.is_some() != expected.throws.is_some(), "{name} needs one expectation");
+        assert!(
+            expected.result.is_some() != expected.throws.is_some(),
+            "{name} needs one expectation"
+        );
         let program = match compile(&name, &text) {
             Ok(program) => program,
             Err(why) => {
@@ -189,13 +240,22 @@ fn the_corpus_gives_what_node_gives_also_through_saves() {
         };
         for saving in [false, true] {
             let how = if saving { "with saves" } else { "straight" };
-            let ended = std::panic::catch_unwind(|| run(&text, program.clone(), saving).as_told(&expected));
+            let ended =
+                std::panic::catch_unwind(|| run(&text, program.clone(), saving).told_as(&expected));
             match ended {
                 Ok(actual) if actual == expected => {}
-                Ok(actual) => wrong.push(format!("{name} ({how})\n  expected {expected:?}\n  actual   {actual:?}")),
+                Ok(actual) => wrong.push(format!(
+                    "{name} ({how})\n  expected {expected:?}\n  actual   {actual:?}"
+                )),
                 Err(_) => wrong.push(format!("{name} ({how}) panicked")),
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), found.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} wrong:\n{}",
+        wrong.len(),
+        found.len(),
+        wrong.join("\n")
+    );
 }

@@ -2,8 +2,8 @@
 
 use super::{Builtin, plain};
 use crate::error::Throw;
-use crate::value::date::{self, Fields};
 use crate::value::coerce::Hint;
+use crate::value::date::{self, Fields};
 use crate::value::{Body, Value};
 use crate::vm::cx::{Call, Cx};
 
@@ -16,22 +16,50 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("Date.parse", 1, parse),
     plain("Date.prototype.getTime", 0, get_time),
     plain("Date.prototype.valueOf", 0, get_time),
-    plain("Date.prototype.getUTCFullYear", 0, |cx, call| get(cx, call, |fields| fields.year)),
-    plain("Date.prototype.getUTCMonth", 0, |cx, call| get(cx, call, |fields| fields.month)),
-    plain("Date.prototype.getUTCDate", 0, |cx, call| get(cx, call, |fields| fields.day)),
-    plain("Date.prototype.getUTCHours", 0, |cx, call| get(cx, call, |fields| fields.hour)),
-    plain("Date.prototype.getUTCMinutes", 0, |cx, call| get(cx, call, |fields| fields.minute)),
-    plain("Date.prototype.getUTCSeconds", 0, |cx, call| get(cx, call, |fields| fields.second)),
-    plain("Date.prototype.getUTCMilliseconds", 0, |cx, call| get(cx, call, |fields| fields.millisecond)),
+    plain("Date.prototype.getUTCFullYear", 0, |cx, call| {
+        get(cx, call, |fields| fields.year)
+    }),
+    plain("Date.prototype.getUTCMonth", 0, |cx, call| {
+        get(cx, call, |fields| fields.month)
+    }),
+    plain("Date.prototype.getUTCDate", 0, |cx, call| {
+        get(cx, call, |fields| fields.day)
+    }),
+    plain("Date.prototype.getUTCHours", 0, |cx, call| {
+        get(cx, call, |fields| fields.hour)
+    }),
+    plain("Date.prototype.getUTCMinutes", 0, |cx, call| {
+        get(cx, call, |fields| fields.minute)
+    }),
+    plain("Date.prototype.getUTCSeconds", 0, |cx, call| {
+        get(cx, call, |fields| fields.second)
+    }),
+    plain("Date.prototype.getUTCMilliseconds", 0, |cx, call| {
+        get(cx, call, |fields| fields.millisecond)
+    }),
     plain("Date.prototype.getUTCDay", 0, get_day),
     plain("Date.prototype.setTime", 1, set_time),
-    plain("Date.prototype.setUTCFullYear", 3, |cx, call| set(cx, call, 0, 3)),
-    plain("Date.prototype.setUTCMonth", 2, |cx, call| set(cx, call, 1, 2)),
-    plain("Date.prototype.setUTCDate", 1, |cx, call| set(cx, call, 2, 1)),
-    plain("Date.prototype.setUTCHours", 4, |cx, call| set(cx, call, 3, 4)),
-    plain("Date.prototype.setUTCMinutes", 3, |cx, call| set(cx, call, 4, 3)),
-    plain("Date.prototype.setUTCSeconds", 2, |cx, call| set(cx, call, 5, 2)),
-    plain("Date.prototype.setUTCMilliseconds", 1, |cx, call| set(cx, call, 6, 1)),
+    plain("Date.prototype.setUTCFullYear", 3, |cx, call| {
+        set(cx, call, 0, 3)
+    }),
+    plain("Date.prototype.setUTCMonth", 2, |cx, call| {
+        set(cx, call, 1, 2)
+    }),
+    plain("Date.prototype.setUTCDate", 1, |cx, call| {
+        set(cx, call, 2, 1)
+    }),
+    plain("Date.prototype.setUTCHours", 4, |cx, call| {
+        set(cx, call, 3, 4)
+    }),
+    plain("Date.prototype.setUTCMinutes", 3, |cx, call| {
+        set(cx, call, 4, 3)
+    }),
+    plain("Date.prototype.setUTCSeconds", 2, |cx, call| {
+        set(cx, call, 5, 2)
+    }),
+    plain("Date.prototype.setUTCMilliseconds", 1, |cx, call| {
+        set(cx, call, 6, 1)
+    }),
     plain("Date.prototype.toISOString", 0, to_iso_string),
     plain("Date.prototype.toJSON", 1, to_json),
     plain("Date.prototype.toString", 0, to_string),
@@ -47,7 +75,9 @@ fn new_date(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let ms = match call.count {
         0 => cx.host.now_ms(),
         1 => match cx.arg(call, 0) {
-            Value::Object(at) if matches!(cx.heap.body(at), Body::Date(_)) => time_of(cx, Value::Object(at))?,
+            Value::Object(at) if matches!(cx.heap.body(at), Body::Date(_)) => {
+                time_of(cx, Value::Object(at))?
+            }
             other => match cx.heap.to_primitive(other, Hint::Default)? {
                 Value::String(text) => read(&cx.heap.rust_text(text))?,
                 primitive => cx.heap.to_number(primitive)?,
@@ -65,7 +95,10 @@ fn new_date(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// A text as a time value: NaN for what is no date.
 fn read(text: &str) -> Result<f64, Throw> {
     // With a zone it would be a date: then JavaScript takes it as local time.
-    if date::parse(text).is_none() && text.contains('T') && date::parse(&format!("{text}Z")).is_some() {
+    if date::parse(text).is_none()
+        && text.contains('T')
+        && date::parse(&format!("{text}Z")).is_some()
+    {
         return Err(Throw::type_error(format!(
             "\"{text}\" means local time, which Flow does not have: add a zone, such as \"{text}Z\"."
         )));
@@ -97,7 +130,15 @@ fn utc(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 }
 
 fn from_parts([year, month, day, hour, minute, second, millisecond]: [f64; 7]) -> Fields {
-    Fields { year, month, day, hour, minute, second, millisecond }
+    Fields {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        millisecond,
+    }
 }
 
 /// The time value of a receiver.
@@ -117,12 +158,20 @@ fn get_time(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 fn get(cx: &mut Cx<'_>, call: Call, part: fn(Fields) -> f64) -> Result<Value, Throw> {
     let ms = time_of(cx, call.this)?;
-    Ok(Value::Number(if ms.is_nan() { ms } else { part(date::fields(ms)) }))
+    Ok(Value::Number(if ms.is_nan() {
+        ms
+    } else {
+        part(date::fields(ms))
+    }))
 }
 
 fn get_day(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let ms = time_of(cx, call.this)?;
-    Ok(Value::Number(if ms.is_nan() { ms } else { date::weekday(ms) }))
+    Ok(Value::Number(if ms.is_nan() {
+        ms
+    } else {
+        date::weekday(ms)
+    }))
 }
 
 fn set_time(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
@@ -137,14 +186,26 @@ fn set(cx: &mut Cx<'_>, call: Call, first: usize, count: usize) -> Result<Value,
     let ms = time_of(cx, call.this)?;
     // The year of an invalid date can be set: the rest is then that of 1970.
     let fields = date::fields(if ms.is_nan() && first == 0 { 0.0 } else { ms });
-    let Fields { year, month, day, hour, minute, second, millisecond } = fields;
+    let Fields {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        millisecond,
+    } = fields;
     let mut parts = [year, month, day, hour, minute, second, millisecond];
     parts[first] = f64::NAN;
     for at in 0..count.min(call.count as usize) {
         let value = cx.arg(call, at);
         parts[first + at] = cx.heap.to_number(value)?;
     }
-    let made = if ms.is_nan() && first > 0 { f64::NAN } else { date::clip(date::make(from_parts(parts))) };
+    let made = if ms.is_nan() && first > 0 {
+        f64::NAN
+    } else {
+        date::clip(date::make(from_parts(parts)))
+    };
     Ok(store(cx, call, made))
 }
 

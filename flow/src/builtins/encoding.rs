@@ -53,7 +53,7 @@ fn atob(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let blank = |unit: &u16| matches!(*unit, 0x09 | 0x0A | 0x0C | 0x0D | 0x20);
     let mut digits: Vec<u16> = units.iter().copied().filter(|unit| !blank(unit)).collect();
     let end = u16::from(b'=');
-    if digits.len() % 4 == 0 {
+    if digits.len().is_multiple_of(4) {
         for _ in 0..2 {
             if digits.last() == Some(&end) {
                 digits.pop();

@@ -1,9 +1,13 @@
 //! `Math`, as far as it is pure; `Math.random` asks the host.
+//!
+//! Transcendental functions come from `libm`: like V8's they descend from FreeBSD's, and unlike the
+//! system's they give the same bits on every machine.
 
 use super::{Builtin, plain};
 use crate::error::Throw;
 use crate::value::Value;
 use crate::vm::cx::{Call, Cx};
+use crate::vm::operate::power;
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
@@ -70,24 +74,24 @@ macro_rules! of_one_number {
 
 of_one_number! {
     abs => f64::abs;
-    acos => f64::acos;
-    acosh => f64::acosh;
-    asin => f64::asin;
-    asinh => |x| if x == 0.0 { x } else { x.asinh() };
-    atan => f64::atan;
-    atanh => f64::atanh;
-    cbrt => f64::cbrt;
+    acos => libm::acos;
+    acosh => libm::acosh;
+    asin => libm::asin;
+    asinh => libm::asinh;
+    atan => libm::atan;
+    atanh => libm::atanh;
+    cbrt => libm::cbrt;
     ceil => f64::ceil;
-    cos => f64::cos;
-    cosh => f64::cosh;
-    exp => f64::exp;
-    expm1 => f64::exp_m1;
+    cos => libm::cos;
+    cosh => cosh_of;
+    exp => exp_of;
+    expm1 => libm::expm1;
     floor => f64::floor;
     fround => |x| f64::from(x as f32);
-    log => f64::ln;
-    log10 => f64::log10;
-    log1p => f64::ln_1p;
-    log2 => f64::log2;
+    log => libm::log;
+    log10 => log10_of;
+    log1p => libm::log1p;
+    log2 => libm::log2;
     // Halves go up, also below zero; adding 0.5 first would round 0.49999999999999994 to 1.
     round => |x| {
         let low = x.floor();
@@ -95,25 +99,111 @@ of_one_number! {
         rounded.copysign(x)
     };
     sign => |x| if x == 0.0 || x.is_nan() { x } else { x.signum() };
-    sin => f64::sin;
-    sinh => f64::sinh;
+    sin => libm::sin;
+    sinh => sinh_of;
     sqrt => f64::sqrt;
-    tan => f64::tan;
-    tanh => f64::tanh;
+    tan => libm::tan;
+    tanh => tanh_of;
     trunc => f64::trunc;
 }
 
 fn atan2(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (y, x) = two(cx, call)?;
-    Ok(Value::Number(y.atan2(x)))
+    Ok(Value::Number(libm::atan2(y, x)))
 }
 
 /// `Math.pow(a, b)`, which is `a ** b`.
 fn pow(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (base, exponent) = two(cx, call)?;
-    // Unlike IEEE 754, JavaScript has no answer to 1 ** NaN and (±1) ** ±Infinity.
-    let unknown = exponent.is_nan() || (base.abs() == 1.0 && exponent.is_infinite());
-    Ok(Value::Number(if unknown { f64::NAN } else { base.powf(exponent) }))
+    Ok(Value::Number(power(base, exponent)))
+}
+
+/// The decimal logarithm as V8 computes it: exact for powers of ten.
+fn log10_of(x: f64) -> f64 {
+    // 1 / ln 10, and log10 2 in two parts.
+    const INV_LN10: f64 = std::f64::consts::LOG10_E;
+    const LOG10_2_HIGH: f64 = 0.301_029_995_663_611_77;
+    const LOG10_2_LOW: f64 = 3.694_239_077_158_931e-13;
+    if x.is_nan() || x <= 0.0 || x.is_infinite() || x == 1.0 {
+        return libm::log10(x);
+    }
+    let (scaled, offset) = if x < f64::MIN_POSITIVE {
+        (x * 2f64.powi(54), -54)
+    } else {
+        (x, 0)
+    };
+    let exponent = (scaled.to_bits() >> 52) as i32 - 1023;
+    let below = i32::from(exponent + offset < 0);
+    let mantissa = scaled.to_bits() & ((1 << 52) - 1) | ((1023 - below as u64) << 52);
+    let whole = f64::from(exponent + offset + below);
+    let low = whole * LOG10_2_LOW + INV_LN10 * libm::log(f64::from_bits(mantissa));
+    low + whole * LOG10_2_HIGH
+}
+
+/// `e ** x` as V8 computes it: exact for 1.
+fn exp_of(x: f64) -> f64 {
+    if x == 1.0 {
+        std::f64::consts::E
+    } else {
+        libm::exp(x)
+    }
+}
+
+/// Above this, `e ** x` is not finite, but half of it may be.
+const MOST_EXPONENT: f64 = 709.78;
+
+/// The hyperbolic cosine as V8 computes it.
+fn cosh_of(x: f64) -> f64 {
+    let size = x.abs();
+    if size < 0.5 * std::f64::consts::LN_2 {
+        let part = libm::expm1(size);
+        let whole = 1.0 + part;
+        1.0 + (part * part) / (whole + whole)
+    } else if size < 22.0 {
+        let part = exp_of(size);
+        0.5 * part + 0.5 / part
+    } else if size < MOST_EXPONENT {
+        0.5 * exp_of(size)
+    } else {
+        let root = exp_of(0.5 * size);
+        0.5 * root * root
+    }
+}
+
+/// The hyperbolic sine as V8 computes it.
+fn sinh_of(x: f64) -> f64 {
+    let (size, half) = (x.abs(), 0.5_f64.copysign(x));
+    if size < f64::from_bits(0x3E30_0000_0000_0000) {
+        x
+    } else if size < 1.0 {
+        let part = libm::expm1(size);
+        half * (2.0 * part - part * part / (part + 1.0))
+    } else if size < 22.0 {
+        let part = libm::expm1(size);
+        half * (part + part / (part + 1.0))
+    } else if size < MOST_EXPONENT {
+        half * exp_of(size)
+    } else {
+        let root = exp_of(0.5 * size);
+        half * root * root
+    }
+}
+
+/// The hyperbolic tangent as V8 computes it.
+fn tanh_of(x: f64) -> f64 {
+    let size = x.abs();
+    if x.is_nan() || size < f64::from_bits(0x3E30_0000_0000_0000) {
+        return x;
+    }
+    let positive = if size >= 22.0 {
+        1.0
+    } else if size >= 1.0 {
+        1.0 - 2.0 / (libm::expm1(2.0 * size) + 2.0)
+    } else {
+        let part = libm::expm1(-2.0 * size);
+        -part / (part + 2.0)
+    };
+    positive.copysign(x)
 }
 
 fn two(cx: &mut Cx<'_>, call: Call) -> Result<(f64, f64), Throw> {
@@ -124,20 +214,40 @@ fn two(cx: &mut Cx<'_>, call: Call) -> Result<(f64, f64), Throw> {
 /// All arguments as numbers.
 fn numbers(cx: &mut Cx<'_>, call: Call) -> Result<Vec<f64>, Throw> {
     cx.work(call.count as usize)?;
-    cx.args(call).into_iter().map(|value| cx.heap.to_number(value)).collect()
+    cx.args(call)
+        .into_iter()
+        .map(|value| cx.heap.to_number(value))
+        .collect()
 }
 
 fn max(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let larger = |a: f64, b: f64| if a > b || (a == b && b.is_sign_negative()) { a } else { b };
+    let larger = |a: f64, b: f64| {
+        if a > b || (a == b && b.is_sign_negative()) {
+            a
+        } else {
+            b
+        }
+    };
     extreme(cx, call, f64::NEG_INFINITY, larger)
 }
 
 fn min(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let smaller = |a: f64, b: f64| if a < b || (a == b && a.is_sign_negative()) { a } else { b };
+    let smaller = |a: f64, b: f64| {
+        if a < b || (a == b && a.is_sign_negative()) {
+            a
+        } else {
+            b
+        }
+    };
     extreme(cx, call, f64::INFINITY, smaller)
 }
 
-fn extreme(cx: &mut Cx<'_>, call: Call, of_none: f64, better: fn(f64, f64) -> f64) -> Result<Value, Throw> {
+fn extreme(
+    cx: &mut Cx<'_>,
+    call: Call,
+    of_none: f64,
+    better: fn(f64, f64) -> f64,
+) -> Result<Value, Throw> {
     let given = numbers(cx, call)?;
     if given.iter().any(|number| number.is_nan()) {
         return Ok(Value::Number(f64::NAN));
@@ -151,10 +261,20 @@ fn hypot(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         return Ok(Value::Number(f64::INFINITY));
     }
     let largest = given.iter().fold(0.0_f64, |largest, number| {
-        if number.is_nan() { f64::NAN } else { largest.max(number.abs()) }
+        if number.is_nan() {
+            f64::NAN
+        } else {
+            largest.max(number.abs())
+        }
     });
     if largest == 0.0 || given.iter().any(|number| number.is_nan()) {
-        return Ok(Value::Number(if given.iter().any(|number| number.is_nan()) { f64::NAN } else { 0.0 }));
+        return Ok(Value::Number(
+            if given.iter().any(|number| number.is_nan()) {
+                f64::NAN
+            } else {
+                0.0
+            },
+        ));
     }
     // Scaled, so that squares do not overflow; summed with Kahan's compensation, as V8 does.
     let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
@@ -176,7 +296,9 @@ fn imul(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 fn clz32(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let value = cx.arg(call, 0);
-    Ok(Value::Number(f64::from(cx.heap.to_int32(value)?.leading_zeros())))
+    Ok(Value::Number(f64::from(
+        cx.heap.to_int32(value)?.leading_zeros(),
+    )))
 }
 
 fn random(cx: &mut Cx<'_>, _call: Call) -> Result<Value, Throw> {

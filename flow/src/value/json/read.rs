@@ -69,7 +69,7 @@ impl Reader<'_> {
                 match open.last_mut() {
                     None => {
                         if self.peek_end().is_some() {
-                            return Err(self.expected("Unexpected non-whitespace character after JSON"));
+                            return Err(self.trailing());
                         }
                         return Ok(value);
                     }
@@ -82,7 +82,11 @@ impl Reader<'_> {
                                 break;
                             }
                             Some(b']') => self.at += 1,
-                            _ => return Err(self.expected("Expected ',' or ']' after array element")),
+                            _ => {
+                                return Err(
+                                    self.expected("Expected ',' or ']' after array element")
+                                );
+                            }
                         }
                     }
                     Some(Open::Object(props, key)) => {
@@ -91,12 +95,17 @@ impl Reader<'_> {
                         match self.peek() {
                             Some(b',') => {
                                 self.at += 1;
-                                let next = self.key(heap, "Expected double-quoted property name")?;
+                                let next =
+                                    self.key(heap, "Expected double-quoted property name")?;
                                 *key = next;
                                 break;
                             }
                             Some(b'}') => self.at += 1,
-                            _ => return Err(self.expected("Expected ',' or '}' after property value")),
+                            _ => {
+                                return Err(
+                                    self.expected("Expected ',' or '}' after property value")
+                                );
+                            }
                         }
                     }
                 }
@@ -171,7 +180,10 @@ impl Reader<'_> {
     }
 
     fn digit(&self) -> Option<u16> {
-        self.text.get(self.at)?.checked_sub(ascii(b'0')).filter(|digit| *digit < 10)
+        self.text
+            .get(self.at)?
+            .checked_sub(ascii(b'0'))
+            .filter(|digit| *digit < 10)
     }
 
     fn is(&self, byte: u8) -> bool {
@@ -199,7 +211,9 @@ impl Reader<'_> {
             let count = self.digits();
             if count < 10 && !self.is(b'.') && !self.is(b'e') && !self.is(b'E') {
                 let digits = &self.text[self.at - count..self.at];
-                let whole = digits.iter().fold(0.0, |n, unit| n * 10.0 + f64::from(unit - ascii(b'0')));
+                let whole = digits
+                    .iter()
+                    .fold(0.0, |n, unit| n * 10.0 + f64::from(unit - ascii(b'0')));
                 let negative = self.text[start] == ascii(b'-');
                 return Ok(Value::Number(if negative { -whole } else { whole }));
             }
@@ -251,7 +265,7 @@ impl Reader<'_> {
                     out.push(unit);
                 }
             }
-            if out.len() % 1024 == 0 {
+            if out.len().is_multiple_of(1024) {
                 heap.meter.spend(64)?;
             }
         }
@@ -272,7 +286,10 @@ impl Reader<'_> {
                 self.at += 1;
                 let mut code = 0u16;
                 for _ in 0..4 {
-                    let digit = self.text.get(self.at).and_then(|unit| char::from_u32(u32::from(*unit)));
+                    let digit = self
+                        .text
+                        .get(self.at)
+                        .and_then(|unit| char::from_u32(u32::from(*unit)));
                     let Some(digit) = digit.and_then(|digit| digit.to_digit(16)) else {
                         return Err(self.expected("Bad Unicode escape"));
                     };
@@ -301,6 +318,14 @@ impl Reader<'_> {
         format!(" (line {line} column {})", at - start + 1)
     }
 
+    fn trailing(&self) -> Throw {
+        let at = self.at;
+        let place = self.place(at);
+        Throw::syntax_error(format!(
+            "Unexpected non-whitespace character after JSON at position {at}{place}"
+        ))
+    }
+
     fn expected(&self, what: &str) -> Throw {
         let at = self.at;
         Throw::syntax_error(format!("{what} in JSON at position {at}{}", self.place(at)))
@@ -314,11 +339,15 @@ impl Reader<'_> {
         match u8::try_from(unit) {
             Ok(b'"') => {
                 let place = self.place(at);
-                return Throw::syntax_error(format!("Unexpected string in JSON at position {at}{place}"));
+                return Throw::syntax_error(format!(
+                    "Unexpected string in JSON at position {at}{place}"
+                ));
             }
             Ok(b'-' | b'0'..=b'9') => {
                 let place = self.place(at);
-                return Throw::syntax_error(format!("Unexpected number in JSON at position {at}{place}"));
+                return Throw::syntax_error(format!(
+                    "Unexpected number in JSON at position {at}{place}"
+                ));
             }
             _ => {}
         }
@@ -336,6 +365,9 @@ impl Reader<'_> {
         } else {
             format!("...\"{}\"", all(&self.text[at - CONTEXT..]))
         };
-        Throw::syntax_error(format!("Unexpected token '{}', {shown} is not valid JSON", all(&[unit])))
+        Throw::syntax_error(format!(
+            "Unexpected token '{}', {shown} is not valid JSON",
+            all(&[unit])
+        ))
     }
 }

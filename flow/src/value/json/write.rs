@@ -22,15 +22,26 @@ pub struct Style {
 /// # Errors
 /// A `TypeError` for cycles and for an own `toJSON`, which only `builtins::json` can call; limits.
 pub fn stringify(heap: &mut Heap, value: Value, style: &Style) -> Result<Option<Vec<u16>>, Throw> {
-    let mut writer = Writer { out: Vec::new(), style, host: false, open: Vec::new(), inside: HashSet::new() };
+    let mut writer = Writer {
+        out: Vec::new(),
+        style,
+        host: false,
+        open: Vec::new(),
+        inside: HashSet::new(),
+    };
     Ok(writer.write(heap, value)?.then_some(writer.out))
 }
 
 /// Writes a value for the host.
 pub(super) fn for_host(heap: &mut Heap, value: Value) -> Result<Option<String>, Throw> {
     let style = Style::default();
-    let mut writer =
-        Writer { out: Vec::new(), style: &style, host: true, open: Vec::new(), inside: HashSet::new() };
+    let mut writer = Writer {
+        out: Vec::new(),
+        style: &style,
+        host: true,
+        open: Vec::new(),
+        inside: HashSet::new(),
+    };
     if !writer.write(heap, value)? {
         return Ok(None);
     }
@@ -77,7 +88,8 @@ impl Writer<'_> {
             match &mut top.keys {
                 None => {
                     let index = top.next;
-                    let Some(item) = heap.items(at).and_then(|items| items.get(index)).copied() else {
+                    let Some(item) = heap.items(at).and_then(|items| items.get(index)).copied()
+                    else {
                         self.close(b']');
                         continue;
                     };
@@ -106,10 +118,16 @@ impl Writer<'_> {
                     }
                     top_not_empty(&mut self.open);
                     self.line(self.open.len());
-                    let Value::String(name) = heap.key_value(key) else { continue };
+                    let Value::String(name) = heap.key_value(key) else {
+                        continue;
+                    };
                     let name = heap.text(name);
                     self.string(heap, &name)?;
-                    self.ascii(if self.style.indent.is_empty() { ":" } else { ": " });
+                    self.ascii(if self.style.indent.is_empty() {
+                        ":"
+                    } else {
+                        ": "
+                    });
                     self.value(heap, value, Some(key))?;
                 }
             }
@@ -181,7 +199,13 @@ impl Writer<'_> {
         heap.meter.charge(64 + length * 8)?;
         self.ascii(if keys.is_none() { "[" } else { "{" });
         let keys = keys.map(Vec::into_iter);
-        self.open.push(Open { at, key, keys, next: 0, empty: true });
+        self.open.push(Open {
+            at,
+            key,
+            keys,
+            next: 0,
+            empty: true,
+        });
         self.check_size(heap)?;
         Ok(Form::Container)
     }
@@ -263,13 +287,19 @@ impl Writer<'_> {
 
     /// The words of V8 about a cycle.
     fn circle(&self, heap: &mut Heap, at: Ref, key: Option<Key>) -> Throw {
-        let path: Vec<(Option<Key>, Ref)> = self.open.iter().map(|open| (open.key, open.at)).collect();
+        let path: Vec<(Option<Key>, Ref)> =
+            self.open.iter().map(|open| (open.key, open.at)).collect();
         circle(heap, &path, at, key)
     }
 }
 
 /// What `JSON.stringify` says of a cycle: `path` leads to the container whose `key` is `at` again.
-pub(crate) fn circle(heap: &mut Heap, path: &[(Option<Key>, Ref)], at: Ref, key: Option<Key>) -> Throw {
+pub(crate) fn circle(
+    heap: &mut Heap,
+    path: &[(Option<Key>, Ref)],
+    at: Ref,
+    key: Option<Key>,
+) -> Throw {
     let start = path.iter().position(|(_, open)| *open == at).unwrap_or(0);
     let circle = &path[start..];
     let class = constructor(heap, at);
@@ -279,7 +309,9 @@ pub(crate) fn circle(heap: &mut Heap, path: &[(Option<Key>, Ref)], at: Ref, key:
     for (number, (key, at)) in circle.iter().enumerate().skip(1) {
         if number <= 2 || number + 1 == circle.len() {
             let (key, class) = (key_words(heap, *key), constructor(heap, *at));
-            text.push_str(&format!("\n    |     {key} -> object with constructor '{class}'"));
+            text.push_str(&format!(
+                "\n    |     {key} -> object with constructor '{class}'"
+            ));
         } else if number == 3 {
             text.push_str("\n    |     ...");
         }
@@ -318,7 +350,9 @@ fn is_lone(units: &[u16], at: usize) -> bool {
     if high(&units[at]) {
         !units.get(at + 1).is_some_and(low)
     } else {
-        !at.checked_sub(1).and_then(|before| units.get(before)).is_some_and(high)
+        !at.checked_sub(1)
+            .and_then(|before| units.get(before))
+            .is_some_and(high)
     }
 }
 

@@ -20,7 +20,10 @@ fn significant(number: f64, count: usize) -> (String, i32) {
     // Rust rounds halves to even. Only a tail of exactly 5 is one; few digits tell most of the others.
     let (near, start) = split(&format!("{:.*e}", count + 20, number));
     if start == exponent || digits.starts_with('1') {
-        let is_half = |tail: &str| tail.strip_prefix('5').is_some_and(|rest| rest.bytes().all(|b| b == b'0'));
+        let is_half = |tail: &str| {
+            tail.strip_prefix('5')
+                .is_some_and(|rest| rest.bytes().all(|b| b == b'0'))
+        };
         if is_half(&near[count..]) {
             let (all, start) = split(&format!("{number:.MOST_DIGITS$e}"));
             if is_half(&all[count..]) {
@@ -56,7 +59,11 @@ pub fn to_fixed(number: f64, places: usize) -> String {
         let (whole, fraction) = exact.split_once('.').unwrap_or((&exact, "0"));
         let digits = format!("{whole}{}", &fraction[..places]);
         let (digits, carry) = increment(&digits, 0);
-        let digits = if carry == 1 { format!("{digits}0") } else { digits };
+        let digits = if carry == 1 {
+            format!("{digits}0")
+        } else {
+            digits
+        };
         let point = digits.len() - places;
         text = match places {
             0 => digits,
@@ -64,7 +71,11 @@ pub fn to_fixed(number: f64, places: usize) -> String {
         };
     }
     // A negative number that is rounded to zero keeps its sign; −0 itself has none.
-    if number < 0.0 { format!("-{text}") } else { text }
+    if number < 0.0 {
+        format!("-{text}")
+    } else {
+        text
+    }
 }
 
 /// How many binary places behind the point a positive number has.
@@ -75,8 +86,11 @@ fn binary_places(number: f64) -> i32 {
     let bits = number.to_bits();
     let exponent = (bits >> 52 & 0x7FF) as i32;
     let fraction = bits & ((1 << 52) - 1);
-    let (mantissa, scale) =
-        if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
+    let (mantissa, scale) = if exponent == 0 {
+        (fraction, -1074)
+    } else {
+        (fraction | 1 << 52, exponent - 1075)
+    };
     -(scale + mantissa.trailing_zeros() as i32)
 }
 
@@ -98,8 +112,11 @@ pub fn to_exponential(number: f64, places: Option<usize>) -> String {
 pub fn to_precision(number: f64, count: usize) -> String {
     let size = number.abs();
     let sign = if number < 0.0 { "-" } else { "" };
-    let (digits, exponent) =
-        if size == 0.0 { ("0".repeat(count), 0) } else { significant(size, count) };
+    let (digits, exponent) = if size == 0.0 {
+        ("0".repeat(count), 0)
+    } else {
+        significant(size, count)
+    };
     if exponent < -6 || exponent >= count as i32 {
         return format!("{sign}{}e{exponent:+}", pointed(&digits, 1));
     }
@@ -148,8 +165,8 @@ pub fn to_radix(number: f64, radix: u32) -> String {
     }
     let mut digits: Vec<char> = Vec::new();
     let letter = |digit: u32| char::from_digit(digit, radix).unwrap_or('0');
-    // Above 2^53 the low digits are unknown: V8 writes zeros.
-    while (integer.to_bits() >> 52 & 0x7FF) as i32 - 0x3FF - 52 > 0 {
+    // V8 writes zeros for digits that are not known.
+    while ((integer / base).to_bits() >> 52 & 0x7FF) as i32 - 0x3FF - 52 > 0 {
         integer /= base;
         digits.push('0');
     }
@@ -223,8 +240,10 @@ mod tests {
     fn other_bases() {
         assert_eq!(to_radix(255.0, 16), "ff");
         assert_eq!(to_radix(-255.5, 2), "-11111111.1");
-        assert_eq!(to_radix(0.1, 3), "0.002200220022002200220022002200220102");
-        assert_eq!(to_radix(1e21, 36), "5yc1z7ep2goko00");
+        assert_eq!(to_radix(0.1, 3), "0.0022002200220022002200220022002201");
+        assert_eq!(to_radix(1e21, 36), "5v1j4f4ds7c000");
+        assert_eq!(to_radix(9_007_199_254_740_992.0, 7), "5350140446150306054");
+        assert_eq!(to_radix(1e21, 7), "5135235413265003022600000");
         assert_eq!(to_radix(0.5, 2), "0.1");
     }
 }

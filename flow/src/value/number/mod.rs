@@ -15,7 +15,12 @@ pub fn format(number: f64) -> String {
         return "NaN".to_owned();
     }
     if number.is_infinite() {
-        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+        return if number > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        }
+        .to_owned();
     }
     let (digits, exponent) = digits::shortest(number.abs());
     let sign = if number < 0.0 { "-" } else { "" };
@@ -61,14 +66,20 @@ pub fn trim(units: &[u16]) -> &[u16] {
 /// A text without the blanks before it.
 #[must_use]
 pub fn trim_start(units: &[u16]) -> &[u16] {
-    let start = units.iter().position(|unit| !is_blank(*unit)).unwrap_or(units.len());
+    let start = units
+        .iter()
+        .position(|unit| !is_blank(*unit))
+        .unwrap_or(units.len());
     &units[start..]
 }
 
 /// A text without the blanks behind it.
 #[must_use]
 pub fn trim_end(units: &[u16]) -> &[u16] {
-    let end = units.iter().rposition(|unit| !is_blank(*unit)).map_or(0, |last| last + 1);
+    let end = units
+        .iter()
+        .rposition(|unit| !is_blank(*unit))
+        .map_or(0, |last| last + 1);
     &units[..end]
 }
 
@@ -89,8 +100,13 @@ pub fn parse(units: &[u16]) -> f64 {
             _ => 0,
         };
         if radix != 0 {
-            let whole = !digits.is_empty() && digits.iter().all(|unit| digit(*unit, radix).is_some());
-            return if whole { whole_number(digits, radix) } else { f64::NAN };
+            let whole =
+                !digits.is_empty() && digits.iter().all(|unit| digit(*unit, radix).is_some());
+            return if whole {
+                whole_number(digits, radix)
+            } else {
+                f64::NAN
+            };
         }
     }
     match decimal_prefix(text) {
@@ -127,7 +143,10 @@ pub fn parse_int(units: &[u16], radix: i32) -> f64 {
     {
         (text, base) = (rest, 16);
     }
-    let end = text.iter().position(|unit| digit(*unit, base).is_none()).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|unit| digit(*unit, base).is_none())
+        .unwrap_or(text.len());
     if end == 0 {
         return f64::NAN;
     }
@@ -184,22 +203,36 @@ fn binary_number(values: impl Iterator<Item = u32>, bits: u32) -> f64 {
     }
     // 64 bits are more than a double holds, so the lowest one can stand for all that were dropped.
     let number = (kept | u64::from(sticky)) as f64;
-    if dropped > 1100 { f64::INFINITY } else { number * 2f64.powi(dropped) }
+    if dropped > 1100 {
+        f64::INFINITY
+    } else {
+        number * 2f64.powi(dropped)
+    }
 }
 
 /// The longest decimal literal at the beginning and its length.
 fn decimal_prefix(text: &[u16]) -> Option<(f64, usize)> {
     let is = |at: usize, byte: u8| text.get(at) == Some(&u16::from(byte));
     let digits = |from: usize| {
-        text[from.min(text.len())..].iter().take_while(|unit| digit(**unit, 10).is_some()).count()
+        text[from.min(text.len())..]
+            .iter()
+            .take_while(|unit| digit(**unit, 10).is_some())
+            .count()
     };
     let sign = usize::from(is(0, b'-') || is(0, b'+'));
     let negative = is(0, b'-');
     let infinity = "Infinity";
     if text.len() >= sign + infinity.len()
-        && text[sign..].iter().zip(infinity.bytes()).all(|(unit, byte)| *unit == u16::from(byte))
+        && text[sign..]
+            .iter()
+            .zip(infinity.bytes())
+            .all(|(unit, byte)| *unit == u16::from(byte))
     {
-        let number = if negative { f64::NEG_INFINITY } else { f64::INFINITY };
+        let number = if negative {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        };
         return Some((number, sign + infinity.len()));
     }
     let whole = digits(sign);
@@ -239,10 +272,22 @@ mod tests {
     #[test]
     fn numbers_print_as_in_javascript() {
         let cases = [
-            (0.0, "0"), (-0.0, "0"), (1.0, "1"), (-1.5, "-1.5"), (0.1, "0.1"), (0.1 + 0.2, "0.30000000000000004"),
-            (1e21, "1e+21"), (123456789012345680000.0, "123456789012345680000"), (1e-6, "0.000001"),
-            (1e-7, "1e-7"), (1.5e-10, "1.5e-10"), (5e-324, "5e-324"), (f64::MAX, "1.7976931348623157e+308"),
-            (9007199254740993.0, "9007199254740992"), (1e20, "100000000000000000000"), (-1.25e25, "-1.25e+25"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (-1.5, "-1.5"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e21, "1e+21"),
+            (123456789012345680000.0, "123456789012345680000"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (1.5e-10, "1.5e-10"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (9007199254740993.0, "9007199254740992"),
+            (1e20, "100000000000000000000"),
+            (-1.25e25, "-1.25e+25"),
             (123.456, "123.456"),
         ];
         for (number, text) in cases {
@@ -253,21 +298,31 @@ mod tests {
     #[test]
     fn texts_are_read_as_in_javascript() {
         let cases = [
-            ("", 0.0), ("  12 \n", 12.0), ("1e3", 1000.0), (".5", 0.5), ("5.", 5.0), ("0x1F", 31.0), ("0b101", 5.0),
-            ("-Infinity", f64::NEG_INFINITY), ("\u{FEFF}7", 7.0), ("0x20000000000001", 9007199254740992.0),
+            ("", 0.0),
+            ("  12 \n", 12.0),
+            ("1e3", 1000.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("0x1F", 31.0),
+            ("0b101", 5.0),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("\u{FEFF}7", 7.0),
+            ("0x20000000000001", 9007199254740992.0),
             ("0x20000000000003", 9007199254740996.0),
         ];
         for (text, number) in cases {
             assert_eq!(parse(&units(text)), number, "{text}");
         }
-        for text in ["1_000", "inf", "nan", "1e", "0x", "-0x1", "12px", ".", "+", "e5", "1 2"] {
+        for text in [
+            "1_000", "inf", "nan", "1e", "0x", "-0x1", "12px", ".", "+", "e5", "1 2",
+        ] {
             assert!(parse(&units(text)).is_nan(), "{text}");
         }
     }
 
     #[test]
     fn prefixes_are_read_as_in_javascript() {
-        assert_eq!(parse_float(&units("3.14abc")), 3.14);
+        assert_eq!(parse_float(&units("3.25abc")), 3.25);
         assert_eq!(parse_float(&units("1e+x")), 1.0);
         assert_eq!(parse_int(&units(" -42.9"), 0), -42.0);
         assert_eq!(parse_int(&units("0xff"), 0), 255.0);
