@@ -12,6 +12,7 @@ mod lease;
 mod limits;
 mod portable;
 mod race;
+mod regress;
 mod rollback;
 mod security;
 mod standby;

@@ -34,6 +34,9 @@ pub(super) struct Database {
     next_due: AtomicI64,
     /// Somebody could not lock a root: the next commit of this database wakes the worker.
     contended: AtomicBool,
+    /// There was something for the worker since its round began. The latch alone does not say that: what a round waits for
+    /// (a lock, for one) uses the same latch.
+    asked: AtomicBool,
     /// The worker has to leave, since the database is about to be dropped or copied.
     leave: AtomicBool,
 }
@@ -120,7 +123,13 @@ pub(crate) fn begin_round() {
     if let Some(slot) = mine() {
         slot.next_due.store(NEVER, Ordering::SeqCst);
         slot.contended.store(false, Ordering::SeqCst);
+        slot.asked.store(false, Ordering::SeqCst);
     }
+}
+
+/// Whether something came up since the worker began its round.
+pub(crate) fn is_asked() -> bool {
+    mine().is_some_and(|slot| slot.asked.load(Ordering::SeqCst))
 }
 
 /// The worker will look by itself at `due`.
@@ -144,6 +153,7 @@ pub(super) fn wake(due: i64, steps: bool) {
     let contended =
         slot.contended.load(Ordering::SeqCst) && slot.contended.swap(false, Ordering::SeqCst);
     if earlier || contended || steps {
+        slot.asked.store(true, Ordering::SeqCst);
         slot.worker.wake();
     }
 }
@@ -159,7 +169,12 @@ pub(super) struct Lookout {
     found: [AtomicU32; SLOTS],
 }
 
-/// Whether somebody asked the launcher to look since it last did.
+/// Whether somebody has asked the launcher to look.
+pub(crate) fn launcher_is_asked() -> bool {
+    shared().is_some_and(|shared| shared.lookout.asked.load(Ordering::SeqCst))
+}
+
+/// The same, and the launcher does so now.
 pub(crate) fn launcher_was_asked() -> bool {
     shared().is_some_and(|shared| shared.lookout.asked.swap(false, Ordering::SeqCst))
 }

@@ -4,7 +4,7 @@
 //! which somebody could not get (`shmem::databases`). An error in a round is logged, and the round tried again later.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::pg_sys::panic::CaughtError;
@@ -30,40 +30,50 @@ pub extern "C-unwind" fn rhythm_worker_main(arg: pg_sys::Datum) {
         log!("rhythm: too many databases with Rhythm: this one has no worker");
         return;
     }
-    let mut pause = FIRST_PAUSE;
+    let mut after_error = FIRST_PAUSE;
     loop {
         databases::begin_round();
         report_running();
-        let sleep = match round() {
+        let (pause, is_fine) = match round() {
             Ok(Some(round)) => {
-                pause = FIRST_PAUSE;
+                after_error = FIRST_PAUSE;
                 databases::sleeps_until(round.next_due);
-                if round.again {
-                    Duration::ZERO
+                // Asked while it was at work, perhaps after its last look.
+                if round.again || databases::is_asked() {
+                    (Duration::ZERO, true)
                 } else {
-                    round.sleep.min(RESCAN)
+                    (round.sleep.min(RESCAN), true)
                 }
             }
             // The extension was dropped.
             Ok(None) => break,
             Err(()) => {
-                pause = (pause * 2).min(RESCAN);
-                pause
+                after_error = (after_error * 2).min(RESCAN);
+                (after_error, false)
             }
         };
-        report_idle(!sleep.is_zero());
-        let goes_on = if sleep.is_zero() {
-            pgrx::check_for_interrupts!();
-            !BackgroundWorker::sigterm_received()
-        } else {
-            BackgroundWorker::wait_latch(Some(sleep))
-        };
-        if !goes_on || databases::must_leave() {
+        report_idle(!pause.is_zero());
+        if !rest(pause, is_fine) {
             break;
         }
         if BackgroundWorker::sighup_received() {
             // SAFETY: the usual reaction to SIGHUP in a worker's loop, outside of a transaction.
             unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+        }
+    }
+}
+
+/// Sleeps for `pause`, or until there is something to do; after an error for all of `pause`, since every commit of a busy
+/// database would repeat the error. False when the worker has to end.
+fn rest(pause: Duration, is_wakeable: bool) -> bool {
+    let end = Instant::now() + pause;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if databases::must_leave() || !super::sleep(left) || databases::must_leave() {
+            return false;
+        }
+        if is_wakeable || Instant::now() >= end {
+            return true;
         }
     }
 }

@@ -13,7 +13,7 @@ use pgrx::bgworkers::{
 };
 use pgrx::prelude::*;
 
-use super::RESCAN;
+use super::{RESCAN, sleep};
 use crate::shmem::databases;
 
 /// How long a worker may stay while another database waits for a slot.
@@ -22,6 +22,9 @@ const TURN: Duration = Duration::from_secs(5);
 const HOLD: Duration = Duration::from_secs(1);
 /// A worker that has lived for less than this would probably only end again: its database waits for a turn.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
+
+/// A lasting shortage is not logged at every turn.
+const WARN_AGAIN: Duration = Duration::from_secs(600);
 
 /// A worker that was started.
 struct Running {
@@ -47,7 +50,7 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
     let mut left: HashMap<u32, Left> = HashMap::new();
     let mut found = Vec::new();
     let mut next_look = Instant::now();
-    let mut was_short = false;
+    let mut warned: Option<Instant> = None;
     loop {
         let now = Instant::now();
         running.retain(|oid, one| {
@@ -75,15 +78,19 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
             left.values_mut().for_each(|one| one.hold = now);
             next_look = now;
         }
+        let mut is_short = false;
         if next_look <= now {
-            next_look = now
-                + if let Some(seen) = look() {
+            match look() {
+                Some(seen) => {
                     found = seen;
-                    RESCAN
-                } else {
-                    TURN
-                };
-            left.retain(|oid, _| found.contains(oid));
+                    next_look = now + RESCAN;
+                    left.retain(|oid, _| found.contains(oid));
+                }
+                None => {
+                    is_short = true;
+                    next_look = now + TURN;
+                }
+            }
         }
 
         let mut missing: Vec<u32> = found
@@ -94,7 +101,6 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
         // Who has waited longest is next.
         missing.sort_by_key(|oid| left.get(oid).map(|one| one.at));
         let mut wake_at = next_look;
-        let mut is_short = false;
         for oid in missing {
             match left.get(&oid) {
                 Some(one) if one.hold > now => {
@@ -110,7 +116,8 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
             running.insert(oid, Running { worker, since: now });
         }
         if is_short {
-            if !was_short {
+            if warned.is_none_or(|at| at.elapsed() > WARN_AGAIN) {
+                warned = Some(now);
                 warn_of_shortage();
             }
             let longest = running.iter().min_by_key(|(_, one)| one.since);
@@ -121,29 +128,24 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
             }
             wake_at = wake_at.min(now + TURN);
         }
-        was_short = is_short;
         // Never quite without a pause, so that a storm of events does not become a storm of scouts.
-        let pause = wake_at
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(10));
-        if !BackgroundWorker::wait_latch(Some(pause)) {
+        let pause = if databases::launcher_is_asked() {
+            Duration::ZERO
+        } else {
+            wake_at.saturating_duration_since(Instant::now())
+        };
+        if !sleep(pause.max(Duration::from_millis(10))) {
             break;
         }
     }
     databases::set_launcher(false);
 }
 
-/// The databases that have the extension; none if there is no way to look now.
+/// The databases that have the extension; none if no slot is free to look, or no database to look from.
 fn look() -> Option<Vec<u32>> {
-    let Some(base) = BackgroundWorker::transaction(database_to_look_from) else {
-        log!("rhythm: no database allows connections, so nobody can look which ones have Rhythm");
-        return None;
-    };
+    let base = BackgroundWorker::transaction(database_to_look_from)?;
     databases::begin_look();
-    let Some(scout) = start("rhythm scout", "rhythm_scout_main", base) else {
-        warn_of_shortage();
-        return None;
-    };
+    let scout = start("rhythm scout", "rhythm_scout_main", base)?;
     // Fails only when the server shuts down, which the loop notices.
     let _ = scout.wait_for_shutdown();
     databases::found()

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use pgrx::bgworkers::{BackgroundWorkerBuilder, BgWorkerStartTime};
+use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 
 mod database;
@@ -14,6 +14,14 @@ mod scout;
 
 /// Looks are repeated after this time even when nothing is due: clocks step, and data is restored.
 const RESCAN: Duration = Duration::from_secs(60);
+
+/// Sleeps until the latch is set, at most for `pause`. False when the process has to end.
+///
+/// Looks at the signal first: what runs between two sleeps (a lock, another worker's start) waits on the same latch, and
+/// has perhaps reset it.
+fn sleep(pause: Duration) -> bool {
+    !BackgroundWorker::sigterm_received() && BackgroundWorker::wait_latch(Some(pause))
+}
 
 /// Registers the launcher when the library is preloaded.
 pub(crate) fn init() {
