@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 RELEASE := --release --locked
 PG_CONFIG ?= pg_config
 
-.PHONY: help setup build demo test check unit conformance test-pg test-python install bench fmt accept clean
+.PHONY: help setup build demo test check unit conformance test-pg test-python install fuzz bench fmt accept clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,7 @@ test: build check unit conformance test-pg test-python demo ## Run everything th
 
 check: setup ## Formatting, clippy, and the Python package's linters
 	cargo fmt --all --check
+	cargo fmt --manifest-path flow/fuzz/Cargo.toml --check
 	PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo clippy $(RELEASE) --workspace --all-targets -- -D warnings
 	.venv/bin/ruff check adapters/python examples tests bench scripts/demo
 	.venv/bin/ruff format --check adapters/python examples tests bench scripts/demo
@@ -46,11 +47,15 @@ test-python: build ## The Python package's own tests, on a throwaway server
 install: ## Install the extension into the Postgres of PG_CONFIG=…
 	@extension/install.sh $(PG_CONFIG)
 
+fuzz: ## Fuzz the language: `make fuzz T=load SECONDS=60`; T is parse, compile, run or load
+	@flow/fuzz/fuzz $(or $(T),all) $(or $(SECONDS),60)
+
 bench: build ## Measure beside a minimal SKIP LOCKED queue, as ratios
 	@bench/run
 
 fmt: setup ## Format everything
 	cargo fmt --all
+	cargo fmt --manifest-path flow/fuzz/Cargo.toml
 	.venv/bin/ruff format adapters/python examples tests bench scripts/demo
 
 accept: ## Take the new snapshots of the golden tests

@@ -75,6 +75,13 @@ impl<'a> Reader<'a> {
         Some(*first)
     }
 
+    /// Takes bytes off the end.
+    pub(crate) fn drop_last(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (rest, last) = self.bytes.split_at(self.bytes.len().checked_sub(count)?);
+        self.bytes = rest;
+        Some(last)
+    }
+
     pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(count)?;
         self.bytes = rest;

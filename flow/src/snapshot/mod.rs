@@ -2,6 +2,9 @@
 //!
 //! Strings come first, then all other bodies in the order in which they are found, each naming
 //! others by number. Nothing recurses. The version stands in front; readers of old ones stay.
+//! Since version 2 a CRC-32 of all bytes before it ends the save: damage on a disk or in a hand-made
+//! update is refused, rather than turned into another value. It is no signature: who can write
+//! saves can write anything, and the reader trusts none of it.
 
 mod read;
 mod write;
@@ -10,7 +13,9 @@ pub(crate) use read::load;
 pub(crate) use write::save;
 
 const MAGIC: &[u8] = b"FLOWSAVE";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+/// The last version without a checksum.
+const UNCHECKED: u64 = 1;
 
 /// The kinds of value. Only ever append.
 mod tag {

@@ -1,6 +1,6 @@
 //! Reading a save. Nothing in it is trusted: a damaged one is a `Fault`, never a panic.
 
-use super::{MAGIC, VERSION, kind, reaction, tag};
+use super::{MAGIC, UNCHECKED, VERSION, kind, reaction, tag};
 use crate::builtins::registry;
 use crate::error::{ErrorClass, Fault};
 use crate::limits::Limits;
@@ -22,11 +22,19 @@ pub(crate) fn load(program: &Program, save: &[u8], limits: Limits) -> Result<(He
     let bytes = save.strip_prefix(MAGIC).ok_or(Fault::NotOurs("save"))?;
     let mut input = Reader::new(bytes);
     let version = input.number().ok_or(Fault::Damaged("save header"))?;
-    if version != VERSION {
+    if version > VERSION {
         return Err(Fault::TooNew {
             what: "save",
             version: version as u32,
         });
+    }
+    if version > UNCHECKED {
+        let checked = input.drop_last(4).ok_or(Fault::Damaged("save header"))?;
+        let (before, _) = save.split_at(save.len() - 4);
+        // A fuzzer would never get past it.
+        if !cfg!(fuzzing) && checked != crc32fast::hash(before).to_le_bytes() {
+            return Err(Fault::Damaged("the save's checksum is wrong"));
+        }
     }
     let hash = input.take(8).ok_or(Fault::Damaged("save header"))?;
     if hash != program.content_hash().to_le_bytes() {

@@ -51,6 +51,8 @@ pub(crate) fn save(program: &Program, heap: &Heap, state: &State, limit: usize) 
     out.size(saver.bodies.len());
     out.bytes.append(&mut bodies.bytes);
     out.bytes.append(&mut roots.bytes);
+    let checksum = crc32fast::hash(&out.bytes);
+    out.bytes.extend_from_slice(&checksum.to_le_bytes());
     (out.bytes.len() <= limit).then_some(out.bytes)
 }
 
