@@ -14,7 +14,7 @@ use crate::value::promise::{
     Aggregate, Combinator, Coroutine, HostPromise, Promise, PromiseState, Reaction, Wrap,
 };
 use crate::value::table::Table;
-use crate::value::{Body, Heap, Ref, Value};
+use crate::value::{Body, Heap, Ref, Value, date};
 use crate::vm::state::State;
 
 /// Reads what `save` wrote.
@@ -421,7 +421,12 @@ impl Loader<'_> {
                     hidden,
                 }))
             }
-            kind::DATE => Body::Date(self.input.double()?),
+            kind::DATE => {
+                let ms = self.input.double()?;
+                // Only what a program can make: whole milliseconds within the range of dates, or NaN.
+                (date::clip(ms).to_bits() == ms.to_bits() || ms.is_nan())
+                    .then_some(Body::Date(ms))?
+            }
             kind::MAP => Body::Map(Box::new(self.table(true)?)),
             kind::SET => Body::Set(Box::new(self.table(false)?)),
             kind::ITERATOR => {
