@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 RELEASE := --release --locked
 PG_CONFIG ?= pg_config
 
-.PHONY: help setup build demo test check unit conformance test-pg test-python install fuzz bench fmt accept clean
+.PHONY: help setup build demo test check unit conformance test-pg test-python install fuzz bench bench-flow fmt accept clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ fuzz: ## Fuzz the language: `make fuzz T=load SECONDS=60`; T is parse, compile, 
 
 bench: build ## Measure beside a minimal SKIP LOCKED queue, as ratios
 	@bench/run
+
+bench-flow: ## Measure Flow beside `node --jitless`; writes bench/flow/RESULTS.md
+	@bench/flow/run --write
 
 fmt: setup ## Format everything
 	cargo fmt --all

@@ -9,7 +9,7 @@ use rhythm_tests::installation::project;
 const LONG_FILES: &[(&str, &str)] = &[
     ("Cargo.lock", "generated"),
     ("LICENSE", "the licence's own text"),
-    ("flow/src/vm/mod.rs", "the one dispatch loop"),
+    ("flow/src/vm/registers.rs", "the one dispatch loop"),
 ];
 
 /// Public SQL functions without a method of the client, each with its reason.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Builtin, plain};
 use crate::error::Throw;
 use crate::value::error::ErrorBody;
+use crate::value::heap::Array;
 use crate::value::object::Props;
 use crate::value::table::Table;
 use crate::value::{Body, Ref, Value, number};
@@ -106,8 +107,8 @@ impl Copier {
             return Ok(Value::Object(*copy));
         }
         let body = match cx.heap.body(at) {
-            Body::Object(_) => Body::Object(Box::default()),
-            Body::Array(_) => Body::Array(Box::default()),
+            Body::Object(_) => Body::Object(Props::default()),
+            Body::Array(_) => Body::Array(Array::default()),
             Body::Map(_) => Body::Map(Box::default()),
             Body::Set(_) => Body::Set(Box::default()),
             Body::Date(ms) => Body::Date(*ms),
@@ -151,7 +152,7 @@ impl Copier {
             Body::Object(props) => {
                 let listed: Vec<_> = props.iter().collect();
                 let copied = self.props(cx, listed)?;
-                *cx.heap.body_mut(to) = Body::Object(Box::new(copied));
+                *cx.heap.body_mut(to) = Body::Object(copied);
             }
             Body::Error(error) => {
                 // JavaScript keeps only what errors have by themselves.

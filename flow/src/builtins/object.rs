@@ -155,7 +155,7 @@ fn from_entries(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         cx.heap.meter.charge(PROP_BYTES)?;
         props.set(key, value);
     }
-    Ok(Value::Object(cx.heap.alloc(Body::Object(Box::new(props)))))
+    Ok(Value::Object(cx.heap.alloc(Body::Object(props))))
 }
 
 /// `Object.is(NaN, NaN)` → `true`
@@ -303,7 +303,7 @@ pub(super) fn groups(
         let result = if in_map {
             Body::Map(Box::default())
         } else {
-            Body::Object(Box::default())
+            Body::Object(Props::default())
         };
         let result = cx.heap.alloc(result);
         cx.set_reg(frame, ITERATOR, iterator);

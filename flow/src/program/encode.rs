@@ -198,7 +198,6 @@ fn read_function(input: &mut Reader<'_>) -> Option<Func> {
         });
     }
     let (rest, is_async) = (flags & 1 != 0, flags & 2 != 0);
-    let awaits = Vec::new();
     Some(Func {
         name,
         params,
@@ -210,6 +209,6 @@ fn read_function(input: &mut Reader<'_>) -> Option<Func> {
         code,
         handlers,
         lines,
-        awaits,
+        ..Func::default()
     })
 }

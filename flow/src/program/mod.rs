@@ -2,6 +2,7 @@
 //! comes from. Owns all its data, so it outlives its source and goes into the database.
 
 mod encode;
+pub(crate) mod lower;
 mod verify;
 pub(crate) mod wire;
 
@@ -74,6 +75,10 @@ pub(crate) struct Func {
     pub(crate) lines: Vec<Line>,
     /// For each `Await`, in order: its place and the operands below the awaited one. Not stored.
     pub(crate) awaits: Vec<(u32, u32)>,
+    /// How many slots and operands there are before each instruction. Not stored.
+    pub(crate) tops: Vec<u32>,
+    /// The instructions as the loop runs them. Not stored.
+    pub(crate) fast: Vec<lower::Fast>,
 }
 
 impl Func {

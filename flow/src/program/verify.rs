@@ -1,6 +1,7 @@
 //! Checks a program before it runs: every number points to something, and every instruction always
 //! sees the same depth of operands. So the loop needs no checks, and a damaged program never panics.
 
+use super::lower::lower;
 use super::{Capture, Const, Func, NO_WORDS, Program, Resolved};
 use crate::error::Fault;
 use crate::op::{Op, Operand};
@@ -10,7 +11,7 @@ const MOST_OPERANDS: u32 = 1 << 20;
 /// Slots are allocated at each call, so their number is bounded.
 const MOST_LOCALS: u32 = 1 << 16;
 
-/// Checks all functions, and notes the depth at each await.
+/// Checks all functions, and notes what the loop needs to know of each instruction.
 pub(super) fn verify(program: &mut Program) -> Result<(), Fault> {
     let main = program
         .functions
@@ -24,13 +25,13 @@ pub(super) fn verify(program: &mut Program) -> Result<(), Fault> {
         .iter()
         .map(|function| &*function.captures)
         .collect();
-    let mut awaits = Vec::with_capacity(functions.len());
+    let mut depths = Vec::with_capacity(functions.len());
     for function in &functions {
         check_function(program, function, &captures)?;
-        awaits.push(check_depths(function)?);
+        depths.push(check_depths(function)?);
     }
-    for (function, awaits) in functions.iter_mut().zip(awaits) {
-        function.awaits = awaits;
+    for (function, depths) in functions.iter_mut().zip(depths) {
+        note(function, depths);
     }
     program.functions = functions;
     Ok(())
@@ -92,9 +93,27 @@ fn check_function(program: &Program, function: &Func, all: &[&[Capture]]) -> Res
     Ok(())
 }
 
-/// Walks all paths with a list of its own; returns the awaits with the operands below the awaited one.
-fn check_depths(function: &Func) -> Result<Vec<(u32, u32)>, Fault> {
-    const UNSEEN: u32 = u32::MAX;
+/// The depth of an instruction that no path leads to.
+const UNSEEN: u32 = u32::MAX;
+
+/// Notes the awaits with the operands below the awaited one, and what the loop runs.
+fn note(function: &mut Func, mut depths: Vec<u32>) {
+    let awaits = function.code.iter().zip(&depths).enumerate();
+    function.awaits = awaits
+        .filter_map(|(pc, (op, depth))| {
+            let reached = *depth != UNSEEN && matches!(op, Op::Await(_));
+            reached.then(|| (pc as u32, depth - 1))
+        })
+        .collect();
+    for depth in depths.iter_mut().filter(|depth| **depth != UNSEEN) {
+        *depth += function.locals;
+    }
+    function.fast = lower(&function.code, &depths);
+    function.tops = depths;
+}
+
+/// The depth of operands before each instruction. Walks all paths with a list of its own.
+fn check_depths(function: &Func) -> Result<Vec<u32>, Fault> {
     let damaged = Fault::Damaged("depth of operands");
     let mut depths = vec![UNSEEN; function.code.len()];
     let mut work: Vec<(u32, u32)> = vec![(0, 0)];
@@ -127,14 +146,5 @@ fn check_depths(function: &Func) -> Result<Vec<(u32, u32)>, Fault> {
             pc += 1;
         }
     }
-    let awaits = function
-        .code
-        .iter()
-        .zip(&depths)
-        .enumerate()
-        .filter_map(|(pc, (op, depth))| {
-            let reached = *depth != UNSEEN && matches!(op, Op::Await(_));
-            reached.then(|| (pc as u32, depth - 1))
-        });
-    Ok(awaits.collect())
+    Ok(depths)
 }

@@ -327,14 +327,14 @@ impl Loader<'_> {
     fn body(&mut self) -> Option<(u8, Body)> {
         let kind = self.input.byte()?;
         let body = match kind {
-            kind::OBJECT => Body::Object(Box::new(self.props()?)),
+            kind::OBJECT => Body::Object(self.props()?),
             kind::ARRAY => {
                 let integrity = self.integrity()?;
                 let items = self.values()?;
                 if items.iter().any(|item| matches!(item, Value::Variable(_))) {
                     return None;
                 }
-                Body::Array(Box::new(Array { items, integrity }))
+                Body::Array(Array { items, integrity })
             }
             kind::CLOSURE => {
                 let function = self.input.index().filter(|number| *number != 0)?;
@@ -342,7 +342,7 @@ impl Loader<'_> {
                 let captures = (0..count)
                     .map(|_| self.reference(Expect::Kind(kind::VARIABLE)))
                     .collect::<Option<_>>()?;
-                Body::Closure(Box::new(Closure { function, captures }))
+                Body::Closure(Closure { function, captures })
             }
             kind::NATIVE => {
                 let path = self.input.text()?;
@@ -437,11 +437,11 @@ impl Loader<'_> {
                     _ => return None,
                 };
                 let at = self.input.number()?;
-                Body::Iterator(Box::new(Iter {
+                Body::Iterator(Iter {
                     source: self.plain()?,
                     kind,
                     at,
-                }))
+                })
             }
             _ => return None,
         };

@@ -1,11 +1,10 @@
 //! Writing a save.
 
-use std::collections::HashMap;
-
 use super::{MAGIC, VERSION, kind, reaction, tag};
 use crate::builtins::registry;
 use crate::program::Program;
 use crate::program::wire::Writer;
+use crate::value::hashed::Hashed;
 use crate::value::object::{Key, Props};
 use crate::value::promise::{Promise, PromiseState, Reaction, Wrap};
 use crate::value::string::Text;
@@ -17,10 +16,10 @@ use crate::vm::state::State;
 pub(crate) fn save(program: &Program, heap: &Heap, state: &State, limit: usize) -> Option<Vec<u8>> {
     let mut saver = Saver {
         heap,
-        numbers: HashMap::new(),
+        numbers: Hashed::default(),
         bodies: Vec::new(),
         strings: Writer::default(),
-        string_numbers: HashMap::new(),
+        string_numbers: Hashed::default(),
     };
     let mut roots = Writer::default();
     roots.number(u64::from(state.next_promise));
@@ -58,11 +57,11 @@ pub(crate) fn save(program: &Program, heap: &Heap, state: &State, limit: usize) 
 
 struct Saver<'a> {
     heap: &'a Heap,
-    numbers: HashMap<Ref, u64>,
+    numbers: Hashed<Ref, u64>,
     /// In the order of their numbers; those behind the one being written are still to do.
     bodies: Vec<Ref>,
     strings: Writer,
-    string_numbers: HashMap<Ref, u64>,
+    string_numbers: Hashed<Ref, u64>,
 }
 
 impl Saver<'_> {

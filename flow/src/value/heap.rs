@@ -3,10 +3,10 @@
 //! A collection happens only between two instructions, when every live value is on the VM's stack or
 //! in its tables. So a builtin may hold handles in Rust variables as long as it runs.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::error::ErrorBody;
+use super::hashed::Hashed;
 use super::object::{Integrity, Props};
 use super::promise::{Aggregate, Coroutine, Promise, PromiseState, Reaction};
 use super::string::Text;
@@ -17,6 +17,9 @@ use crate::limits::{Limits, Meter};
 
 /// What a slot costs beside what its body owns.
 const SLOT_BYTES: usize = 48;
+
+// A larger body would make every slot larger.
+const _: () = assert!(size_of::<Body>() <= 40);
 
 /// An array.
 #[derive(Debug, Default)]
@@ -68,9 +71,9 @@ pub enum Body {
         text: Text,
         atom: Option<Ref>,
     },
-    Object(Box<Props>),
-    Array(Box<Array>),
-    Closure(Box<Closure>),
+    Object(Props),
+    Array(Array),
+    Closure(Closure),
     /// A builtin function, by its number in the registry.
     Native(u16),
     /// `Math`, `JSON` and the like: a name with members that is no function.
@@ -85,7 +88,7 @@ pub enum Body {
     Date(f64),
     Map(Box<Table>),
     Set(Box<Table>),
-    Iterator(Box<Iter>),
+    Iterator(Iter),
 }
 
 impl Body {
@@ -97,15 +100,14 @@ impl Body {
                     text: Text::Flat(units),
                     ..
                 } => units.len() * 2 + 16,
-                Self::Object(props) => 80 + props.bytes(),
-                Self::Array(array) => 32 + array.items.capacity() * 16,
-                Self::Closure(closure) => 24 + closure.captures.len() * 4,
+                Self::Object(props) => props.bytes(),
+                Self::Array(array) => array.items.capacity() * 16,
+                Self::Closure(closure) => closure.captures.len() * 4,
                 Self::Promise(promise) => 80 + promise.reactions.capacity() * 48,
                 Self::Coroutine(coroutine) => 64 + coroutine.slots.capacity() * 16,
                 Self::Aggregate(aggregate) => 48 + aggregate.values.capacity() * 16,
                 Self::Error(error) => 168 + error.props.bytes() + error.hidden.bytes(),
                 Self::Map(table) | Self::Set(table) => 64 + table.bytes(),
-                Self::Iterator(_) => 32,
                 _ => 0,
             }
     }
@@ -117,9 +119,11 @@ pub struct Heap {
     slots: Vec<Body>,
     marks: Vec<bool>,
     free: Vec<u32>,
-    pub(super) interned: HashMap<Rc<[u16]>, Ref>,
-    natives: HashMap<u16, Ref>,
-    namespaces: HashMap<u16, Ref>,
+    /// The strings of one unit that were used, by their unit.
+    pub(super) units: Vec<Option<Ref>>,
+    pub(super) interned: Hashed<Rc<[u16]>, Ref>,
+    natives: Hashed<u16, Ref>,
+    namespaces: Hashed<u16, Ref>,
     /// Counts fuel and bytes.
     pub meter: Meter,
 }
@@ -132,9 +136,10 @@ impl Heap {
             slots: Vec::new(),
             marks: Vec::new(),
             free: Vec::new(),
-            interned: HashMap::new(),
-            natives: HashMap::new(),
-            namespaces: HashMap::new(),
+            units: Vec::new(),
+            interned: Hashed::default(),
+            natives: Hashed::default(),
+            namespaces: Hashed::default(),
             meter: Meter::new(limits),
         }
     }
@@ -176,12 +181,12 @@ impl Heap {
             items,
             integrity: Integrity::Open,
         };
-        Value::Object(self.alloc(Body::Array(Box::new(array))))
+        Value::Object(self.alloc(Body::Array(array)))
     }
 
     /// Makes an empty object.
     pub fn object(&mut self) -> Ref {
-        self.alloc(Body::Object(Box::default()))
+        self.alloc(Body::Object(Props::default()))
     }
 
     /// The elements of an array; none for anything else.
@@ -264,6 +269,9 @@ impl Heap {
             }
         }
         self.interned.retain(|_, at| tracer.marks[at.0 as usize]);
+        for unit in &mut self.units {
+            *unit = unit.filter(|at| tracer.marks[at.0 as usize]);
+        }
         self.natives.retain(|_, at| tracer.marks[at.0 as usize]);
         self.namespaces.retain(|_, at| tracer.marks[at.0 as usize]);
         self.marks = tracer.marks;

@@ -7,6 +7,7 @@ pub mod coerce;
 pub mod date;
 pub mod equality;
 pub mod error;
+pub(crate) mod hashed;
 pub mod heap;
 pub mod inherited;
 pub mod json;

@@ -1,8 +1,8 @@
 //! The properties of plain objects in JavaScript's order: integer keys ascending, then names as they came.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 
+use super::hashed::Hashed;
 use super::{Ref, Value};
 
 /// Objects with more names than this get an index.
@@ -32,39 +32,24 @@ pub enum Integrity {
     Frozen,
 }
 
-/// A hasher for handles, which are small distinct integers.
-#[derive(Default)]
-pub struct RefHasher(u64);
-
-impl Hasher for RefHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-    fn write_u32(&mut self, value: u32) {
-        self.write_u64(u64::from(value));
-    }
-    fn write_u64(&mut self, value: u64) {
-        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-}
-
-type Index = HashMap<u32, u32, BuildHasherDefault<RefHasher>>;
-
 /// A map from keys to values with JavaScript's order.
 #[derive(Debug, Default)]
 pub struct Props {
-    indexed: BTreeMap<u32, Value>,
     /// A deleted entry of a large object is `None` until the next compaction.
     names: Vec<(Option<Ref>, Value)>,
-    index: Option<Box<Index>>,
-    deleted: usize,
+    /// What small objects with names alone do not have.
+    rare: Option<Box<Rare>>,
     /// What may still be changed.
     pub integrity: Integrity,
+}
+
+/// What most objects do not have.
+#[derive(Debug, Default)]
+struct Rare {
+    indexed: BTreeMap<u32, Value>,
+    /// Where each name is, for more than `LINEAR` of them.
+    index: Option<Hashed<Ref, u32>>,
+    deleted: usize,
 }
 
 impl Props {
@@ -79,10 +64,12 @@ impl Props {
 
     #[inline]
     fn position(&self, name: Ref) -> Option<usize> {
-        match &self.index {
-            None => self.names.iter().position(|(key, _)| *key == Some(name)),
-            Some(index) => index.get(&name.0).map(|at| *at as usize),
+        if let Some(rare) = &self.rare
+            && let Some(index) = &rare.index
+        {
+            return index.get(&name).map(|at| *at as usize);
         }
+        self.names.iter().position(|(key, _)| *key == Some(name))
     }
 
     /// The value of a key.
@@ -90,9 +77,32 @@ impl Props {
     #[inline]
     pub fn get(&self, key: Key) -> Option<Value> {
         match key {
-            Key::Index(index) => self.indexed.get(&index).copied(),
+            Key::Index(index) => self.rare.as_ref()?.indexed.get(&index).copied(),
             Key::Name(name) => self.position(name).map(|at| self.names[at].1),
         }
+    }
+
+    /// The value of a name, and where it is: `hint` is where the last object had it.
+    #[inline]
+    pub(crate) fn get_near(&self, name: Ref, hint: &mut u32) -> Option<&Value> {
+        match self.names.get(*hint as usize) {
+            Some((key, value)) if *key == Some(name) => Some(value),
+            _ => {
+                let at = self.position(name)?;
+                *hint = at as u32;
+                Some(&self.names[at].1)
+            }
+        }
+    }
+
+    /// The place of a name's value, as `get_near`.
+    #[inline]
+    pub(crate) fn slot_near(&mut self, name: Ref, hint: &mut u32) -> Option<&mut Value> {
+        let near = matches!(self.names.get(*hint as usize), Some((key, _)) if *key == Some(name));
+        if !near {
+            *hint = self.position(name)? as u32;
+        }
+        self.names.get_mut(*hint as usize).map(|(_, value)| value)
     }
 
     /// Whether there is such a key.
@@ -105,67 +115,85 @@ impl Props {
     #[inline]
     pub fn set(&mut self, key: Key, value: Value) -> bool {
         match key {
-            Key::Index(index) => self.indexed.insert(index, value).is_none(),
+            Key::Index(index) => {
+                let rare = self.rare.get_or_insert_default();
+                rare.indexed.insert(index, value).is_none()
+            }
             Key::Name(name) => {
                 if let Some(at) = self.position(name) {
                     self.names[at].1 = value;
                     return false;
                 }
-                let at = self.names.len();
-                self.names.push((Some(name), value));
-                match &mut self.index {
-                    Some(index) => {
-                        index.insert(name.0, at as u32);
-                    }
-                    None if at >= LINEAR => self.reindex(),
-                    None => {}
-                }
+                self.append(name, value);
                 true
+            }
+        }
+    }
+
+    /// Adds a name that is not there.
+    fn append(&mut self, name: Ref, value: Value) {
+        let at = self.names.len();
+        self.names.push((Some(name), value));
+        if at >= LINEAR {
+            let rare = self.rare.get_or_insert_default();
+            match &mut rare.index {
+                Some(index) => {
+                    index.insert(name, at as u32);
+                }
+                None => self.reindex(),
             }
         }
     }
 
     /// Deletes a key; true if it was there.
     pub fn remove(&mut self, key: Key) -> bool {
-        match key {
-            Key::Index(index) => self.indexed.remove(&index).is_some(),
-            Key::Name(name) => {
-                let Some(at) = self.position(name) else {
-                    return false;
-                };
-                if let Some(index) = &mut self.index {
-                    index.remove(&name.0);
-                    self.names[at] = (None, Value::Undefined);
-                    self.deleted += 1;
-                    if self.deleted * 2 > self.names.len() {
-                        self.names.retain(|(key, _)| key.is_some());
-                        self.deleted = 0;
-                        self.reindex();
-                    }
-                } else {
-                    self.names.remove(at);
-                }
-                true
+        let name = match key {
+            Key::Index(index) => {
+                let rare = self.rare.as_mut();
+                return rare.is_some_and(|rare| rare.indexed.remove(&index).is_some());
             }
+            Key::Name(name) => name,
+        };
+        let Some(at) = self.position(name) else {
+            return false;
+        };
+        let Some((deleted, index)) = self.rare.as_mut().and_then(|rare| {
+            let Rare { index, deleted, .. } = &mut **rare;
+            index.as_mut().map(|index| (deleted, index))
+        }) else {
+            self.names.remove(at);
+            return true;
+        };
+        index.remove(&name);
+        self.names[at] = (None, Value::Undefined);
+        *deleted += 1;
+        if *deleted * 2 > self.names.len() {
+            *deleted = 0;
+            self.names.retain(|(key, _)| key.is_some());
+            self.reindex();
         }
+        true
     }
 
     fn reindex(&mut self) {
+        let Some(rare) = &mut self.rare else { return };
         if self.names.len() <= LINEAR {
-            self.index = None;
+            rare.index = None;
             return;
         }
         let pairs = self.names.iter().enumerate();
         let index = pairs
-            .filter_map(|(at, (key, _))| key.map(|key| (key.0, at as u32)))
+            .filter_map(|(at, (key, _))| key.map(|key| (key, at as u32)))
             .collect();
-        self.index = Some(Box::new(index));
+        rare.index = Some(index);
     }
 
     /// The number of properties.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.indexed.len() + self.names.len() - self.deleted
+        let rare = self.rare.as_ref();
+        let (more, less) = rare.map_or((0, 0), |rare| (rare.indexed.len(), rare.deleted));
+        more + self.names.len() - less
     }
 
     /// Whether there are none.
@@ -180,8 +208,8 @@ impl Props {
             .names
             .iter()
             .filter_map(|(key, value)| Some((Key::Name((*key)?), *value)));
-        self.indexed
-            .iter()
+        let indexed = self.rare.iter().flat_map(|rare| &rare.indexed);
+        indexed
             .map(|(index, value)| (Key::Index(*index), *value))
             .chain(names)
     }
@@ -189,8 +217,10 @@ impl Props {
     /// What the map takes in memory, roughly.
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {
-        self.indexed.len() * 40
-            + self.names.capacity() * 24
-            + self.index.as_ref().map_or(0, |index| index.capacity() * 10)
+        let rare = self.rare.as_ref().map_or(0, |rare| {
+            96 + rare.indexed.len() * 40
+                + rare.index.as_ref().map_or(0, |index| index.capacity() * 10)
+        });
+        self.names.capacity() * 24 + rare
     }
 }

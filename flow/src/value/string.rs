@@ -8,6 +8,9 @@ use crate::error::Throw;
 /// Shorter results of a concatenation are copied at once: a rope would be larger.
 const ROPE_FROM: usize = 32;
 
+/// Units below this have their strings in a list.
+const UNITS: usize = 256;
+
 /// The contents of a string.
 #[derive(Debug)]
 pub enum Text {
@@ -60,8 +63,21 @@ impl Heap {
     }
 
     /// Makes a string of one unit.
+    #[inline]
     pub fn unit(&mut self, unit: u16) -> Value {
-        Value::String(self.short_string(&[unit]))
+        match self.units.get(usize::from(unit)) {
+            Some(Some(known)) => Value::String(*known),
+            _ => self.new_unit(unit),
+        }
+    }
+
+    fn new_unit(&mut self, unit: u16) -> Value {
+        let string = self.intern(&[unit]);
+        if usize::from(unit) < UNITS {
+            self.units.resize(UNITS, None);
+            self.units[usize::from(unit)] = Some(string);
+        }
+        Value::String(string)
     }
 
     /// The one string of these units: property names are compared by handle.

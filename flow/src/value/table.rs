@@ -1,9 +1,6 @@
 //! The entries of a `Map` or `Set`. Each has a number that only grows, so an iterator survives any change.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
-use super::object::RefHasher;
+use super::hashed::Hashed;
 use super::{Heap, Ref, Value};
 
 /// A key as it is compared: SameValueZero, strings by their interned handle.
@@ -30,7 +27,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Table {
     entries: Vec<Entry>,
-    index: HashMap<Same, usize, BuildHasherDefault<RefHasher>>,
+    index: Hashed<Same, usize>,
     next: u64,
 }
 

@@ -37,6 +37,8 @@ impl Cx<'_> {
                 value: Value::Number(*number),
                 key: Key::Index(0),
                 method: None,
+                near: 0,
+                is_length: false,
             },
             Const::String(units) => {
                 let string = self.heap.intern(units);
@@ -45,6 +47,8 @@ impl Cx<'_> {
                     value: Value::String(string),
                     key,
                     method: None,
+                    near: 0,
+                    is_length: units.iter().copied().eq("length".encode_utf16()),
                 }
             }
         };
@@ -112,13 +116,13 @@ impl Cx<'_> {
                 .get(base + params..)
                 .map(<[Value]>::to_vec)
                 .unwrap_or_default();
-            self.stack.resize(base + params, Value::Undefined);
+            self.stack.fit(base + params);
             let rest = self.heap.array(rest);
             self.stack.push(rest);
         } else if count > params {
             self.stack.truncate(base + params);
         }
-        self.stack.resize(slots, Value::Undefined);
+        self.stack.fit(slots);
         let task = function.is_async.then(|| {
             let promise = self.new_promise();
             AsyncTask {
@@ -169,11 +173,10 @@ impl Cx<'_> {
                     return Err(self.heap.meter.too_deep());
                 }
                 // Registers: the receiver, the arguments, then its own.
-                self.stack
-                    .resize(base + usize::from(params).min(count), Value::Undefined);
+                self.stack.fit(base + usize::from(params).min(count));
                 self.stack.insert(base, this);
                 let size = 1 + usize::from(params) + usize::from(registers);
-                self.stack.resize(base + size, Value::Undefined);
+                self.stack.fit(base + size);
                 self.frames.push(Frame {
                     kind: FrameKind::Native {
                         builtin: number,

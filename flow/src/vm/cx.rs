@@ -7,6 +7,7 @@ use crate::host::Host;
 use crate::program::Program;
 use crate::value::{Heap, Ref, Value};
 use crate::vm::frame::Frame;
+use crate::vm::stack::Stack;
 use crate::vm::state::State;
 
 /// The context of a running step.
@@ -16,7 +17,7 @@ pub struct Cx<'a> {
     /// The world.
     pub host: &'a mut dyn Host,
     /// Locals, operands and registers of all frames.
-    pub(crate) stack: &'a mut Vec<Value>,
+    pub(crate) stack: &'a mut Stack,
     /// What runs.
     pub(crate) frames: &'a mut Vec<Frame>,
     /// The code.

@@ -27,11 +27,11 @@ impl Cx<'_> {
 
     /// Makes an iterator of some kind over an array, string, map or set.
     pub fn new_iterator(&mut self, source: Value, kind: IterKind) -> Value {
-        let iter = Box::new(Iter {
+        let iter = Iter {
             source,
             kind,
             at: 0,
-        });
+        };
         Value::Object(self.heap.alloc(Body::Iterator(iter)))
     }
 
@@ -170,7 +170,7 @@ impl Cx<'_> {
                 props.set(key, value);
             }
         }
-        let rest = self.heap.alloc(Body::Object(Box::new(props)));
+        let rest = self.heap.alloc(Body::Object(props));
         self.stack.push(Value::Object(rest));
         Ok(())
     }

@@ -189,12 +189,21 @@ pub(super) fn arithmetic(op: Op, left: f64, right: f64) -> f64 {
     }
 }
 
-fn remainder(left: f64, right: f64) -> f64 {
-    let (a, b) = (left as i32, right as i32);
+#[inline]
+pub(super) fn remainder(left: f64, right: f64) -> f64 {
     // A zero result of a negative number is −0, which integers do not have.
+    let (a, b) = (left as i32, right as i32);
     if a >= 0 && b > 0 && f64::from(a) == left && f64::from(b) == right && !left.is_sign_negative()
     {
         return f64::from(a % b);
+    }
+    // Larger whole numbers: the remainder of two doubles is a double, so nothing is rounded.
+    const LARGEST: f64 = 9e18;
+    if left > 0.0 && left < LARGEST && right > 0.0 && right < LARGEST {
+        let (a, b) = (left as i64, right as i64);
+        if a as f64 == left && b as f64 == right {
+            return (a % b) as f64;
+        }
     }
     left % right
 }

@@ -229,8 +229,7 @@ impl Cx<'_> {
         let base = self.stack.len();
         let live = slots.len().saturating_sub(operands);
         self.stack.extend_from_slice(&slots[..live]);
-        self.stack
-            .resize(base + function.locals as usize, Value::Undefined);
+        self.stack.fit(base + function.locals as usize);
         self.stack.extend_from_slice(&slots[live..]);
         self.frames.push(Frame {
             kind: FrameKind::Code {
@@ -330,7 +329,7 @@ impl Cx<'_> {
             base: floor as u32,
             floor: floor as u32,
         });
-        self.stack.extend(argument);
+        self.stack.extend_from_slice(argument.as_slice());
         let count = self.stack.len() - floor;
         let called = self.call_value(callee, Value::Undefined, count, floor, NO_WORDS)?;
         if let super::call::Called::Value(value) = called {

@@ -7,6 +7,7 @@ use super::cx::Cx;
 use super::frame::Frame;
 use super::grouping;
 pub use super::outcome::ExecutionError;
+use super::stack::Stack;
 use super::state::{Job, State};
 use crate::error::{Fatal, Fault, Throw};
 use crate::host::{Host, HostError, Interrupt, PromiseId, Settlement};
@@ -60,7 +61,7 @@ pub struct Vm {
     program: Arc<Program>,
     pub(crate) heap: Heap,
     pub(crate) state: State,
-    stack: Vec<Value>,
+    stack: Stack,
     frames: Vec<Frame>,
     start: Option<Start>,
     settled: Vec<(PromiseId, Settlement)>,
@@ -97,7 +98,7 @@ impl Vm {
             program,
             heap,
             state,
-            stack: Vec::new(),
+            stack: Stack::default(),
             frames: Vec::new(),
             start,
             settled: Vec::new(),
@@ -225,7 +226,7 @@ impl Cx<'_> {
     fn begin_main(&mut self, start: &Start) -> Result<(), Throw> {
         let inputs = json::from_host(self.heap, &start.inputs)?;
         let context = self.context(&start.context)?;
-        self.stack.extend([inputs, context]);
+        self.stack.extend_from_slice(&[inputs, context]);
         self.enter(0, None, 2, 0)?;
         if let Some(Frame {
             kind: super::frame::FrameKind::Code {

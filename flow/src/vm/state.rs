@@ -34,6 +34,10 @@ pub(crate) struct Prepared {
     pub(crate) key: Key,
     /// The method of that name that was found last.
     pub(crate) method: Option<(Kind, u16)>,
+    /// Where the last object had a property of that name.
+    pub(crate) near: u32,
+    /// Whether it is `length`, which arrays and strings have.
+    pub(crate) is_length: bool,
 }
 
 /// The state of a run.
@@ -64,6 +68,8 @@ impl State {
             value: Value::Empty,
             key: Key::Index(0),
             method: None,
+            near: 0,
+            is_length: false,
         };
         Self {
             consts: vec![unmade; program.consts.len()],

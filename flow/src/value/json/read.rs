@@ -15,7 +15,7 @@ const PROP_BYTES: usize = 48;
 /// A container whose end has not come yet.
 enum Open {
     Array(Vec<Value>),
-    Object(Box<Props>, Key),
+    Object(Props, Key),
 }
 
 /// Reads JSON text.
@@ -48,7 +48,7 @@ impl Reader<'_> {
                         Value::Object(heap.object())
                     } else {
                         let key = self.key(heap, "Expected property name or '}'")?;
-                        open.push(Open::Object(Box::default(), key));
+                        open.push(Open::Object(Props::default(), key));
                         continue;
                     }
                 }
