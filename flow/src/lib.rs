@@ -4,6 +4,7 @@
 //! # Layout
 //! - `source`, `diagnostic`, `codes`: text, positions, and what is said about them
 //! - `parse` → `ast` → `check`: from text to a tree, with every error of a file at once
+//! - `format`: a file laid out anew, with its comments
 //! - `input_type`: the declared type of `Inputs`
 //! - `compile` → `op`, `program`: from the tree to bytecode that is stored
 //! - `value`: values and their heap
@@ -20,6 +21,7 @@ pub mod codes;
 mod compile;
 pub mod diagnostic;
 pub mod error;
+pub mod format;
 pub mod host;
 pub mod input_type;
 pub mod limits;

@@ -35,6 +35,10 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
         "flow/src/parse",
         &["crate::check", "crate::compile", "crate::vm"],
     ),
+    (
+        "flow/src/format",
+        &["crate::check", "crate::compile", "crate::vm", "pest::"],
+    ),
     ("flow/src/check", &["crate::vm", "pest::", "crate::compile"]),
     ("flow/src/compile", &["crate::vm", "pest::", "crate::parse"]),
     (

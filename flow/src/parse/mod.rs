@@ -20,7 +20,7 @@ mod postfix;
 mod recover;
 pub(crate) mod refuse;
 mod stmt;
-mod token;
+pub(crate) mod token;
 
 use crate::ast::{Ident, Script};
 use crate::codes::Code;
@@ -45,6 +45,12 @@ pub(crate) const MAX_DIAGNOSTICS: usize = 100;
 /// Reads a whole file.
 #[must_use]
 pub fn parse(source: &Source) -> (Script, Vec<Diagnostic>) {
+    let (script, diagnostics, _) = parse_words(source);
+    (script, diagnostics)
+}
+
+/// Reads a whole file; gives the words besides, none if it was not split into words.
+pub(crate) fn parse_words(source: &Source) -> (Script, Vec<Diagnostic>, Vec<Token>) {
     let text = source.text();
     let nothing = |diagnostic| {
         (
@@ -53,6 +59,7 @@ pub fn parse(source: &Source) -> (Script, Vec<Diagnostic>) {
                 input_type: None,
             },
             vec![diagnostic],
+            Vec::new(),
         )
     };
     if text.len() > MAX_SOURCE {
@@ -84,7 +91,7 @@ pub fn parse(source: &Source) -> (Script, Vec<Diagnostic>) {
     let mut parser = Parser::new(source, tokens);
     let body = parser.script();
     diagnostics.append(&mut parser.diagnostics);
-    (Script { body, input_type }, diagnostics)
+    (Script { body, input_type }, diagnostics, parser.tokens)
 }
 
 fn too_deep(span: Span) -> Diagnostic {

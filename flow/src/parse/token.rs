@@ -14,7 +14,7 @@ struct Grammar;
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A name or keyword.
     Name,
     /// A well-formed number.
@@ -45,24 +45,24 @@ pub(super) enum Kind {
 
 /// A word with its place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Token {
+pub(crate) struct Token {
     /// What it is.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// Where it stands.
-    pub(super) span: Span,
+    pub(crate) span: Span,
     /// Whether a line ends between the word before and this one.
-    pub(super) after_line_break: bool,
+    pub(crate) after_line_break: bool,
     /// For a bracket: the index of its partner, if it has one.
-    pub(super) mate: Option<u32>,
+    pub(crate) mate: Option<u32>,
     /// The index of the bracket around it, if there is one.
-    pub(super) parent: Option<u32>,
+    pub(crate) parent: Option<u32>,
 }
 
 /// More rule calls than any accepted text can need: a net under the grammar's promise to be linear.
 const CALL_LIMIT: usize = 256 * super::MAX_SOURCE;
 
 /// Splits a text into words; the last one is `End`. `Err` is the offset at which the grammar gave up.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, usize> {
+pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, usize> {
     static LIMIT: Once = Once::new();
     LIMIT.call_once(|| pest::set_call_limit(NonZeroUsize::new(CALL_LIMIT)));
     let pairs = Grammar::parse(Rule::file, text).map_err(|error| match error.location {
@@ -138,7 +138,7 @@ fn kind(rule: Rule) -> Kind {
 }
 
 /// Whether a text has a character that ends a line in JavaScript.
-pub(super) fn has_line_break(text: &str) -> bool {
+pub(crate) fn has_line_break(text: &str) -> bool {
     text.contains(['\n', '\r', '\u{2028}', '\u{2029}'])
 }
 

@@ -1,0 +1,66 @@
+//! The formatter: lays a file out anew, and keeps its comments. Pure: it gives a text, and knows no files.
+//!
+//! `doc` lays out text in a width. `cursor` brings words and comments of the source into it, in their order;
+//! `stmt`, `expr`, `chain`, `binary`, `list`, `function` and `pattern` say where lines may break; `parens` which
+//! parentheses stay. The style is described in `docs/flow/formatting.md`.
+
+mod binary;
+mod chain;
+mod comments;
+mod cursor;
+mod doc;
+mod expr;
+mod function;
+mod list;
+mod parens;
+mod pattern;
+mod stmt;
+mod strings;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use crate::diagnostic::{self, Diagnostic};
+use crate::parse;
+use crate::source::Source;
+use cursor::Printer;
+
+/// Why a text was not formatted.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// It has syntax errors: all that the parser says of it.
+    Syntax(Vec<Diagnostic>),
+    /// A fault of the formatter, at this line.
+    Fault(u32),
+}
+
+/// Formats a file.
+///
+/// # Errors
+/// A text with syntax errors is not formatted.
+pub fn format(source: &Source) -> Result<String, Refusal> {
+    let (script, mut diagnostics, tokens) = parse::parse_words(source);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostic::sort(&mut diagnostics);
+        return Err(Refusal::Syntax(diagnostics));
+    }
+    if let Cow::Owned(text) = unix_lines(source.text()) {
+        return format(&Source::new(source.name(), text));
+    }
+    let mut printer = Printer::new(source, tokens);
+    printer.script(&script);
+    match printer.lost {
+        None => Ok(printer.doc.print()),
+        Some(at) => Err(Refusal::Fault(source.line_of(at))),
+    }
+}
+
+/// The text with `\n` as the end of each line. To JavaScript the others mean the same, also in a template.
+fn unix_lines(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') {
+        Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
