@@ -48,6 +48,11 @@ impl Output {
         let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
     }
 
+    /// Prints a text to stdout that brings its own ends of lines.
+    pub(crate) fn text(self, text: &str) {
+        let _ = write!(std::io::stdout(), "{text}");
+    }
+
     /// Prints a value as JSON to stdout.
     pub(crate) fn json(self, value: &impl Serialize) {
         match serde_json::to_string_pretty(value) {

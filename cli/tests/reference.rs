@@ -2,11 +2,12 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 18] = [
+const VERBS: [&[&str]; 19] = [
     &[],
     &["dev"],
     &["deploy"],
     &["check"],
+    &["fmt"],
     &["start"],
     &["enqueue"],
     &["wait"],

@@ -84,7 +84,7 @@ impl Report {
 }
 
 /// A diagnostic for programs.
-fn facts(diagnostic: &Diagnostic, source: &Source) -> Value {
+pub(crate) fn facts(diagnostic: &Diagnostic, source: &Source) -> Value {
     let at = source.position(diagnostic.span.start);
     json!({
         "file": source.name(),
