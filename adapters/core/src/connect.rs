@@ -69,11 +69,16 @@ impl Pool {
     }
 
     async fn open(&self) -> Result<Session> {
-        let (session, connection) = self
-            .config
-            .server
-            .connect(tls::connector(&self.config)?)
-            .await?;
+        let tls = tls::connector(&self.config)?;
+        let opened = self.config.server.connect(tls).await;
+        let (session, connection) = opened.map_err(|error| {
+            let mut error = Error::from(error);
+            // Where to is half of the answer, the more so when it came from the environment.
+            if let Some(cause) = error.message.strip_prefix("error connecting to server: ") {
+                error.message = format!("cannot connect to {}: {cause}", self.config.place());
+            }
+            error
+        })?;
         // Its end is seen by the session's next call, and notices are of no use to a program.
         tokio::spawn(async move {
             let _ = connection.await;

@@ -108,6 +108,11 @@ impl From<tokio_postgres::Error> for Error {
                 return Self::new(ErrorKind::Config, text)
                     .hint("Correct sslmode or sslrootcert, or the server's certificate.");
             }
+            // The server wants one that nobody has given: asking again changes nothing.
+            if text.contains("password missing") {
+                return Self::new(ErrorKind::Config, "the server asks for a password")
+                    .hint("Give it in the URL, in PGPASSWORD, or in ~/.pgpass, which others must not be able to read.");
+            }
             let kind = if conversion {
                 ErrorKind::Server
             } else {
