@@ -87,6 +87,8 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => Err(CliError::server(format!("cannot start: {error}"))),
     };
     match outcome {
+        // What was asked for is done, but the caller does not have the answer.
+        Ok(()) if context.output.is_incomplete() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             context.output.error(&error);
@@ -111,6 +113,6 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Retry(args) => commands::retry::run(args, context).await,
         Verb::Queue(args) => commands::queue::run(args, context).await,
         Verb::Worker(args) => commands::worker::run(args, context).await,
-        Verb::Completions(args) => commands::completions::run(&args),
+        Verb::Completions(args) => commands::completions::run(&args, context),
     }
 }

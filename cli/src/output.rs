@@ -3,13 +3,17 @@
 
 #![allow(clippy::print_stdout, reason = "this file is where printing is done")]
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::error::CliError;
+
+/// There is one stdout, and what fails there fails for the whole command.
+static INCOMPLETE: AtomicBool = AtomicBool::new(false);
 
 /// How results are to be shown.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +23,10 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Colours only a terminal, and never when `NO_COLOR` is set to something.
+    /// Colours only a terminal that can, and never when `NO_COLOR` is set to something.
     pub(crate) fn new(json: bool) -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+            || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         Self {
             json,
             colour: !json && !refused && std::io::stdout().is_terminal(),
@@ -44,8 +49,20 @@ impl Output {
 
     /// Prints one line (or several) to stdout.
     pub(crate) fn line(self, text: impl AsRef<str>) {
+        let mut stdout = std::io::stdout();
+        let written = writeln!(stdout, "{}", text.as_ref()).and_then(|()| stdout.flush());
         // A closed pipe (`rhythm list | head`) is no error of ours.
-        let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+            && !INCOMPLETE.swap(true, Ordering::Relaxed)
+        {
+            note(format!("error: cannot write the answer: {error}"));
+        }
+    }
+
+    /// Whether something could not be written, say since the disk is full.
+    pub(crate) fn is_incomplete(self) -> bool {
+        INCOMPLETE.load(Ordering::Relaxed)
     }
 
     /// Prints a text to stdout that brings its own ends of lines.

@@ -36,6 +36,34 @@ fn a_server_that_is_not_there_is_exit_code_3() {
 }
 
 #[test]
+fn an_unreachable_server_is_named() {
+    let output = rhythm(&["list", "--url", "host=127.0.0.1 port=1 user=nobody"]);
+    let said = told(&output);
+    assert!(said.contains("cannot connect to 127.0.0.1:1: "), "{said}");
+}
+
+/// A full disk must not pass for an empty answer; a reader who has seen enough is no error.
+#[test]
+fn an_answer_that_cannot_be_written_is_exit_code_1() {
+    for (command, code, says) in [
+        ("completions bash > /dev/full", 1, "cannot write the answer"),
+        ("completions bash | true", 0, ""),
+    ] {
+        let script = format!("set -o pipefail; \"$0\" {command}");
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_rhythm")])
+            .output()
+            .expect("bash runs");
+        assert_eq!(output.status.code(), Some(code), "{}", told(&output));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains(says) && (code == 1 || said.is_empty()),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn dev_refuses_a_folder_that_it_did_not_make() {
     let folder = env!("CARGO_MANIFEST_DIR");
     let output = rhythm(&["dev", "--data-dir", folder]);

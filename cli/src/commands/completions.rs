@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Context};
 use crate::error::Result;
 
 /// Print the completion script of a shell
@@ -15,13 +15,11 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "every verb has the same form")]
-pub(crate) fn run(args: &CompletionsArgs) -> Result<()> {
-    clap_complete::generate(
-        args.shell,
-        &mut Cli::command(),
-        "rhythm",
-        &mut std::io::stdout(),
-    );
+pub(crate) fn run(args: &CompletionsArgs, context: &Context) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "rhythm", &mut script);
+    context
+        .output
+        .line(String::from_utf8_lossy(&script).trim_end());
     Ok(())
 }

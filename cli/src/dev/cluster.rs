@@ -5,6 +5,7 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::dev::account::Account;
 use crate::dev::installation::Installation;
@@ -23,6 +24,9 @@ const COMPLETE: &str = "rhythm-dev.complete";
 /// The name under which a process reaches its working folder, whatever lies above it.
 const HERE: &str = "/proc/self/cwd";
 
+/// How long another `rhythm dev` may take to leave the directory.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+
 /// A data directory that no other `rhythm dev` uses.
 pub(crate) struct Cluster {
     path: PathBuf,
@@ -32,7 +36,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Makes the folder if it isn't there, and locks it.
-    pub(crate) fn claim(path: &Path) -> Result<Self> {
+    pub(crate) async fn claim(path: &Path) -> Result<Self> {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -40,16 +44,25 @@ impl Cluster {
             .at("make", path)?;
         let path = path.canonicalize().at("find", path)?;
         let lock = File::open(&path).at("open", &path)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(CliError::user(format!(
-                    "another `rhythm dev` is serving {}",
-                    path.display()
-                ))
-                .hint("Stop that one, or choose another --data-dir."));
+        // One that was killed a moment ago holds its lock until the kernel has cleared it away.
+        let mut patience = LOCK_PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if patience.is_zero() => {
+                    return Err(CliError::user(format!(
+                        "another `rhythm dev` is serving {}",
+                        path.display()
+                    ))
+                    .hint("Stop that one, or choose another --data-dir."));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let pause = patience.min(Duration::from_millis(50));
+                    tokio::time::sleep(pause).await;
+                    patience -= pause;
+                }
+                Err(TryLockError::Error(error)) => return Err(error).at("lock", &path),
             }
-            Err(TryLockError::Error(error)) => return Err(error).at("lock", &path),
         }
         let cluster = Self { path, _lock: lock };
         cluster.refuse_foreign()?;

@@ -2,14 +2,18 @@
 //! and left alone until it changes again; the versions that run are not touched by it.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::commands::deploy;
 use crate::connection;
 use crate::dev::database;
 use crate::error::Kind;
 use crate::output::note;
+
+/// How often the folder is looked at.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// What tells that a file has changed, without reading it.
 type Stamp = (SystemTime, u64);
@@ -19,7 +23,7 @@ pub(crate) struct Flows {
     folder: PathBuf,
     port: u16,
     seen: BTreeMap<PathBuf, Stamp>,
-    /// The last complaint about the folder itself, so that it is said once.
+    /// The last complaint about the folder or the server, so that it is said once.
     complaint: Option<String>,
 }
 
@@ -34,44 +38,64 @@ impl Flows {
         }
     }
 
+    /// Deploys what changes, for ever.
+    pub(crate) async fn keep_deploying(&mut self) -> Infallible {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.deploy_changed().await;
+        }
+    }
+
     /// Deploys every file that is new or has changed since the last call.
     pub(crate) async fn deploy_changed(&mut self) {
-        let changed = self.changed();
+        let Some(changed) = self.changed() else {
+            return;
+        };
         if changed.is_empty() {
+            self.complaint = None;
             return;
         }
         // A session for each round: changes are rare, and the server may restart between two.
         let url = database::url(self.port);
         let client = match connection::open(Some(&url)).await {
             Ok(client) => client,
-            Err(error) => return note(error.to_string()),
+            Err(error) => return self.complain(error.to_string()),
         };
         for (path, stamp) in changed {
             match deploy::deploy_file(&client, &path, None).await {
                 Ok(deployed) => note(format!("· {}", deployed.sentence())),
                 // The server may be back at the next look.
-                Err(error) if error.kind == Kind::Server => return note(error.to_string()),
+                Err(error) if error.kind == Kind::Server => {
+                    return self.complain(error.to_string());
+                }
                 Err(error) => note(error.to_string()),
             }
             self.seen.insert(path, stamp);
         }
+        self.complaint = None;
     }
 
-    fn changed(&mut self) -> Vec<(PathBuf, Stamp)> {
+    /// Says what will be tried again at the next look, which comes soon.
+    fn complain(&mut self, complaint: String) {
+        if self.complaint.as_ref() != Some(&complaint) {
+            note(&complaint);
+            self.complaint = Some(complaint);
+        }
+    }
+
+    /// `None` if the folder cannot be read.
+    fn changed(&mut self) -> Option<Vec<(PathBuf, Stamp)>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) => {
-                let complaint = format!("cannot read {}: {error}", self.folder.display());
-                if self.complaint.as_ref() != Some(&complaint) {
-                    note(&complaint);
-                    self.complaint = Some(complaint);
-                }
-                return Vec::new();
+                self.complain(format!("cannot read {}: {error}", self.folder.display()));
+                return None;
             }
         };
-        self.complaint = None;
         let mut changed: Vec<_> = entries
             .flatten()
+            // Editors and file systems keep files of their own under such names.
+            .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
             .map(|entry| entry.path())
             .filter(|path| {
                 path.extension()
@@ -81,7 +105,7 @@ impl Flows {
             .filter(|(path, stamp)| self.seen.get(path) != Some(stamp))
             .collect();
         changed.sort();
-        changed
+        Some(changed)
     }
 }
 

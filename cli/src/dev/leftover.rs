@@ -12,6 +12,12 @@ use nix::unistd::Pid;
 use crate::error::{AtPath, CliError, Result};
 use crate::output::{Stage, note};
 
+/// Postgres's lock file, which begins with the number of its process.
+const LOCK: &str = "postmaster.pid";
+
+/// How long a killed process takes to be dead, at most.
+const DYING: Duration = Duration::from_secs(5);
+
 /// How long each way of asking is given, from polite to final. A fast shutdown writes a
 /// checkpoint, which takes its time; children without a server only have to notice.
 const WAYS: [(Signal, Duration); 4] = [
@@ -26,7 +32,7 @@ pub(crate) async fn stop(data_dir: &Path) -> Result<()> {
     let directory = std::fs::metadata(data_dir).at("look at", data_dir)?;
     let found = processes(&directory);
     if found.is_empty() {
-        return Ok(());
+        return unlock_from_the_dead(data_dir).await;
     }
     let stage = match server_among(data_dir, &found) {
         Some(server) => Stage::begin(format!(
@@ -57,7 +63,7 @@ pub(crate) async fn stop(data_dir: &Path) -> Result<()> {
         }
         if gone(&directory, patience).await {
             stage.done();
-            return Ok(());
+            return unlock_from_the_dead(data_dir).await;
         }
         note(format!(
             "· still there after {:.0} s …",
@@ -85,11 +91,42 @@ async fn gone(directory: &Metadata, patience: Duration) -> bool {
     false
 }
 
+/// A killed server is listed, dead, until its parent has taken note, which may be never in a container. Postgres would
+/// take its lock file for one that is in use.
+async fn unlock_from_the_dead(data_dir: &Path) -> Result<()> {
+    let start = Instant::now();
+    while let Some(server) = server_named(data_dir)
+        && start.elapsed() < DYING
+    {
+        match state_of(server) {
+            // A stale file Postgres removes by itself.
+            None => break,
+            Some('Z' | 'X') => {
+                let lock = data_dir.join(LOCK);
+                return std::fs::remove_file(&lock).at("remove", &lock);
+            }
+            // It has left the directory and is still exiting. Or the number belongs to somebody else now.
+            Some(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    Ok(())
+}
+
+/// `Z` for a process that is dead and listed; `None` for one that is not there.
+fn state_of(process: Pid) -> Option<char> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before it stands in parentheses, and may hold some.
+    text.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
 /// The server, if it is one of `processes`: the lock file names it, but may be stale.
 fn server_among(data_dir: &Path, processes: &[Pid]) -> Option<Pid> {
-    let text = std::fs::read_to_string(data_dir.join("postmaster.pid")).ok()?;
-    let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?);
-    processes.contains(&pid).then_some(pid)
+    server_named(data_dir).filter(|server| processes.contains(server))
+}
+
+fn server_named(data_dir: &Path) -> Option<Pid> {
+    let text = std::fs::read_to_string(data_dir.join(LOCK)).ok()?;
+    text.lines().next()?.trim().parse().ok().map(Pid::from_raw)
 }
 
 /// Every `postgres` process works in its data directory, which tells whose it is without doubt.

@@ -21,7 +21,6 @@ mod server;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -40,7 +39,7 @@ pub(crate) struct Settings {
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(settings: Settings, output: Output) -> Result<()> {
     let mut stop = Stop::listen()?;
-    let cluster = cluster::Cluster::claim(&settings.data_dir)?;
+    let cluster = cluster::Cluster::claim(&settings.data_dir).await?;
     let installation = installation::Installation::locate(
         settings.pg_config.as_deref(),
         settings.extension.as_deref(),
@@ -91,23 +90,23 @@ async fn open(
     Ok(())
 }
 
-/// Watches server and flows until asked to stop, or until the server is gone.
+/// Watches server and flows until asked to stop, or until the server is gone. A deploy that waits, say for somebody's
+/// open transaction, holds neither up.
 async fn serve(
     server: &mut server::Server,
-    mut flows: Option<&mut flows::Flows>,
+    flows: Option<&mut flows::Flows>,
     stop: &mut Stop,
 ) -> Result<()> {
-    let mut tick = tokio::time::interval(Duration::from_millis(300));
-    loop {
-        tokio::select! {
-            () = stop.requested() => return Ok(()),
-            ended = server.ended() => return Err(ended),
-            _ = tick.tick() => {
-                if let Some(flows) = &mut flows {
-                    flows.deploy_changed().await;
-                }
-            }
+    let deploying = async {
+        match flows {
+            Some(flows) => flows.keep_deploying().await,
+            None => std::future::pending().await,
         }
+    };
+    tokio::select! {
+        () = stop.requested() => Ok(()),
+        ended = server.ended() => Err(ended),
+        never = deploying => match never {},
     }
 }
 
