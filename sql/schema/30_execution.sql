@@ -124,6 +124,7 @@ comment on table rhythm.archive is 'Executions that have ended, by the week in w
 -- Takes what has no partition of its own. Weeks are attached ahead by the background worker or tick(), never here.
 -- Each partition is indexed alone: an index on the parent breaks pg_restore of an extension's tables.
 create table rhythm.archive_default partition of rhythm.archive default;
+comment on table rhythm.archive_default is 'Finished executions that expire in a week which has no partition yet.';
 create index archive_default_id on rhythm.archive_default (id);
 create index archive_default_parent on rhythm.archive_default (parent_id) where parent_id is not null;
 create index archive_default_expires on rhythm.archive_default (expires_on);

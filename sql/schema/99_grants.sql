@@ -47,6 +47,19 @@ begin
   loop
     execute format('grant select on %s to %s', v_one.name, v_client);
   end loop;
+
+  -- Whoever looks around with \df+ shall see what is not for him.
+  for v_one in
+    select format('comment on function %s is %L', p.oid::regprocedure, 'Internal: may change in any version.') as command
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'rhythm'::regnamespace and p.proname ~ '^_' and pg_catalog.obj_description(p.oid, 'pg_proc') is null
+    union all
+    select format('comment on sequence %s is %L', c.oid::regclass, 'Internal: numbers the rows of its table.')
+    from pg_catalog.pg_class c
+    where c.relnamespace = 'rhythm'::regnamespace and c.relkind = 'S' and pg_catalog.obj_description(c.oid, 'pg_class') is null
+  loop
+    execute v_one.command;
+  end loop;
 end
 $$;
 

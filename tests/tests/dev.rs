@@ -180,6 +180,30 @@ async fn a_killed_server_is_started_again_while_its_children_still_exit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dev_that_is_killed_with_its_server_is_taken_over_at_once() {
+    let (folder, port) = (closed_folder(), free_port());
+    let mut dev = Dev::start(&folder, port, &[]);
+    let s = dev.session().await;
+    s.run("create table kept (round int)").await;
+    for round in 0..3 {
+        s.attempt("insert into kept values (0)").await.ok();
+        let server = dev.server();
+        dev.signal(Signal::SIGKILL);
+        process::signal(server, Signal::SIGKILL);
+        // The killed one is not waited for: it may still hold what it held.
+        let next = Dev::start(&folder, port, &[]);
+        std::mem::replace(&mut dev, next).end();
+        let s = dev.session().await;
+        s.run(&format!("insert into kept values ({round} + 1)"))
+            .await;
+        let kept = "select count(*) from kept where round > 0";
+        assert_eq!(s.number(kept).await, round + 1);
+    }
+    dev.signal(Signal::SIGTERM);
+    assert_eq!(dev.end().0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_is_served_once_and_a_taken_port_is_refused() {
     let (folder, port) = (closed_folder(), free_port());
     let mut dev = Dev::start(&folder, port, &[]);
@@ -242,8 +266,18 @@ async fn flows_are_deployed_again_when_they_change() {
         s.completed(s.start("count", "{}").await).await,
         serde_json::json!(2)
     );
+    // A deploy that waits for somebody's transaction does not hold the end up.
+    s.run("begin").await;
+    s.deploy("count", "return 3;").await;
+    write("return 4;");
+    let other = dev.session().await;
+    other
+        .until("select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%deploy%')")
+        .await;
+    let start = Instant::now();
     dev.signal(Signal::SIGTERM);
     let (code, said) = dev.end();
     assert_eq!(code, Some(0), "{said}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{said}");
     assert!(said.contains("`nowhere` is not defined"), "{said}");
 }

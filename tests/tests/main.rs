@@ -4,6 +4,7 @@
 mod adapter;
 mod bad_input;
 mod batch;
+mod cli;
 mod crash;
 mod dev;
 mod dump;
@@ -11,6 +12,7 @@ mod enqueue;
 mod lease;
 mod limits;
 mod portable;
+mod quickstart;
 mod race;
 mod regress;
 mod rollback;

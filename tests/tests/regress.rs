@@ -51,6 +51,42 @@ async fn transcripts_are_as_expected() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reference_is_what_the_comments_say() {
+    let database = Database::create().await;
+    let mut command = database.server().program("psql");
+    command
+        .args(["-XqAt", "-d", database.name(), "-f"])
+        .arg(project().join("sql/reference.sql"));
+    let said = command.output().expect("psql runs").stdout;
+    let page = project().join("docs/sql/reference.md");
+    if std::env::var_os("RHYTHM_ACCEPT").is_some() {
+        std::fs::write(&page, &said).expect("the page can be written");
+    }
+    assert!(
+        std::fs::read(&page).expect("the page is there") == said,
+        "docs/sql/reference.md is not what sql/reference.sql prints: RHYTHM_ACCEPT=1 make test-pg T=regress"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_object_has_a_comment() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let bare = s
+        .text(
+            "select coalesce(string_agg(pg_describe_object(d.classid, d.objid, 0), e'\n'), '')
+               from pg_depend d join pg_extension e on e.oid = d.refobjid and e.extname = 'rhythm'
+              where d.deptype = 'e' and d.refclassid = 'pg_extension'::regclass
+                -- The row type of a table, and the array of a type, go without.
+                and not (d.classid = 'pg_type'::regclass
+                  and (select t.typrelid <> 0 or t.typelem <> 0 from pg_type t where t.oid = d.objid))
+                and obj_description(d.objid, d.classid::regclass::name) is null",
+        )
+        .await;
+    assert_eq!(bare, "", "COMMENT ON is missing");
+}
+
 /// What psql echoes and prints, errors in their places.
 fn transcript(database: &Database, sql: &Path) -> String {
     let mut command = database.server().program("psql");

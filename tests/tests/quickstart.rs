@@ -1,0 +1,91 @@
+//! What the pages tell a newcomer to type, typed: README's quickstart and the one of `docs/sql`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use rhythm_tests::database::Database;
+use rhythm_tests::installation::project;
+use rhythm_tests::process;
+
+/// The server of the pages.
+const URL: &str = "postgresql://postgres@127.0.0.1:5433/rhythm";
+
+/// The code blocks of a page that are in this language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(project().join(page)).expect("the page is there");
+    text.split(&format!("```{language}\n"))
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"))
+        .map(|(block, _)| block.to_owned())
+        .collect()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("rhythm-{name}-{}", std::process::id()));
+    process::remove_at_exit(folder.clone());
+    std::fs::create_dir_all(&folder).expect("the folder is ours");
+    folder
+}
+
+/// What psql prints for a block, without stopping at mistakes: they would be in it.
+async fn psql(database: &Database, block: &str) -> String {
+    let file = folder("psql").join(format!("{}.sql", database.name()));
+    std::fs::write(&file, block).expect("the folder is ours");
+    let mut command = database.server().program("psql");
+    command.args(["-X", "-d", database.name(), "-f"]).arg(&file);
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("it does not panic")
+        .expect("psql runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(error, "", "psql complains");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn psql_alone_deploys_starts_claims_completes_and_sees_the_result() {
+    let database = Database::create().await;
+    let said = psql(&database, &blocks("README.md", "sql")[0]).await;
+    assert!(said.contains("compose {\"name\": \"Ada\"}"), "{said}");
+    assert!(said.contains("completed | {"), "{said}");
+    assert!(said.contains("\"greeting\": \"Hello, Ada!\""), "{said}");
+
+    let said = psql(&database, &blocks("docs/sql/README.md", "sql")[0]).await;
+    assert!(said.contains("completed | \"Hello, Ann!\""), "{said}");
+    assert!(said.contains("task_created"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pythons_part_follows_the_one_of_psql() {
+    let database = Database::create().await;
+    psql(&database, &blocks("README.md", "sql")[0]).await;
+    let folder = folder("quickstart");
+    let files = blocks("README.md", "python");
+    for (name, text) in ["app.py", "hello.py"].into_iter().zip(&files) {
+        let text = text.replace(URL, &database.url());
+        std::fs::write(folder.join(name), text).expect("the folder is ours");
+    }
+    let python = || {
+        let mut command = Command::new(project().join(".venv/bin/python"));
+        command.current_dir(&folder);
+        command
+    };
+    let mut worker = python();
+    worker.args(["-m", "rhythm", "worker", "--url", &database.url(), "app"]);
+    let mut worker = process::spawn(worker, Signal::SIGTERM);
+    let mut hello = python();
+    hello.arg("hello.py");
+    let output = tokio::task::spawn_blocking(move || hello.output())
+        .await
+        .expect("it does not panic")
+        .expect("python runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("'greeting': 'Hello, Grace!'"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    process::signal(worker.id(), Signal::SIGTERM);
+    assert!(worker.wait().expect("it is our child").success());
+}
