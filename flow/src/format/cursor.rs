@@ -290,8 +290,9 @@ impl<'s> Printer<'s> {
             return;
         }
         while let Some(comment) = self.waiting() {
-            let apart = self.starts_line(comment) || self.doc.suffix_waits();
-            if comment.to_line_end || apart {
+            let alone = self.ends_line() || has_line_break(self.slice(comment.span));
+            let apart = alone && self.starts_line(comment);
+            if comment.to_line_end || apart || self.doc.suffix_waits() {
                 self.doc.line(Line::Hard);
             } else {
                 self.doc.gap();

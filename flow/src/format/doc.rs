@@ -390,7 +390,14 @@ impl<'d, 's> Layout<'d, 's> {
         for item in &self.doc.items[index..] {
             let width = match item {
                 Item::Text(text) | Item::Comment(text) => match text.split_once('\n') {
-                    Some((first, _)) => return columns(first) <= left,
+                    Some((first, rest)) => {
+                        if columns(first) > left {
+                            return false;
+                        }
+                        spaced = false;
+                        left = WIDTH;
+                        columns(rest.rsplit('\n').next().unwrap_or_default())
+                    }
                     None => {
                         spaced = ends_spaced(text);
                         columns(text)

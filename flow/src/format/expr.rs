@@ -149,6 +149,10 @@ impl Printer<'_> {
     /// touched at all if there are comments in it.
     fn template(&mut self, expr: &Expr, holes: &[Expr]) {
         if self.comments_in_brackets() {
+            if self.doc.suffix_waits() {
+                // The comments in it must stay behind that one.
+                self.doc.line(Line::Hard);
+            }
             self.verbatim(expr.span);
             return;
         }

@@ -35,7 +35,7 @@ impl Printer<'_> {
     }
 
     /// All up to and with `=>`.
-    fn arrow_head(&mut self, function: &Function) {
+    pub(super) fn arrow_head(&mut self, function: &Function) {
         self.async_word(function);
         if self.is("(") {
             self.parameters(function);

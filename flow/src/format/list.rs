@@ -3,7 +3,7 @@
 use super::cursor::Printer;
 use super::doc::Line;
 use super::parens::Place;
-use crate::ast::{Element, Expr, ExprKind, FunctionBody, Prop, PropKey};
+use crate::ast::{Element, Expr, ExprKind, Function, FunctionBody, Prop, PropKey};
 use crate::parse::token::Kind;
 use crate::source::Span;
 
@@ -83,6 +83,9 @@ impl Printer<'_> {
             let is_hole = self.is(",");
             if is_hole {
                 self.leading();
+                if self.doc.ends_in_comment() {
+                    self.doc.gap();
+                }
             } else {
                 part(self, index);
             }
@@ -190,6 +193,7 @@ impl Printer<'_> {
             }
             return;
         }
+        self.leading();
         self.doc.open();
         self.key(key);
         self.expect(":");
@@ -228,19 +232,33 @@ impl Printer<'_> {
             if index + 1 < args.len() {
                 printer.element(arg);
             } else if let ExprKind::Function(function) = &arg.value.kind {
-                printer.doc.last_part();
-                printer.doc.open();
-                if hug == Hug::Body {
-                    printer.hugged_arrow(function);
-                } else {
-                    printer.function(function);
-                }
-                printer.doc.close();
+                printer.hugged_function(function, hug);
             } else {
                 printer.doc.last_part();
                 printer.element(arg);
             }
         });
+        self.doc.close();
+    }
+
+    fn hugged_function(&mut self, function: &Function, hug: Hug) {
+        if let FunctionBody::Expr(body) = &function.body
+            && is_literal(body)
+        {
+            self.arrow_head(function);
+            self.doc.gap();
+            // The bracket of the literal is what breaks.
+            self.doc.last_part();
+            self.expr(body, Place::ArrowBody);
+            return;
+        }
+        self.doc.last_part();
+        self.doc.open();
+        if hug == Hug::Body {
+            self.hugged_arrow(function);
+        } else {
+            self.function(function);
+        }
         self.doc.close();
     }
 
@@ -272,10 +290,8 @@ impl Printer<'_> {
                     ExprKind::Call { .. } | ExprKind::Await(_) | ExprKind::Conditional { .. } => {
                         Hug::Body
                     }
-                    ExprKind::Array(_) | ExprKind::Template { .. } => Hug::Bracket,
-                    ExprKind::Paren(inner) if matches!(inner.kind, ExprKind::Object(_)) => {
-                        Hug::Bracket
-                    }
+                    ExprKind::Template { .. } => Hug::Bracket,
+                    _ if is_literal(body) => Hug::Bracket,
                     _ => Hug::No,
                 },
             },
@@ -308,5 +324,16 @@ impl Printer<'_> {
         }
         let close = self.mate_start().unwrap_or(from);
         self.comment_between(from, close)
+    }
+}
+
+/// Whether the body of an arrow is an array or object with something in it.
+fn is_literal(body: &Expr) -> bool {
+    match &body.kind {
+        ExprKind::Array(items) => !items.is_empty(),
+        ExprKind::Paren(inner) => {
+            matches!(&inner.kind, ExprKind::Object(props) if !props.is_empty())
+        }
+        _ => false,
     }
 }

@@ -35,18 +35,42 @@ pub enum Refusal {
     Fault(u32),
 }
 
+/// How often a text is laid out at most until nothing changes any more.
+const ROUNDS: usize = 4;
+
 /// Formats a file.
 ///
 /// # Errors
 /// A text with syntax errors is not formatted.
 pub fn format(source: &Source) -> Result<String, Refusal> {
+    let mut text = lay_out(source)?;
+    // A second time changes nothing, save for comments at places where nobody writes any: these may move
+    // once more. It also proves that the file can still be read, before it replaces the one that can.
+    for _ in 1..ROUNDS {
+        let source = Source::new(source.name(), text);
+        let again = lay_out(&source).map_err(|refusal| match refusal {
+            Refusal::Syntax(found) => {
+                let first = found.first().map_or(0, |one| one.span.start);
+                Refusal::Fault(source.line_of(first))
+            }
+            fault @ Refusal::Fault(_) => fault,
+        })?;
+        if again == source.text() {
+            return Ok(again);
+        }
+        text = again;
+    }
+    Ok(text)
+}
+
+fn lay_out(source: &Source) -> Result<String, Refusal> {
     let (script, mut diagnostics, tokens) = parse::parse_words(source);
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostic::sort(&mut diagnostics);
         return Err(Refusal::Syntax(diagnostics));
     }
     if let Cow::Owned(text) = unix_lines(source.text()) {
-        return format(&Source::new(source.name(), text));
+        return lay_out(&Source::new(source.name(), text));
     }
     let mut printer = Printer::new(source, tokens);
     printer.script(&script);
