@@ -35,18 +35,26 @@ pub(crate) fn run<R>(limit: Option<Duration>, work: impl FnOnce() -> R) -> R {
     let millis = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX).max(1);
     let timer = registered();
     RANG.store(false, Ordering::SeqCst);
-    // SAFETY: the timer was registered in this process. When `work` ends in an error that leaves the transaction, its
-    // abort disables all timers.
+    let _set = Set(timer);
+    // SAFETY: the timer was registered in this process.
     unsafe { server::enable_timeout_after(timer, millis) };
-    let result = work();
-    // SAFETY: as above.
-    unsafe { server::disable_timeout(timer, false) };
-    if RANG.swap(false, Ordering::SeqCst) {
-        // It rang too late for the statement that it meant: nothing else may be hit by it.
-        // SAFETY: a plain flag of this process, which the signal handler no longer writes.
-        unsafe { pg_sys::QueryCancelPending = 0 };
+    work()
+}
+
+/// A timer that is set. It is stopped also when the work ends in an error: only the end of the whole transaction would do
+/// that too, and the error may end no more than a subtransaction.
+struct Set(i32);
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        // SAFETY: the timer was registered in this process.
+        unsafe { server::disable_timeout(self.0, false) };
+        if RANG.swap(false, Ordering::SeqCst) {
+            // It rang too late for the statement that it meant: nothing else may be hit by it.
+            // SAFETY: a plain flag of this process, which the signal handler no longer writes.
+            unsafe { pg_sys::QueryCancelPending = 0 };
+        }
     }
-    result
 }
 
 /// Whether the cancel that was just caught came from this timer; asked once.

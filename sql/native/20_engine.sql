@@ -14,6 +14,10 @@ language c strict stable as 'MODULE_PATHNAME', 'check_inputs_wrapper';
 create function rhythm._step(execution uuid) returns jsonb
 language c strict volatile as 'MODULE_PATHNAME', 'step_wrapper';
 
+-- Whether a step is running in this session: then it is the step's own SQL that asks.
+create function rhythm._in_step() returns bool
+language c volatile as 'MODULE_PATHNAME', 'in_step_wrapper';
+
 create function rhythm._step_timed_out() returns bool
 language c volatile as 'MODULE_PATHNAME', 'step_timed_out_wrapper';
 

@@ -20,6 +20,8 @@ language sql stable as $$
         when p_kind = 'task' then interval '7 days' else interval '30 days' end) at time zone 'UTC')::date + 1 end
 $$;
 
+-- Sets what is given of a queue. Locks: the queue's row of `queue_settings`, until the caller's commit; claims only read it.
+-- Dying halfway changes nothing.
 create function rhythm.configure_queue(name text, paused bool default null, retention interval default null)
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -46,6 +48,7 @@ $$;
 comment on function rhythm.configure_queue(text, bool, interval) is
 'Sets what is given and leaves the rest: paused (workers get nothing), retention (how long finished executions of the queue are kept; 0: not at all). Example: select rhythm.configure_queue(''mail'', retention => ''3 days'')';
 
+-- Pauses a queue. Locks and halfway: as configure_queue.
 create function rhythm.pause_queue(name text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -55,6 +58,7 @@ $$;
 comment on function rhythm.pause_queue(text) is
 'Lets workers claim nothing from this queue until resume_queue; what runs goes on. Example: select rhythm.pause_queue(''mail'')';
 
+-- Ends a pause; the commit wakes the waiting workers. Locks and halfway: as configure_queue.
 create function rhythm.resume_queue(name text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -81,31 +81,39 @@ begin
 end
 $$;
 
--- INVOKER, as only thus the native part sees who calls: the deployer, as whom the definition's SQL will run.
+-- INVOKER, as only thus the native part sees who calls: the deployer, as whom the definition's SQL will run. It keeps the
+-- caller's search_path, which is stored; so it uses no name or operator that something else on that path could stand for.
+-- Locks: an advisory lock on the workflow's name, until the caller's commit. Dying halfway stores no version.
 create function rhythm.deploy(name text, source text) returns int
 language plpgsql as $$
 declare
-  v_done jsonb := rhythm._deploy(deploy.name, deploy.source);
+  v_done pg_catalog.jsonb := rhythm._deploy(deploy.name, deploy.source);
+  v_error pg_catalog.jsonb := pg_catalog.jsonb_extract_path(v_done, 'error');
+  v_warnings pg_catalog.text := pg_catalog.jsonb_extract_path_text(v_done, 'warnings');
 begin
-  if v_done ? 'error' then
-    perform rhythm._raise(v_done #>> '{error,code}', v_done #>> '{error,message}', v_done #>> '{error,detail}',
-      v_done #>> '{error,hint}');
+  if v_error is not null then
+    perform rhythm._raise(e.code, e.message, e.detail, e.hint)
+    from pg_catalog.jsonb_to_record(v_error) as e (code pg_catalog.text, message pg_catalog.text, detail pg_catalog.text,
+      hint pg_catalog.text);
   end if;
-  if v_done ->> 'warnings' is not null then
-    raise warning using message = format('workflow "%s" has warnings', deploy.name), detail = v_done ->> 'warnings';
+  if v_warnings is not null then
+    raise warning using message = pg_catalog.format('workflow "%s" has warnings', deploy.name), detail = v_warnings;
   end if;
-  if (v_done ->> 'created')::bool and (v_done ->> 'uses_sql')::bool and exists (
-    select from pg_catalog.pg_roles r where r.rolname = current_user and r.rolsuper)
+  if pg_catalog.jsonb_extract_path_text(v_done, 'created')::pg_catalog.bool
+    and pg_catalog.jsonb_extract_path_text(v_done, 'uses_sql')::pg_catalog.bool
+    and (select r.rolsuper from pg_catalog.pg_roles r where r.rolname operator(pg_catalog.=) current_user)
   then
-    raise warning using message = format('workflow "%s" runs its SQL as the superuser "%s"', deploy.name, current_user),
+    raise warning using
+      message = pg_catalog.format('workflow "%s" runs its SQL as the superuser "%s"', deploy.name, current_user),
       hint = 'Deploy as a role that has only the rights that the workflow needs.';
   end if;
-  return (v_done ->> 'version')::int;
+  return pg_catalog.jsonb_extract_path_text(v_done, 'version')::pg_catalog.int4;
 end
 $$;
 comment on function rhythm.deploy(text, text) is
 'Compiles a workflow and stores it as a new version, which later starts use; the same source again gives the version that is there. All errors of the source are in the error''s DETAIL. Example: select rhythm.deploy(''hello'', ''return "hello " + Inputs.name'')';
 
+-- Gives the diagnostics of a source. No locks; writes nothing.
 create function rhythm.check(source text)
 returns table (line int, col int, severity text, code text, message text, hint text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -212,13 +212,15 @@ begin
 end
 $$;
 
+-- Enqueues one task. Locks: its key, if it has a task_id, and so waits for another transaction that is just taking the same
+-- one; inserts otherwise. Dying halfway leaves nothing.
 create function rhythm.enqueue(name text, inputs jsonb default '{}', queue text default null, task_id text default null,
   priority int default 0, delay interval default null, run_at timestamptz default null, retry jsonb default null,
   timeout interval default null, start_timeout interval default null, heartbeat_timeout interval default null,
   trace jsonb default null)
 returns uuid
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
@@ -243,12 +245,14 @@ $$;
 comment on function rhythm.enqueue(text, jsonb, text, text, int, interval, timestamptz, jsonb, interval, interval, interval, jsonb) is
 'Enqueues a task and gives its id. With a task_id that is taken by an execution which is alive or completed, gives that one''s id and starts nothing. Example: select rhythm.enqueue(''send-mail'', ''{"to": "a@b.c"}'', task_id => ''order-17'', delay => ''5 minutes'')';
 
+-- Starts a workflow. Locks: the key as in enqueue; then its own new row, which is the root of its tree, for the first step.
+-- Dying halfway leaves nothing, nor anything of what the step did.
 create function rhythm.start(workflow text, inputs jsonb default '{}', task_id text default null,
   queue text default null, priority int default 0, delay interval default null, run_at timestamptz default null,
   timeout interval default null, trace jsonb default null)
 returns uuid
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
@@ -299,9 +303,11 @@ begin
   left join lateral jsonb_object_keys(case jsonb_typeof(n.item) when 'object' then n.item end) k on true
   where jsonb_typeof(n.item) <> 'object' or k <> all (array['name', 'kind', 'inputs', 'queue', 'task_id', 'priority',
     'delay', 'run_at', 'retry', 'timeout', 'start_timeout', 'heartbeat_timeout', 'trace'])
+    or (k in ('name', 'kind', 'queue', 'task_id') and jsonb_typeof(n.item -> k) in ('object', 'array'))
   limit 1;
   if v_at is not null then
     perform rhythm._raise('RH003', case when v_key is null then format('item %s is not an object', v_at - 1)
+        when v_key in ('name', 'kind', 'queue', 'task_id') then format('%s of item %s is not a string', v_key, v_at - 1)
         else format('item %s has an unknown key "%s"', v_at - 1, left(v_key, 50)) end, null,
       'The keys of an item are the parameters of enqueue, and kind ("task" or "workflow").');
   end if;
@@ -347,9 +353,11 @@ begin
 end
 $$;
 
+-- Enqueues and starts many. Locks: the keys of all in their order, so two batches cannot deadlock over them; then as start.
+-- All of them or none.
 create function rhythm.enqueue_many(items jsonb) returns table (id uuid, created bool)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();

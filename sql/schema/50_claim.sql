@@ -24,6 +24,8 @@ create table rhythm.served_tasks (
 );
 comment on table rhythm.served_tasks is 'Every task name that a worker ever registered, with its defaults as registered last.';
 
+-- Notes what a worker can run. Locks: rows of `served_tasks` in the order of names, then the worker's own, until the caller's
+-- commit, which should be soon. Dying halfway changes nothing.
 create function rhythm.register(worker text, tasks jsonb) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -44,6 +46,10 @@ begin
     elsif jsonb_typeof(v_task) <> 'object' then
       perform rhythm._raise('RH003', 'a task must be a name or an object', 'Got: ' || left(v_task::text, 200) || '.',
         'Give "charge" or {"name": "charge"}.');
+    end if;
+    if jsonb_typeof(v_task -> 'name') <> 'string' or jsonb_typeof(v_task -> 'queue') not in ('string', 'null') then
+      perform rhythm._raise('RH003', 'name and queue of a task must be strings', 'Got: ' || left(v_task::text, 200) || '.',
+        'Give "charge" or {"name": "charge", "queue": "payments"}.');
     end if;
     perform rhythm._check_name('task name', v_task ->> 'name');
     if v_task ->> 'queue' is not null then
@@ -83,10 +89,13 @@ declare
 begin
   select w.tasks, w.last_seen into v_tasks, v_seen from rhythm.worker_registry w where w.name = p_worker;
   if v_seen is null then
-    insert into rhythm.worker_registry (name, tasks, registered_at, last_seen) values (p_worker, p_tasks, p_now, p_now)
-    on conflict do nothing;
-    insert into rhythm.served_tasks (name, first_served_at) select n, p_now from unnest(p_tasks) n order by n
-    on conflict do nothing;
+    -- One at a time, or an insert would wait for another session's. Who does not get the lock notes it at a later claim.
+    if pg_try_advisory_xact_lock(hashtextextended('rhythm.worker_registry', 0)) then
+      insert into rhythm.worker_registry (name, tasks, registered_at, last_seen) values (p_worker, p_tasks, p_now, p_now)
+      on conflict do nothing;
+      insert into rhythm.served_tasks (name, first_served_at) select n, p_now from unnest(p_tasks) n order by n
+      on conflict do nothing;
+    end if;
   elsif v_seen not between p_now - interval '10 seconds' and p_now then
     update rhythm.worker_registry w set last_seen = p_now
     where w.name = (select m.name from rhythm.worker_registry m where m.name = p_worker for update skip locked);
@@ -135,7 +144,8 @@ begin
           due_at = least(v_now + least(l.beat, p_lease), l.end_by), worker = p_worker,
           started_at = coalesce(l.started_at, v_now), start_by = null
         from picked where l.id = picked.id
-        returning l.id, l.token, l.name, l.queue, l.attempt, l.lease_until, l.priority, l.seq
+        returning l.id, l.token, l.name, l.queue, l.attempt, l.lease_until, l.priority, l.seq,
+          case when l.beat < p_lease then rhythm._wake_due(l.lease_until) end as noted
       )
       select c.id, c.token, c.name, c.queue, p.inputs, c.attempt, c.lease_until, p.trace
       from leased c join rhythm.payload p on p.id = c.id
@@ -146,7 +156,7 @@ begin
     end loop;
     exit when v_left < p_max or p_wait = interval '0';
     if v_until is null then
-      v_until := clock_timestamp() + rhythm._wait_limit(p_wait);
+      v_until := rhythm._wait_until(p_wait);
       -- The slot first, then another look: work that commits in between finds the slot.
       v_parked := rhythm._park_begin(p_queues);
     else
@@ -161,7 +171,7 @@ begin
     end if;
   end loop;
   if v_parked then
-    perform rhythm._park_end();
+    perform rhythm._park_end(case when v_left < p_max then v_queue end, v_left between 1 and p_max - 1);
   end if;
   if v_left < p_max then
     perform rhythm._wake_due(v_now + p_lease);
@@ -169,12 +179,13 @@ begin
 end
 $$;
 
--- Returns for how long a session may wait inside one statement: 5 s, less where a timeout of the role is shorter.
-create function rhythm._wait_limit(p_wait interval) returns interval
-language sql stable as $$
-  select least(p_wait, interval '5 seconds',
-    nullif(current_setting('statement_timeout')::interval, '0') * 0.8,
-    nullif(current_setting('transaction_timeout', true)::interval, '0') * 0.8)
+-- Returns until when a session may wait inside one statement: for 5 s, less where a timeout of the role is shorter. Those
+-- count from the beginning of the statement and of the transaction, which may have taken their time already.
+create function rhythm._wait_until(p_wait interval) returns timestamptz
+language sql volatile as $$
+  select least(clock_timestamp() + least(p_wait, interval '5 seconds'),
+    statement_timestamp() + nullif(current_setting('statement_timeout')::interval, '0') * 0.8,
+    transaction_timestamp() + nullif(current_setting('transaction_timeout', true)::interval, '0') * 0.8)
 $$;
 
 -- Refuses what claim and finish cannot take.
@@ -192,8 +203,12 @@ begin
   if p_wait <> interval '0' then
     perform rhythm._check_duration('wait', p_wait);
   end if;
-  if array_position(p_queues, null) is not null then
+  if array_ndims(p_queues) > 1 then
+    perform rhythm._raise('RH003', 'queues must be an array of one dimension', null, 'Give the names of the queues.');
+  elsif array_position(p_queues, null) is not null then
     perform rhythm._raise('RH001', 'queues must not have a null', null, 'Give the names of the queues.');
+  elsif '' = any (p_queues) then
+    perform rhythm._check_name('queue', '');
   elsif p_max not between 0 and 10000 then
     perform rhythm._raise('RH002', format('max must be between 0 and 10000, not %s', p_max), null,
       'Claim what the worker can run at once.');
@@ -207,23 +222,18 @@ begin
 end
 $$;
 
+-- Leases tasks to a worker. Locks: rows of pending tasks, skipping those that others hold; none while it waits. Dying before
+-- the commit leaves them pending; a worker that dies after it keeps them until their leases end.
 create function rhythm.claim(worker text, queues text[] default '{default}', max int default 1,
   wait interval default '0', lease interval default '60s', tasks text[] default null)
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
   trace jsonb)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
-declare
-  v_task text;
 begin
   perform rhythm._check_claim(claim.worker, claim.queues, claim.max, claim.wait, claim.lease);
-  if claim.tasks is not null then
-    foreach v_task in array claim.tasks loop
-      perform rhythm._check_name('task name', v_task);
-    end loop;
-  end if;
   if claim.tasks is not null then
     perform rhythm._check_name('task name', t) from unnest(claim.tasks) t;
   end if;
@@ -246,10 +256,12 @@ begin
 end
 $$;
 
+-- Prolongs leases. Locks: rows of running tasks in the order of ids; nobody but their holder and an expiring lease wants them.
+-- Dying halfway leaves the leases as they were.
 create function rhythm.heartbeat(ids uuid[], tokens bigint[], lease interval default '60s')
 returns table (id uuid, status text)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
@@ -269,7 +281,8 @@ begin
     update rhythm.live l set lease_until = v_now + least(l.beat, heartbeat.lease),
       due_at = least(v_now + least(l.beat, heartbeat.lease), l.end_by)
     from mine where l.id = mine.id
-    returning l.id, l.token
+    -- Shorter than before, perhaps.
+    returning l.id, l.token, rhythm._wake_due(l.lease_until) as noted
   )
   select o.id, case when b.id is null then 'lost'
       when exists (select from rhythm.cancels c where c.execution_id = o.id) then 'cancel' else 'ok' end

@@ -89,9 +89,11 @@ language sql volatile as $$
     * (1 - coalesce((p_retry ->> 'jitter')::double precision, 0.1) * random()) / 1000)
 $$;
 
+-- Completes a task. Locks: its row, its key if that becomes free, then the root of its tree if nobody holds it. Dying
+-- halfway leaves the lease as it was, and nothing of the step.
 create function rhythm.complete(id uuid, token bigint, result jsonb default null) returns bool
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
@@ -120,11 +122,12 @@ $$;
 comment on function rhythm.complete(uuid, bigint, jsonb) is
 'Ends a task with a result, and steps the workflow that awaits it. False: this token no longer holds the lease, nothing changed. Example: select rhythm.complete(''0190a1b2-0000-7000-8000-000000000000'', 42, ''{"ok": true}'')';
 
+-- Ends an attempt with an error. Locks and halfway: as complete.
 create function rhythm.fail(id uuid, token bigint, error jsonb, retry_in interval default null,
   retryable bool default true)
 returns text
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
@@ -168,12 +171,14 @@ begin
 end
 $$;
 
+-- Settles a batch and claims the next one. Locks: rows of the completed tasks in the order of ids, then of the failed, then of
+-- the released ones; free roots in the order of ids; then as claim. All of it or nothing: the leases end by themselves.
 create function rhythm.finish(worker text, outcomes jsonb, queues text[] default null, max int default 0,
   wait interval default '0', lease interval default '60s')
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
   trace jsonb)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
@@ -218,6 +223,9 @@ begin
     perform rhythm._raise('RH003', 'an outcome has a value of the wrong type', sqlerrm || '.',
       'id is a uuid, token an integer or a string of digits, retry_in an interval such as "5 seconds".');
   end;
+  if v_retry_in is not null then
+    perform rhythm._check_duration('retry_in', i) from unnest(v_retry_in) i where i is not null;
+  end if;
   if array_position(v_ids || v_bad || v_released, null) is not null
     or array_position(v_tokens || v_bad_tokens || v_released_tokens, null) is not null
   then
@@ -241,9 +249,11 @@ begin
     perform rhythm._advance(v_parents || v_bad_parents, v_groups || v_bad_groups);
   end if;
   if finish.max > 0 then
-    return query select * from rhythm._claim(finish.worker, v_queues, finish.max, finish.wait, finish.lease, null);
+    -- What was settled is not committed yet, and would be held back from all others by a wait.
+    return query select * from rhythm._claim(finish.worker, v_queues, finish.max,
+      case when coalesce(v_ids, v_bad, v_released) is null then finish.wait else '0' end, finish.lease, null);
   end if;
 end
 $$;
 comment on function rhythm.finish(text, jsonb, text[], int, interval, interval) is
-'Completes and fails a batch, steps the workflows that await it, and claims the next tasks, in one round trip. An outcome {id, token, release: true} gives a lease back without counting the attempt. Outcomes whose lease is lost change nothing. Example: select * from rhythm.finish(''w1'', ''[{"id": "0190a1b2-0000-7000-8000-000000000000", "token": "42", "result": 1}]'', ''{default}'', max => 10)';
+'Completes and fails a batch, steps the workflows that await it, and claims the next tasks, in one round trip. An outcome {id, token, release: true} gives a lease back without counting the attempt. Outcomes whose lease is lost change nothing. It waits for tasks only when there are no outcomes, which a wait would keep from being committed. Example: select * from rhythm.finish(''w1'', ''[{"id": "0190a1b2-0000-7000-8000-000000000000", "token": "42", "result": 1}]'', ''{default}'', max => 10)';

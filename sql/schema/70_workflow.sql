@@ -5,7 +5,8 @@
 -- root. Who has recorded an event tries the root; if it is free, steps; if not, leaves a mark in `runnable`, and the
 -- database's worker (or tick()) steps after the holder's commit. Whether everything is there that the workflow awaits
 -- is asked in a statement after the root was locked, so it sees what earlier holders committed: no wake-up is lost.
--- In REPEATABLE READ and above that statement would see an old snapshot, so there everything is left to the worker.
+-- In REPEATABLE READ and above that statement would see an old snapshot, so there everything is left to the worker, and so
+-- is what the SQL of a step brings about.
 
 create table rhythm.saves (
   id uuid primary key,
@@ -24,7 +25,9 @@ create table rhythm.runnable (
   -- As in _advance: look only if no live child of this group is left; null: look in any case.
   wake_group int,
   -- Not before this time, and in a transaction of its own: the step met a deadlock.
-  alone_at timestamptz
+  alone_at timestamptz,
+  -- How often it has met one in a row.
+  tries int not null default 0
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 comment on table rhythm.runnable is 'Executions that somebody must look at.';
 create index runnable_root on rhythm.runnable (root_id);
@@ -73,7 +76,8 @@ declare
   v_guarded int := 0;
   v_left uuid[];
 begin
-  if not rhythm._sees_commits() then
+  -- The SQL of a step may call what leads here. Its own tree counts as locked to it, but its state is in the air.
+  if not rhythm._sees_commits() or rhythm._in_step() then
     perform rhythm._mark(p_ids, p_groups, false);
     return;
   end if;
@@ -132,6 +136,9 @@ $$;
 -- Steps one workflow, whose tree the caller has locked. A definition that uses SQL runs in a subtransaction, so that
 -- an uncaught error or a limit undoes its SQL; the failure is recorded outside of it. Others have nothing to undo: the
 -- library writes only when the step has succeeded. Gives suspended, completed, cancelled, failed or abandon.
+--
+-- A step that meets a deadlock or a serialisation failure is left to the worker, which runs it again, alone, after
+-- pauses that grow; the eleventh in a row fails the workflow, since its SQL may raise such an error for ever.
 create function rhythm._step_one(p_id uuid, p_guarded bool) returns text
 language plpgsql as $$
 #variable_conflict use_column
@@ -140,6 +147,7 @@ declare
   v_state text;
   v_message text;
   v_detail text;
+  v_tries int;
 begin
   if p_guarded then
     begin
@@ -151,7 +159,8 @@ begin
       when sqlstate 'RH999' then
         null;
       when serialization_failure or deadlock_detected or lock_not_available then
-        v_done := '{"outcome": "abandon"}';
+        v_done := jsonb_build_object('outcome', 'abandon', 'error', jsonb_build_object('name', 'SqlError',
+          'message', sqlerrm, 'code', sqlstate));
       when others then
         get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail;
         v_done := jsonb_build_object('outcome', 'failed', 'error', jsonb_build_object('name', 'InternalError',
@@ -160,17 +169,24 @@ begin
   else
     v_done := rhythm._step(p_id);
   end if;
-  case v_done ->> 'outcome'
-    when 'failed' then
-      perform rhythm._keep_logs(p_id, v_done -> 'logs'),
-        rhythm._finish_workflow(p_id, 'failed', null, v_done -> 'error');
-    when 'abandon' then
-      insert into rhythm.runnable (root_id, execution_id, alone_at)
-      select l.root_id, l.id, rhythm._now() from rhythm.live l where l.id = p_id;
-      perform rhythm._wake_steps(false);
+  if v_done ->> 'outcome' = 'abandon' then
+    with tried as (
+      delete from rhythm.runnable r where r.execution_id = p_id and r.alone_at is not null returning r.tries
+    )
+    select coalesce(max(t.tries), 0) + 1 into v_tries from tried t;
+    if v_tries > 10 then
+      v_done := v_done || '{"outcome": "failed"}';
     else
-      null;
-  end case;
+      insert into rhythm.runnable (root_id, execution_id, alone_at, tries)
+      select l.root_id, l.id, rhythm._now() + interval '5 milliseconds' * 2 ^ v_tries, v_tries
+      from rhythm.live l where l.id = p_id;
+      perform rhythm._wake_steps(false);
+    end if;
+  end if;
+  if v_done ->> 'outcome' = 'failed' then
+    perform rhythm._keep_logs(p_id, v_done -> 'logs'),
+      rhythm._finish_workflow(p_id, 'failed', null, v_done -> 'error');
+  end if;
   return v_done ->> 'outcome';
 end
 $$;
@@ -178,7 +194,7 @@ $$;
 -- Gives what a step starts from; no row: the execution has ended.
 create function rhythm._load_step(p_id uuid)
 returns table (definition_id bigint, save bytea, inputs text, workflow text, version int, task_id text,
-  started_at_ms float8, trace_id text, cancel_reason text, cancelling bool)
+  started_at_ms float8, trace_id text, cancel_reason text, cancelling bool, cancels bigint[])
 language plpgsql as $$
 #variable_conflict use_column
 begin
@@ -186,13 +202,14 @@ begin
   select l.definition_id, s.save, p.inputs::text, l.name, d.version, p.task_id,
     floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
     coalesce(p.trace ->> 'traceId', nullif(split_part(p.trace ->> 'traceparent', '-', 2), '')),
-    c.reason, l.cancelling or c.reason is not null
+    c.reason, l.cancelling or c.reason is not null, c.cancels
   from rhythm.live l
   join rhythm.payload p on p.id = l.id
   join rhythm.definitions d on d.id = l.definition_id
   left join rhythm.saves s on s.id = l.id
-  left join lateral (select coalesce(x.reason, 'cancelled') as reason from rhythm.cancels x
-    where x.execution_id = p_id order by x.at limit 1) c on true
+  left join lateral (
+    select (array_agg(coalesce(x.reason, 'cancelled') order by x.at))[1] as reason, array_agg(x.seq) as cancels
+    from rhythm.cancels x where x.execution_id = p_id) c on true
   where l.id = p_id;
 end
 $$;
@@ -305,7 +322,7 @@ begin
       v_held := (select rhythm._take_keys(array_agg(i.kind), array_agg(i.name), array_agg(i.task_id), array_agg(i.id))
         from unnest(v_items) i);
       perform set_config('lock_timeout', v_timeout, true);
-    exception when lock_not_available then
+    exception when lock_not_available or deadlock_detected then
       insert into rhythm.deferred_starts (execution_id, item)
       select p_id, e from jsonb_array_elements(p_items) e where e #>> '{options,taskId}' is not null;
       perform rhythm._wake_due(v_now + interval '100 milliseconds');
@@ -434,8 +451,9 @@ begin
 end
 $$;
 
--- Keeps the state after a step, and deletes exactly the events that it took: others may have arrived meanwhile.
-create function rhythm._store_save(p_id uuid, p_save bytea, p_taken bigint[]) returns void
+-- Keeps the state after a step, and deletes exactly the events that it took and the requests to cancel that it told its
+-- program: others may have arrived meanwhile.
+create function rhythm._store_save(p_id uuid, p_save bytea, p_taken bigint[], p_told bigint[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
 begin
@@ -446,8 +464,8 @@ begin
   end if;
   update rhythm.live l set state = 'waiting', attempt = 1
   where l.id = p_id and l.state = 'pending';
-  delete from rhythm.cancels c where c.execution_id = p_id;
-  if found then
+  if cardinality(p_told) > 0 then
+    delete from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told);
     insert into rhythm.history (execution_id, at, event) values (p_id, rhythm._now(), 'cancelling');
     update rhythm.live l set cancelling = true where l.id = p_id;
   end if;
@@ -512,35 +530,41 @@ end
 $$;
 
 -- Runs the SQL of a program, as the user and with the settings that the library has put in place. The exception block
--- is the subtransaction that makes an SQL error catchable. Gives JSON text, which keeps the order of the columns:
+-- is the subtransaction that makes an SQL error catchable. The search_path is the deployer's, so everything is qualified.
+-- Gives JSON text, which keeps the order of the columns:
 -- {ok: true, rows, string_columns}, {ok: false, sqlstate, message, detail, hint}, or {ok: false, timed_out: true} when the
 -- step's time was up (rhythm.step_timeout, whose timer cancels the statement).
 create function rhythm._sql_query(p_query text, p_params jsonb) returns text
 language plpgsql as $$
 declare
-  v_plan jsonb;
+  v_plan pg_catalog.jsonb;
+  v_text pg_catalog.text;
+  v_count int;
   v_row record;
-  v_rows text[];
-  v_state text;
-  v_message text;
-  v_detail text;
-  v_hint text;
+  v_rows pg_catalog.text[];
+  v_state pg_catalog.text;
+  v_message pg_catalog.text;
+  v_detail pg_catalog.text;
+  v_hint pg_catalog.text;
 begin
   v_plan := rhythm._sql_analyze(p_query);
-  if jsonb_array_length(p_params) <> (v_plan ->> 'params')::int then
+  v_text := pg_catalog.jsonb_extract_path_text(v_plan, 'text');
+  v_count := pg_catalog.jsonb_extract_path_text(v_plan, 'params');
+  if pg_catalog.jsonb_array_length(p_params) operator(pg_catalog.<>) v_count then
     raise exception using errcode = '08P01',
-      message = format('the query has %s parameters, but %s values were given', v_plan ->> 'params',
-        jsonb_array_length(p_params));
+      message = pg_catalog.format('the query has %s parameters, but %s values were given', v_count,
+        pg_catalog.jsonb_array_length(p_params));
   end if;
-  if (v_plan ->> 'returns_rows')::bool then
+  if pg_catalog.jsonb_extract_path_text(v_plan, 'returns_rows')::pg_catalog.bool then
     -- A loop, since not every statement that gives rows may stand inside another.
-    for v_row in execute v_plan ->> 'text' using p_params loop
-      v_rows := array_append(v_rows, row_to_json(v_row)::text);
+    for v_row in execute v_text using p_params loop
+      v_rows := pg_catalog.array_append(v_rows, pg_catalog.row_to_json(v_row)::pg_catalog.text);
     end loop;
   else
-    execute v_plan ->> 'text' using p_params;
+    execute v_text using p_params;
   end if;
-  return format('{"ok":true,"rows":[%s],"string_columns":%s}', array_to_string(v_rows, ','), v_plan -> 'string_columns');
+  return pg_catalog.format('{"ok":true,"rows":[%s],"string_columns":%s}', pg_catalog.array_to_string(v_rows, ','),
+    pg_catalog.jsonb_extract_path(v_plan, 'string_columns'));
 exception
   when serialization_failure or deadlock_detected then
     raise;
@@ -552,7 +576,8 @@ exception
   when others then
     get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail,
       v_hint = pg_exception_hint;
-    return jsonb_build_object('ok', false, 'sqlstate', v_state, 'message', v_message, 'detail', nullif(v_detail, ''),
-      'hint', nullif(v_hint, ''))::text;
+    return pg_catalog.jsonb_build_object('ok', false, 'sqlstate', v_state, 'message', v_message,
+      'detail', case when pg_catalog.length(v_detail) operator(pg_catalog.>) 0 then v_detail end,
+      'hint', case when pg_catalog.length(v_hint) operator(pg_catalog.>) 0 then v_hint end)::pg_catalog.text;
 end
 $$;

@@ -20,7 +20,7 @@ declare
 begin
   with t as (
     insert into rhythm.timers (execution_id, promise, due_at)
-    select p_id, (e ->> 'promise')::int, to_timestamp(least((e ->> 'due_ms')::float8, 9e12) / 1000)
+    select p_id, (e ->> 'promise')::int, to_timestamp(greatest(least((e ->> 'due_ms')::float8, 9e12), 0) / 1000)
     from jsonb_array_elements(p_timers) e
     returning due_at
   )
@@ -207,7 +207,8 @@ begin
 end
 $$;
 
--- Steps one workflow whose last step met a deadlock, in this transaction alone. True: there was one.
+-- Steps one workflow whose last step met a deadlock, in this transaction alone. True: there was one. If it meets one
+-- again, it has left a mark of its own (_step_one).
 create function rhythm._step_alone() returns bool
 language plpgsql as $$
 #variable_conflict use_column
@@ -222,8 +223,8 @@ begin
   if v_seq is null then
     return false;
   end if;
-  delete from rhythm.runnable r where r.seq = v_seq;
   perform rhythm._advance(array[v_id], array[null::int]);
+  delete from rhythm.runnable r where r.seq = v_seq;
   return true;
 end
 $$;
@@ -232,17 +233,21 @@ $$;
 -- clock), and whether there is more to do now. The background worker and tick() call it.
 create function rhythm._run_duties(max int, out next_due timestamptz, out again bool)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
   v_shift interval := (select c.shift from rhythm.test_clock c);
+  v_began timestamptz := clock_timestamp();
   v_busy bool;
 begin
-  -- While this database is restored from a dump, tables fill one after another: half of them must not be acted on.
+  -- While this database is restored from a dump, tables fill one after another: half of them must not be acted on. Only a
+  -- superuser can restore the extension, and anybody can give himself this application_name.
   if exists (
-    select from pg_stat_get_activity(null) a
+    select from pg_stat_get_activity(null) a join pg_roles r on r.oid = a.usesysid and r.rolsuper
     where a.application_name = 'pg_restore' and a.datid = (select d.oid from pg_database d where d.datname = current_database()))
+    -- Called by the SQL of a step: the worker does it, after that.
+    or rhythm._in_step()
   then
     next_due := clock_timestamp() + interval '1 second';
     again := false;
@@ -263,27 +268,34 @@ begin
     rhythm._look_at_marks(max), rhythm._start_deferred(max), rhythm._confirm_watchers(max)) >= max;
   -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
   -- between our look and its.
-  v_busy := exists (select from rhythm.runnable r) or exists (select from rhythm.deferred_starts d)
+  v_busy := exists (select from rhythm.runnable r where r.alone_at is null) or exists (select from rhythm.deferred_starts d)
     or exists (select from rhythm.watchers w where not w.confirmed);
   next_due := least(
       (select min(l.due_at) from rhythm.live l where l.due_at is not null),
       (select min(t.due_at) from rhythm.timers t),
-      (select min(w.due_at) from rhythm.signal_waits w)) - v_shift;
+      (select min(w.due_at) from rhythm.signal_waits w),
+      (select min(r.alone_at) from rhythm.runnable r where r.alone_at is not null)) - v_shift;
   if v_busy then
     next_due := least(next_due, clock_timestamp() + interval '100 milliseconds');
   end if;
-  -- What is due and was skipped is locked by somebody.
-  if next_due is not null then
-    next_due := greatest(next_due, clock_timestamp() + interval '20 milliseconds');
+  -- What was due when the round began and was skipped is locked by somebody.
+  if next_due < v_began then
+    next_due := clock_timestamp() + interval '20 milliseconds';
   end if;
 end
 $$;
 
+-- Does what is due. Locks: rows that are due, skipping those that others hold, then free roots in the order of ids. Dying
+-- halfway leaves everything due.
 create function rhythm.tick() returns timestamptz
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_done record;
 begin
+  if not rhythm._sees_commits() then
+    perform rhythm._raise('RH201', 'tick cannot work in a REPEATABLE READ or SERIALIZABLE transaction', null,
+      'Workflows are stepped in READ COMMITTED only: begin such a transaction.');
+  end if;
   for v_round in 1 .. 100 loop
     v_done := rhythm._run_duties(1000);
     exit when not v_done.again;

@@ -104,9 +104,10 @@ begin
 end
 $$;
 
+-- Sends a signal. Locks: the root of the tree, if nobody holds it. Dying halfway leaves no signal.
 create function rhythm.signal(id uuid, name text, payload jsonb default 'null') returns bool
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare

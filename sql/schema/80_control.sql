@@ -6,6 +6,7 @@
 -- Requests to cancel; only ever inserted and deleted.
 create table rhythm.cancels (
   execution_id uuid not null,
+  seq bigint generated always as identity,
   reason text,
   at timestamptz not null
 );
@@ -38,9 +39,10 @@ begin
 end
 $$;
 
+-- Gives the state of an execution. No locks.
 create function rhythm.result(id uuid, out state text, out result jsonb, out error jsonb)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 begin
   perform rhythm._check_given('id', result.id is not null);
@@ -53,9 +55,10 @@ $$;
 comment on function rhythm.result(uuid) is
 'Gives the state of an execution, and its result or error when it has ended. Example: select * from rhythm.result(''0190a1b2-0000-7000-8000-000000000000'')';
 
+-- Waits for the end of an execution, in a slot of shared memory. No locks; a cancelled wait leaves nothing.
 create function rhythm.wait(id uuid, timeout interval default '5s', out state text, out result jsonb, out error jsonb)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   v_until timestamptz;
@@ -75,7 +78,7 @@ begin
     perform rhythm._raise('RH201', 'wait cannot wait in a REPEATABLE READ or SERIALIZABLE transaction', null,
       'Such a transaction never sees the end: use rhythm.result(id), or READ COMMITTED.');
   end if;
-  v_until := clock_timestamp() + rhythm._wait_limit(wait.timeout);
+  v_until := rhythm._wait_until(wait.timeout);
   v_parked := rhythm._park_result_begin(wait.id);
   loop
     select r.state, r.result, r.error into state, result, error from rhythm._result(wait.id) r;
@@ -89,7 +92,7 @@ begin
     end if;
   end loop;
   if v_parked then
-    perform rhythm._park_end();
+    perform rhythm._park_end(null, true);
   end if;
   if state is null then
     perform rhythm._check_known(wait.id);
@@ -156,9 +159,11 @@ begin
 end
 $$;
 
+-- Cancels. Locks: the row of a waiting task, or the root of a workflow's tree, if nobody holds it; else the request is kept,
+-- and the database's worker sees to it. Dying halfway leaves no request.
 create function rhythm.cancel(id uuid, reason text default null) returns bool
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
@@ -216,9 +221,11 @@ $$;
 comment on function rhythm.cancel(uuid, text) is
 'Cancels: a task that waits ends, one that runs is told at its next heartbeat, a workflow gets a CancelledError at its await. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'')';
 
+-- Lets a failed execution go on. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
+-- retry at once the second waits for the first, and is told that it goes on already. Dying halfway leaves it failed.
 create function rhythm.retry(id uuid) returns uuid
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();

@@ -58,9 +58,10 @@ select h.execution_id as id, h.at, h.name as level, h.data #>> '{}' as message, 
 from rhythm.history h where h.event = 'log';
 comment on view rhythm.logs is 'What workflows wrote with console.log. Example: select at, level, message from rhythm.logs where id = ''0190a1b2-0000-7000-8000-000000000000'' order by seq';
 
+-- Gives the history of an execution. No locks.
 create function rhythm.timeline(id uuid) returns table (at timestamptz, event text, name text, data jsonb)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 begin
   perform rhythm._check_given('id', timeline.id is not null);
@@ -104,6 +105,7 @@ $$;
 comment on function rhythm.timeline(uuid) is
 'Gives what happened to an execution, in order: started, children created and ended, failed attempts, timers, signals, log, end. Example: select * from rhythm.timeline(''0190a1b2-0000-7000-8000-000000000000'')';
 
+-- Gives the versions. No locks.
 create function rhythm.version() returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -154,6 +154,7 @@ begin
 end
 $$;
 
+-- Deletes finished executions. Locks: their rows and keys, until the caller's commit. Dying halfway deletes nothing.
 create function rhythm.cleanup(older_than interval, status text default null, queue text default null,
   dry_run bool default false)
 returns bigint
@@ -166,7 +167,6 @@ declare
 begin
   perform rhythm._check_given('older_than', cleanup.older_than is not null),
     rhythm._check_given('dry_run', cleanup.dry_run is not null), rhythm._check_duration('older_than', cleanup.older_than);
-  v_before := rhythm._now() - cleanup.older_than;
   v_before := rhythm._now() - cleanup.older_than;
   if cleanup.status not in ('completed', 'failed', 'cancelled', 'timed_out') then
     perform rhythm._raise('RH002', format('status "%s" is not terminal', left(cleanup.status, 50)), null,

@@ -132,6 +132,27 @@ impl Server {
         }
     }
 
+    /// Kills one process, not the postmaster, as the kernel does when memory is short. The postmaster ends all others and
+    /// starts them again; waits until the server serves again.
+    pub async fn kill_one(&self, pid: u32) {
+        let children = self.children();
+        process::signal(pid, Signal::SIGKILL);
+        while self.children().iter().any(|pid| children.contains(pid)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.ready().await;
+    }
+
+    /// The processes of this server but for the postmaster.
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        let postmaster = self.postmaster.lock().expect("no test has panicked here");
+        let postmaster = postmaster.as_ref().map(Child::id);
+        let mut all = self.processes();
+        all.retain(|pid| Some(*pid) != postmaster);
+        all
+    }
+
     /// Kills every process at once, as a lost machine would.
     pub fn kill_all(&self) {
         let children = self.processes();
@@ -150,8 +171,12 @@ impl Server {
         }
     }
 
-    /// Starts again after `kill` or `stop`, when the last process of the former server is gone.
+    /// Starts again after `kill` or `stop`, when the last process of the former server is gone. One that runs is left alone.
     pub async fn restart(&self) {
+        let is_running = self.postmaster.lock().is_ok_and(|one| one.is_some());
+        if is_running {
+            return;
+        }
         let begun = Instant::now();
         while !self.processes().is_empty() {
             if begun.elapsed() > Duration::from_secs(10) {

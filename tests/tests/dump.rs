@@ -125,6 +125,21 @@ async fn a_prepared_transaction_that_touched_rhythm_is_refused() {
     );
     s.run("rollback").await;
     assert_eq!(s.number("select count(*) from rhythm.executions").await, 0);
+    // Neither of these tells anybody anything, but both hold a row.
+    s.deploy("busy", "return await Task.run('t');").await;
+    let id = s.start("busy", "{}").await;
+    let task = s.claim_one().await;
+    for call in [
+        format!("select rhythm.signal('{id}', 'unheard')"),
+        format!(
+            "select * from rhythm.heartbeat('{{{}}}', '{{{}}}')",
+            task.id, task.token
+        ),
+    ] {
+        s.run(&format!("begin; {call}")).await;
+        assert_eq!(s.fails("prepare transaction 'with'").await.code, "0A000");
+        s.run("rollback").await;
+    }
     s.run("begin; insert into own values (1); prepare transaction 'without'")
         .await;
     s.run("commit prepared 'without'").await;

@@ -2,6 +2,7 @@
 //! forgotten. Run some with `make test-pg T=name`.
 
 mod adapter;
+mod background;
 mod bad_input;
 mod batch;
 mod cli;
@@ -9,6 +10,7 @@ mod crash;
 mod dev;
 mod dump;
 mod enqueue;
+mod interleave;
 mod lease;
 mod limits;
 mod portable;

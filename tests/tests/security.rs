@@ -230,6 +230,75 @@ async fn a_workflow_cannot_become_somebody_else_or_leave_its_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_on_a_deployers_search_path_is_taken_for_a_function_or_operator_of_the_server() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let (_, admin) = role(&database, "rhythm_admin").await;
+    s.run("create schema evil; grant usage on schema evil to public")
+        .await;
+    for (n, (operator, left, right, gives)) in [
+        ("->>", "jsonb", "text", "text"),
+        ("->", "jsonb", "text", "jsonb"),
+        ("#>>", "jsonb", "text[]", "text"),
+        ("?", "jsonb", "text", "bool"),
+        ("<>", "int", "int", "bool"),
+        (">", "int", "int", "bool"),
+        ("=", "name", "name", "bool"),
+        ("=", "text", "text", "bool"),
+        ("||", "text", "text", "text"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        s.run(&format!(
+            "create function evil.f{n}({left}, {right}) returns {gives} language plpgsql as
+               $$ begin raise exception 'hijacked by {operator}'; end $$;
+             create operator evil.{operator} (leftarg = {left}, rightarg = {right}, function = evil.f{n})"
+        ))
+        .await;
+    }
+    for function in [
+        "jsonb_extract_path_text(jsonb, text)",
+        "jsonb_extract_path(jsonb, text)",
+        "jsonb_array_length(jsonb)",
+        "row_to_json(record)",
+        "array_to_string(text[], text)",
+        "length(text)",
+    ] {
+        s.run(&format!(
+            "create function evil.{function} returns text language plpgsql as
+               $$ begin raise exception 'hijacked by {function}'; end $$"
+        ))
+        .await;
+    }
+    admin.run("set search_path = evil, pg_catalog").await;
+    let failure = admin
+        .fails("select rhythm.deploy('bad', 'return 1 +')")
+        .await;
+    assert_eq!(failure.code, "RH101", "{failure:?}");
+    admin
+        .deploy(
+            "safe",
+            "let unused; const rows = await Sql.query('select $1::int4 as n', [7]);
+             try { await Sql.query('select 1', [1, 2]); } catch (e) { return [rows[0].n, e.code]; }",
+        )
+        .await;
+    let id = s.start("safe", "{}").await;
+    assert_eq!(s.completed(id).await, json!([7, "08P01"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_stops_the_background_worker_by_calling_himself_pg_restore() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let (_, nobody) = role(&database, "nobody").await;
+    nobody.run("set application_name = 'pg_restore'").await;
+    s.deploy("nap", "await sleep('100ms'); return 1").await;
+    let id = s.start("nap", "{}").await;
+    assert_eq!(s.completed(id).await, json!(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_of_a_workflows_sql_do_not_leak_into_the_session() {
     let database = Database::create().await;
     let s = database.session().await;

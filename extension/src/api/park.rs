@@ -28,10 +28,11 @@ fn park_wait(milliseconds: i32) -> bool {
     waiters::sleep(i64::from(milliseconds), wait_event())
 }
 
-/// `_park_end()`
+/// `_park_end(took, is_done)`: after the last look. `took`: the queue from which the session took work last, if it did;
+/// `is_done`: it has taken all that it could.
 #[pg_extern(sql = false)]
-fn park_end() {
-    waiters::end();
+fn park_end(took: Option<&str>, is_done: Option<bool>) {
+    waiters::end_after(took.map(waiters::queue_topic), is_done.unwrap_or(false));
 }
 
 /// What `pg_stat_activity` shows as the wait event of a waiting session.

@@ -31,6 +31,12 @@ fn step(execution: pgrx::Uuid) -> DbResult<Jsonb> {
     Ok(Jsonb(out))
 }
 
+/// `_in_step()`: whether it is the SQL of a step that asks.
+#[pg_extern(sql = false)]
+fn in_step() -> bool {
+    engine::is_running()
+}
+
 /// `_step_timed_out()`: whether the query cancel that was just caught is the step's own timeout; asked once.
 #[pg_extern(sql = false)]
 fn step_timed_out() -> bool {

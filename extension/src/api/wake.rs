@@ -13,7 +13,7 @@ fn wake_queue(queue: &str, n: i32) {
 /// `_wake_result(id)`: this execution has ended.
 #[pg_extern(sql = false)]
 fn wake_result(id: pgrx::Uuid) {
-    notes::topic(waiters::result_topic(id.as_bytes()), u32::MAX);
+    notes::result(waiters::result_topic(id.as_bytes()));
 }
 
 /// `_wake_due(at)`: something new is due then.

@@ -20,6 +20,8 @@ pub(crate) struct Loaded {
     pub(crate) cancel_reason: Option<String>,
     /// Whether it was told to cancel, now or in an earlier step.
     pub(crate) is_cancelling: bool,
+    /// The requests to cancel that this step tells its program.
+    pub(crate) cancels: Vec<i64>,
     /// Rhythm's clock, in milliseconds since 1970.
     pub(crate) now_ms: f64,
     /// The oid of the schema: it tells one installation from the next in this database.
@@ -38,7 +40,7 @@ pub(crate) struct Event {
 thread_local! {
     static LOAD: Plan = const { Plan::new(
         "select definition_id, save, inputs, workflow, version, task_id, started_at_ms, trace_id, cancel_reason, \
-           cancelling, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid \
+           cancelling, cancels, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid \
          from rhythm._load_step($1)",
         &[Type::UUIDOID],
     ) };
@@ -57,8 +59,8 @@ thread_local! {
         &[Type::UUIDOID, Type::TEXTOID],
     ) };
     static STORE: Plan = const { Plan::new(
-        "select rhythm._store_save($1, $2, $3)",
-        &[Type::UUIDOID, Type::BYTEAOID, Type::INT8ARRAYOID],
+        "select rhythm._store_save($1, $2, $3, $4)",
+        &[Type::UUIDOID, Type::BYTEAOID, Type::INT8ARRAYOID, Type::INT8ARRAYOID],
     ) };
     static FINISH: Plan = const { Plan::new(
         "select rhythm._finish_workflow($1, 'completed', $2::jsonb, null)",
@@ -91,8 +93,9 @@ pub(crate) fn load(id: pgrx::Uuid) -> DbResult<Option<Loaded>> {
                 trace_id: row.get(8)?,
                 cancel_reason: row.get(9)?,
                 is_cancelling: row.get(10)?.unwrap_or_default(),
-                now_ms: row.get(11)?.unwrap_or_default(),
-                schema: row.get::<pg_sys::Oid>(12)?.map_or(0, |oid| oid.to_u32()),
+                cancels: row.get(11)?.unwrap_or_default(),
+                now_ms: row.get(12)?.unwrap_or_default(),
+                schema: row.get::<pg_sys::Oid>(13)?.map_or(0, |oid| oid.to_u32()),
             }))
         })
     })
@@ -157,9 +160,15 @@ pub(crate) fn apply_effects(id: pgrx::Uuid, effects: &str) -> DbResult<bool> {
     })
 }
 
-/// Keeps the state, and forgets the events that it holds.
-pub(crate) fn store_save(id: pgrx::Uuid, save: &[u8], taken: &[i64]) -> DbResult<()> {
-    STORE.with(|plan| plan.run(&[id.into(), save.into(), taken.to_vec().into()]))
+/// Keeps the state, and forgets the events that it holds and the requests to cancel that were told.
+pub(crate) fn store_save(id: pgrx::Uuid, save: &[u8], taken: &[i64], told: &[i64]) -> DbResult<()> {
+    let args = [
+        id.into(),
+        save.into(),
+        taken.to_vec().into(),
+        told.to_vec().into(),
+    ];
+    STORE.with(|plan| plan.run(&args))
 }
 
 /// Ends an execution that has returned `result` (JSON text).

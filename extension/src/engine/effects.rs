@@ -134,6 +134,11 @@ impl Effects {
         Some(out)
     }
 
+    /// What was handed over stays, whatever becomes of the step: the caller has no subtransaction to undo.
+    pub(super) fn forget_written_logs(&mut self) {
+        self.written_logs.clear();
+    }
+
     /// The log of the whole step as a JSON array: what was handed over is undone when the step fails.
     pub(super) fn all_logs(&self) -> String {
         let lines: Vec<&str> = self

@@ -4,6 +4,7 @@
 //! back as data: a step never raises an error of its own, since it would end the transaction of all that run in it.
 //! Knows no SQL (that is `db`) and no arguments of Postgres (that is `api`).
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rhythm_flow::host::{HostError, Settlement};
@@ -44,6 +45,32 @@ pub(crate) enum Stepped {
     Abandoned,
 }
 
+thread_local! {
+    /// Steps that run in this backend: more than one if the SQL of one starts another.
+    static RUNNING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A step that runs, however it ends.
+struct Running;
+
+impl Running {
+    fn begin() -> Self {
+        RUNNING.set(RUNNING.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(RUNNING.get() - 1);
+    }
+}
+
+/// Whether a step runs in this backend, so that it is its SQL that asks.
+pub(crate) fn is_running() -> bool {
+    RUNNING.get() > 0
+}
+
 /// Steps an execution until nothing that it awaits is there.
 pub(crate) fn step(id: pgrx::Uuid) -> DbResult<Stepped> {
     let Some(loaded) = store::load(id)? else {
@@ -55,7 +82,9 @@ pub(crate) fn step(id: pgrx::Uuid) -> DbResult<Stepped> {
         Ok(program) => program,
         Err(message) => return Ok(broken(&message)),
     };
+    let keeps_written_logs = !program.uses_sql();
     let mut host = StepHost::new(loaded.definition, clock, guc::step_timeout());
+    let _running = Running::begin();
     let mut vm = match process::catch_panic(|| prepare(id, program, &loaded)) {
         Ok(Ok(vm)) => vm,
         Ok(Err(message)) | Err(message) => return Ok(broken(&message)),
@@ -117,9 +146,12 @@ pub(crate) fn step(id: pgrx::Uuid) -> DbResult<Stepped> {
                     Some(effects) => store::apply_effects(id, &effects)?,
                     None => false,
                 };
-                store::store_save(id, &save, &taken)?;
+                store::store_save(id, &save, &taken, &loaded.cancels)?;
                 if !has_news {
                     return Ok(Stepped::Suspended);
+                }
+                if keeps_written_logs {
+                    host.effects.forget_written_logs();
                 }
             }
         }

@@ -66,16 +66,17 @@ fn mine() -> Option<&'static Database> {
     slots.get(index)
 }
 
-/// Publishes this process as the worker of its database. False when all slots are taken.
+/// Publishes this process as the worker of its database. False when all slots are taken, or another worker has one.
 pub(crate) fn attach() -> bool {
     let Some(shared) = shared() else { return false };
     let oid = my_database();
-    let free = find(oid).or_else(|| {
-        shared.databases.iter().find(|slot| {
-            slot.oid
-                .compare_exchange(0, oid, Ordering::SeqCst, Ordering::Relaxed)
-                .is_ok()
-        })
+    if find(oid).is_some() {
+        return false;
+    }
+    let free = shared.databases.iter().find(|slot| {
+        slot.oid
+            .compare_exchange(0, oid, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
     });
     let Some(slot) = free else { return false };
     slot.next_due.store(NEVER, Ordering::SeqCst);
@@ -103,6 +104,11 @@ fn detach() {
 /// Whether a worker serves the database of this backend.
 pub(crate) fn has_worker() -> bool {
     mine().is_some_and(|slot| slot.worker.latch.load(Ordering::SeqCst) != 0)
+}
+
+/// Whether a worker serves this database.
+pub(crate) fn is_served(oid: u32) -> bool {
+    find(oid).is_some()
 }
 
 /// Whether the worker of this database was asked to leave.

@@ -6,7 +6,7 @@
 //! `shared_preload_libraries` there is no shared memory: then every call here does nothing, and says so.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use pgrx::prelude::*;
 
@@ -18,6 +18,8 @@ pub(crate) mod waiters;
 #[repr(C)]
 struct Shared {
     waiters: [waiters::Waiter; waiters::SLOTS],
+    /// Slots of `waiters` that were ever used: the first ones, so who wakes need not read the others.
+    used: AtomicUsize,
     databases: [databases::Database; databases::SLOTS],
     lookout: databases::Lookout,
 }
@@ -35,6 +37,7 @@ pub(crate) fn init() {
             pg_sys::shmem_startup_hook = Some(startup);
         }
         pg_sys::RegisterXactCallback(Some(notes::at_end_of_transaction), ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(notes::at_end_of_subtransaction), ptr::null_mut());
     }
 }
 

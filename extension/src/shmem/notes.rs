@@ -13,6 +13,8 @@ use super::{databases, waiters};
 struct Notes {
     /// Topics, and how many waiters of each to wake.
     topics: Vec<(u64, u32)>,
+    /// Topics of which all waiters are to be woken: ends of executions, each its own.
+    results: Vec<u64>,
     /// The earliest time at which something new is due.
     due: i64,
     /// Whether something is left to the database's worker.
@@ -27,6 +29,7 @@ impl Notes {
     const fn empty() -> Self {
         Self {
             topics: Vec::new(),
+            results: Vec::new(),
             due: databases::NEVER,
             steps: false,
             launcher: false,
@@ -36,8 +39,10 @@ impl Notes {
 
     fn clear(&mut self) {
         self.topics.clear();
+        self.results.clear();
         *self = Self {
             topics: std::mem::take(&mut self.topics),
+            results: std::mem::take(&mut self.results),
             ..Self::empty()
         };
     }
@@ -62,6 +67,11 @@ pub(crate) fn topic(topic: u64, count: u32) {
             None => notes.topics.push((topic, count)),
         },
     );
+}
+
+/// An execution has ended: all who wait for it.
+pub(crate) fn result(topic: u64) {
+    note(|notes| notes.results.push(topic));
 }
 
 /// Something is due at `at` (microseconds since 2000 on Rhythm's clock).
@@ -116,6 +126,9 @@ fn announce() {
         for (topic, count) in &notes.topics {
             waiters::wake(*topic, *count);
         }
+        for topic in &notes.results {
+            waiters::wake(*topic, u32::MAX);
+        }
         if notes.launcher {
             databases::wake_launcher();
         }
@@ -131,9 +144,35 @@ fn forget() {
     });
 }
 
+/// A call that waited in a subtransaction ends with it when that fails.
+pub(super) unsafe extern "C-unwind" fn at_end_of_subtransaction(
+    event: pg_sys::SubXactEvent::Type,
+    _mine: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _arg: *mut std::ffi::c_void,
+) {
+    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
+        waiters::end();
+    }
+}
+
+/// Whether the transaction has locked a row of `rhythm.live`, a root's perhaps, or changed one.
+fn has_locked() -> bool {
+    // SAFETY: lookups by name in a transaction that is still in progress.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"rhythm".as_ptr(), true);
+        if schema == pg_sys::InvalidOid {
+            return false;
+        }
+        let live = pg_sys::get_relname_relid(c"live".as_ptr(), schema);
+        live != pg_sys::InvalidOid
+            && pg_sys::CheckRelationOidLockedByMe(live, pg_sys::RowShareLock as i32, true)
+    }
+}
+
 #[pg_guard]
 extern "C-unwind" fn refuse_prepare() {
-    if NOTES.with_borrow(|notes| notes.any) {
+    if NOTES.with_borrow(|notes| notes.any) || has_locked() {
         ereport!(
             ERROR,
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,

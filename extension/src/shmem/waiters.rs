@@ -4,7 +4,7 @@
 //! then reads the slots. Both have a fence in between, so at least one of them sees the other.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
@@ -25,9 +25,12 @@ pub(super) struct Waiter {
     /// Number of topics; more than `TOPICS` stands for all.
     count: AtomicU32,
     topics: [AtomicU64; TOPICS],
-    /// Set by who wakes it, so that two pieces of work wake two waiters.
-    woken: AtomicBool,
+    /// The topic for which it was woken; 0: it was not. Set by who wakes it, so that two pieces of work wake two waiters.
+    woken: AtomicU64,
 }
+
+/// `woken` of a slot that nobody can wake, since its session is leaving.
+const LEAVING: u64 = 1;
 
 impl Waiter {
     fn waits_for(&self, topic: u64) -> bool {
@@ -42,8 +45,8 @@ impl Waiter {
 thread_local! {
     /// The slot of this backend, while it waits.
     static MINE: Cell<Option<usize>> = const { Cell::new(None) };
-    /// Whether this backend was woken since it last began to sleep.
-    static WAS_WOKEN: Cell<bool> = const { Cell::new(false) };
+    /// For what this backend was woken since it last began to sleep; 0: it was not.
+    static WOKEN: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The topic of a queue.
@@ -56,14 +59,15 @@ pub(crate) fn result_topic(id: &[u8; 16]) -> u64 {
     hash(id, 0x52)
 }
 
-/// FNV-1a; two queues with one hash only wake each other's waiters.
+/// FNV-1a; two queues with one hash only wake each other's waiters. Never a value that `woken` has a meaning for.
 fn hash(bytes: &[u8], salt: u8) -> u64 {
-    bytes
+    let hash = bytes
         .iter()
         .chain([&salt])
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        });
+    hash.max(LEAVING + 1)
 }
 
 /// Publishes that this session waits. False when it cannot be woken and has to poll.
@@ -84,11 +88,12 @@ pub(crate) fn begin(topics: &[u64]) -> bool {
     for (place, topic) in slot.topics.iter().zip(topics) {
         place.store(*topic, Ordering::Relaxed);
     }
-    slot.woken.store(false, Ordering::Relaxed);
+    slot.woken.store(0, Ordering::Relaxed);
+    shared.used.fetch_max(index + 1, Ordering::SeqCst);
     slot.latch.store(my_latch(), Ordering::SeqCst);
     fence(Ordering::SeqCst);
     MINE.set(Some(index));
-    WAS_WOKEN.set(false);
+    WOKEN.set(0);
     true
 }
 
@@ -102,24 +107,15 @@ pub(crate) fn sleep(millis: i64, wait_event: u32) -> bool {
         return false;
     };
     let slot = &shared.waiters[index];
-    if WAS_WOKEN.replace(false) {
-        for topic in slot
-            .topics
-            .iter()
-            .take(slot.count.load(Ordering::Relaxed) as usize)
-        {
-            wake_from(
-                index + 1,
-                slot.database.load(Ordering::Relaxed),
-                topic.load(Ordering::Relaxed),
-                1,
-            );
-        }
+    let topic = WOKEN.replace(0);
+    if topic != 0 {
+        wake_from(index + 1, slot.database.load(Ordering::Relaxed), topic, 1);
     }
     let deadline = Instant::now() + Duration::from_millis(millis.max(0) as u64);
     loop {
-        if slot.woken.swap(false, Ordering::SeqCst) {
-            WAS_WOKEN.set(true);
+        let topic = slot.woken.swap(0, Ordering::SeqCst);
+        if topic != 0 {
+            WOKEN.set(topic);
             return true;
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -138,23 +134,28 @@ pub(crate) fn sleep(millis: i64, wait_event: u32) -> bool {
     }
 }
 
-/// Takes back what `begin` published. Also called when the transaction ends, however it ends. Touches only atomics.
+/// Takes back what `begin` published, because of an error perhaps. Touches only atomics.
 pub(crate) fn end() {
+    end_after(None, false);
+}
+
+/// The same after the session has looked for the last time: it took work of the topic `took` last, and `is_done` says that
+/// there is nothing left that it could take. If it was woken for something else, somebody else must look for that.
+pub(crate) fn end_after(took: Option<u64>, is_done: bool) {
+    let heard = WOKEN.replace(0);
     let (Some(shared), Some(index)) = (shared(), MINE.take()) else {
         return;
     };
     let slot = &shared.waiters[index];
-    // Woken after it looked for the last time: another one must look instead. The flag is set by who wakes before it reads
-    // the latch again, so that one of the two sees the other.
+    // Woken after it looked for the last time: another one must look instead.
     let database = slot.database.load(Ordering::Relaxed);
-    let topics: [u64; TOPICS] = std::array::from_fn(|at| slot.topics[at].load(Ordering::Relaxed));
-    let count = slot.count.load(Ordering::Relaxed) as usize;
-    let unheard = slot.woken.swap(true, Ordering::SeqCst);
+    let unheard = slot.woken.swap(LEAVING, Ordering::SeqCst);
     slot.latch.store(0, Ordering::SeqCst);
-    if unheard {
-        for topic in topics.iter().take(count) {
-            wake_from(0, database, *topic, 1);
-        }
+    if unheard != 0 {
+        wake_from(0, database, unheard, 1);
+    }
+    if heard != 0 && !is_done && took != Some(heard) {
+        wake_from(index + 1, database, heard, 1);
     }
 }
 
@@ -167,17 +168,24 @@ fn wake_from(first: usize, database: u32, topic: u64, count: u32) {
     let Some(shared) = shared() else { return };
     fence(Ordering::SeqCst);
     let mut left = count;
-    for slot in shared.waiters.iter().skip(first) {
+    let used = shared.used.load(Ordering::SeqCst).min(SLOTS);
+    for slot in shared.waiters.iter().take(used).skip(first) {
         if left == 0 {
             return;
         }
-        let latch = slot.latch.load(Ordering::SeqCst);
-        if latch > 1
+        if slot.latch.load(Ordering::SeqCst) > 1
             && slot.database.load(Ordering::Relaxed) == database
             && slot.waits_for(topic)
-            && !slot.woken.swap(true, Ordering::SeqCst)
+            && slot
+                .woken
+                .compare_exchange(0, topic, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok()
         {
-            set_latch(latch);
+            // Read again: the slot may have changed hands since. Whoever is just filling it looks at `woken` before it sleeps.
+            let latch = slot.latch.load(Ordering::SeqCst);
+            if latch > 1 {
+                set_latch(latch);
+            }
             left -= 1;
         }
     }

@@ -23,11 +23,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn rhythm_worker_main(arg: pg_sys::Datum) {
-    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
+    super::end_at_sigterm();
     let oid = pg_sys::Oid::from(arg.value() as u32);
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(oid), None);
+    use_settings_of_its_own();
     if !databases::attach() {
-        log!("rhythm: too many databases with Rhythm: this one has no worker");
+        log!("rhythm: another worker serves this database, or too many databases have one");
         return;
     }
     let mut after_error = FIRST_PAUSE;
@@ -59,6 +61,27 @@ pub extern "C-unwind" fn rhythm_worker_main(arg: pg_sys::Datum) {
         if BackgroundWorker::sighup_received() {
             // SAFETY: the usual reaction to SIGHUP in a worker's loop, outside of a transaction.
             unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+        }
+    }
+}
+
+/// What a server or a database sets for its sessions must not keep the worker from its duties: workflows step in READ
+/// COMMITTED only, and a step may take its time.
+fn use_settings_of_its_own() {
+    for (name, value) in [
+        (c"default_transaction_isolation", c"read committed"),
+        (c"default_transaction_read_only", c"off"),
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        (c"transaction_timeout", c"0"),
+    ] {
+        // SAFETY: C strings; outside of a transaction, as autovacuum does it.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::shmem::databases;
 const TURN: Duration = Duration::from_secs(5);
 /// Before a database gets a new worker after its last one left: it may be about to be dropped or copied.
 const HOLD: Duration = Duration::from_secs(1);
+/// Before another look whether a worker that was asked to leave has gone.
+const LEAVING: Duration = Duration::from_millis(100);
 /// A worker that has lived for less than this would probably only end again: its database waits for a turn.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
 
@@ -109,6 +111,12 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
                 }
                 _ => {}
             }
+            if databases::is_served(oid) {
+                // By a worker that a launcher before this one has started.
+                databases::ask_to_leave(oid);
+                wake_at = wake_at.min(now + LEAVING);
+                continue;
+            }
             let Some(worker) = start("rhythm worker", "rhythm_worker_main", oid) else {
                 is_short = true;
                 break;
@@ -139,6 +147,9 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
         }
     }
     databases::set_launcher(false);
+    // Not 0, by which a worker tells the postmaster that it is not to be started again: unless the server stops, it is.
+    // SAFETY: the end of this process, outside of any transaction.
+    unsafe { pg_sys::proc_exit(1) };
 }
 
 /// The databases that have the extension; none if no slot is free to look, or no database to look from.

@@ -23,6 +23,21 @@ fn sleep(pause: Duration) -> bool {
     !BackgroundWorker::sigterm_received() && BackgroundWorker::wait_latch(Some(pause))
 }
 
+/// Lets SIGTERM end the process wherever it can be interrupted, as in any backend: a step may be long, and wait for a lock.
+fn end_at_sigterm() {
+    unsafe extern "C-unwind" {
+        // pgrx wraps it, which a signal handler cannot bear.
+        fn die(signal: std::ffi::c_int);
+    }
+    // SAFETY: the server's own handler, which sets flags. PostgreSQL 18 has another name for the function.
+    unsafe {
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(die));
+    }
+}
+
 /// Registers the launcher when the library is preloaded.
 pub(crate) fn init() {
     // SAFETY: plain flags, read in the postmaster.
