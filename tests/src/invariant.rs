@@ -50,7 +50,8 @@ pub async fn no_deadlocks(session: &Session) {
     assert_eq!(session.number(counted).await, 0, "deadlocks");
 }
 
-/// Two leases of one execution never overlap: the next begins when the last has ended, and not before.
+/// Two leases of one execution never overlap: a lease is taken away when its time is over, and not before. (Who completes
+/// ends the row with it; so this is for work that neither fails nor is given back.)
 ///
 /// Needs `watch_leases` beforehand.
 pub async fn one_holder_at_a_time(session: &Session) {
@@ -60,11 +61,16 @@ pub async fn one_holder_at_a_time(session: &Session) {
                select *, lead(at) over w as next_at, lead(worker) over w as next_worker,
                  lead(token) over w as next_token
                from lease_audit window w as (partition by id order by seq)) a
-             where token is not null and next_token is not null and next_token <> token
+             where token is not null and next_at is not null and next_token is distinct from token
                and next_at < lease_until",
         )
         .await;
     assert!(overlaps.is_empty(), "leases overlap: {overlaps:#?}");
+    let lost = "select count(*) from lease_audit where token is null";
+    report(&format!(
+        "leases that lapsed, and went to somebody else: {}",
+        session.number(lost).await
+    ));
 }
 
 /// Records every change of a lease, in a table of the test.

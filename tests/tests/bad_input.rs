@@ -81,7 +81,7 @@ const UNKNOWN: &str = "'00000000-0000-7000-8000-000000000000'";
 /// Values that are wrong, or at least odd, for an argument of this type.
 fn odd_values(kind: &str) -> Vec<String> {
     let long = "x".repeat(1 << 20);
-    let deep = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let deep_object = format!("{}1{}", "{\"a\":".repeat(3000), "}".repeat(3000));
     match kind {
         "text" => vec![
@@ -104,6 +104,11 @@ fn odd_values(kind: &str) -> Vec<String> {
             "'{\"unknown\": 1}'".into(),
             "'[{\"id\": \"x\", \"token\": []}]'".into(),
             "'[{\"name\": {}, \"delay\": \"soon\", \"priority\": \"high\"}]'".into(),
+            "'[{\"name\": {\"a\": 1}, \"queue\": [], \"task_id\": []}]'".into(),
+            format!(
+                "'[{{\"id\": \"{}\", \"token\": 1, \"error\": {{\"name\": \"E\", \"message\": \"m\"}}, \"retry_in\": \"178000000 years\"}}]'",
+                UNKNOWN.trim_matches('\'')
+            ),
             "'{\"maxAttempts\": -1, \"initial\": \"soon\"}'".into(),
             literal(&deep),
             literal(&deep_object),
@@ -140,11 +145,20 @@ fn odd_values(kind: &str) -> Vec<String> {
             format!("array[{UNKNOWN}]::uuid[]"),
             "'{{},{}}'".into(),
         ],
-        "bigint[]" => vec!["'{}'".into(), "'{null}'".into(), "'{1,2,3}'".into()],
+        "bigint[]" => vec![
+            "'{}'".into(),
+            "'{null}'".into(),
+            "'{1,2,3}'".into(),
+            "'{{1,2},{3,4}}'".into(),
+            "array_fill(1::bigint, array[100000])".into(),
+        ],
         "text[]" => vec![
             "'{}'".into(),
             "'{null}'".into(),
             "'{\"\"}'".into(),
+            "'{{a,b},{c,d}}'".into(),
+            "'[5:6]={a,b}'".into(),
+            "array_fill('q'::text, array[10000])".into(),
             format!("array[{}]", literal(&long)),
         ],
         other => panic!("no odd values for type {other}: add some"),
@@ -367,6 +381,7 @@ async fn a_call_in_the_wrong_state_says_so_and_changes_nothing() {
         for call in [
             "select * from rhythm.claim('w', '{none}', wait => '1s')",
             "select * from rhythm.wait('$task', '1s')",
+            "select rhythm.tick()",
         ] {
             s.run(&format!("begin isolation level {isolation}")).await;
             let failure = s.fails(&fill(call)).await;
@@ -412,5 +427,12 @@ async fn what_a_program_asks_of_the_host_cannot_break_the_callers_transaction() 
             named || state == "failed" || state == "waiting",
             "{shown}: {state} {result} {error}"
         );
+    }
+    s.deploy("until", "await Timer.until(new Date(Inputs.at)); return 1;")
+        .await;
+    for at in ["-8.64e15", "8.64e15", "-1", "0"] {
+        let id = s.start("until", &format!("{{\"at\": {at}}}")).await;
+        let (state, ..) = s.outcome_or_state(id).await;
+        assert!(state == "waiting" || state == "completed", "{at}: {state}");
     }
 }

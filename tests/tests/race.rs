@@ -1,5 +1,6 @@
 //! Races: under any concurrency nobody waits, nothing deadlocks, no wake-up is lost.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,10 +9,11 @@ use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::{no_deadlocks, nothing_is_left, report};
 use rhythm_tests::race::race;
 use rhythm_tests::task::Claimed;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Rounds of each of the four races; a thousand in all.
+/// Rounds of each race: a thousand, in four databases at once.
+const LANES: usize = 4;
 const ROUNDS: usize = 250;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,6 +124,15 @@ async fn an_open_transaction_that_signalled_delays_only_its_own_tree() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancel_against_complete() {
+    let won = in_lanes(cancel_or_complete).await;
+    report(&format!(
+        "{} of {} rounds: cancel against complete",
+        won,
+        LANES * ROUNDS
+    ));
+}
+
+async fn cancel_or_complete() -> usize {
     let database = Database::create().await;
     let s = database.session().await;
     s.deploy("one", "return await Task.run('a');").await;
@@ -136,19 +147,26 @@ async fn cancel_against_complete() {
         let target = if round % 2 == 0 { id } else { task.id };
         let calls = [format!("select rhythm.cancel('{target}')"), complete(&task)];
         both(&left, &right, calls).await;
-        let (state, ..) = s.outcome(id).await;
+        let (state, _) = soon(&s, id).await;
         assert!(state == "completed" || state == "cancelled", "{state}");
         completed += usize::from(state == "completed");
     }
-    report(&format!(
-        "cancel against complete: {completed} of {ROUNDS} completed"
-    ));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
+    completed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signal_against_timeout() {
+    let won = in_lanes(signal_or_timeout).await;
+    report(&format!(
+        "{} of {} rounds: signal against timeout",
+        won,
+        LANES * ROUNDS
+    ));
+}
+
+async fn signal_or_timeout() -> usize {
     let database = Database::create().await;
     let s = database.session().await;
     s.deploy(
@@ -169,22 +187,29 @@ async fn signal_against_timeout() {
             format!("{wait}; select rhythm.tick()"),
         ];
         both(&left, &right, calls).await;
-        let result = s.completed(id).await;
+        let (_, result) = soon(&s, id).await;
         assert!(
             result == json!("came") || result == json!("TimeoutError"),
             "{result}"
         );
         signalled += usize::from(result == json!("came"));
     }
-    report(&format!(
-        "signal against timeout: {signalled} of {ROUNDS} signals came in time"
-    ));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
+    signalled
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn complete_against_lease_expiry() {
+    let won = in_lanes(complete_or_lapse).await;
+    report(&format!(
+        "{} of {} rounds: complete against lease expiry",
+        won,
+        LANES * ROUNDS
+    ));
+}
+
+async fn complete_or_lapse() -> usize {
     let database = Database::create().await;
     let s = database.session().await;
     s.deploy(
@@ -217,17 +242,19 @@ async fn complete_against_lease_expiry() {
             assert_eq!((again.id, again.attempt), (task.id, 2));
             assert!(s.complete(&again, "1").await);
         }
-        assert_eq!(s.completed(id).await, json!(1));
+        assert_eq!(soon(&s, id).await.1, json!(1));
     }
-    report(&format!(
-        "complete against lease expiry: {in_time} of {ROUNDS} in time"
-    ));
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
+    in_time
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn siblings_completed_in_opposite_orders() {
+    in_lanes(siblings).await;
+}
+
+async fn siblings() -> usize {
     let database = Database::create().await;
     let s = database.session().await;
     s.deploy(
@@ -269,7 +296,7 @@ async fn siblings_completed_in_opposite_orders() {
         both(&left, &right, calls).await;
         for id in ids {
             assert_eq!(
-                s.completed(id).await.as_array().map(Vec::len),
+                soon(&s, id).await.1.as_array().map(Vec::len),
                 Some(4),
                 "round {round}"
             );
@@ -277,6 +304,33 @@ async fn siblings_completed_in_opposite_orders() {
     }
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
+    ROUNDS
+}
+
+/// Runs a race in several databases at once, and gives the sum of what it counted.
+async fn in_lanes<F>(lane: impl Fn() -> F) -> usize
+where
+    F: Future<Output = usize> + Send + 'static,
+{
+    let lanes: Vec<_> = (0..LANES).map(|_| tokio::spawn(lane())).collect();
+    let mut sum = 0;
+    for lane in lanes {
+        sum += lane.await.expect("no lane fails");
+    }
+    sum
+}
+
+/// The result of a workflow, which has to come soon: what a lost wake-up left would be found when a call that waits for it
+/// ends after five seconds, and commits.
+async fn soon(s: &Session, id: Uuid) -> (String, Value) {
+    let begun = Instant::now();
+    let (state, result, _) = s.outcome(id).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(4),
+        "a wake-up was lost: {id} was {state} only after {:?}",
+        begun.elapsed()
+    );
+    (state, result)
 }
 
 fn complete(task: &Claimed) -> String {

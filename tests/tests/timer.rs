@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rhythm_tests::clock::advance;
-use rhythm_tests::database::Database;
+use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::{nothing_is_left, p99, report};
 use rhythm_tests::server::Setup;
 use serde_json::json;
@@ -80,10 +80,22 @@ async fn timeouts_end_what_takes_too_long() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn timers_of_an_idle_server_fire_exactly() {
-    const TIMERS: usize = 200;
     let database = Database::create_quiet().await;
     let s = database.session().await;
     s.deploy("nap", "const due = Date.now() + Inputs.ms; await sleep(Inputs.ms + 'ms'); return Date.now() - due;").await;
+    // The promise is about Rhythm; another process of this machine may get in the way of one measurement.
+    for attempt in 1.. {
+        let worst = lateness(&s).await;
+        if worst <= 50.0 {
+            break;
+        }
+        assert!(attempt < 3, "p99 of the lateness is {worst:.1} ms");
+    }
+}
+
+/// The 99th percentile of the lateness of some timers, in milliseconds.
+async fn lateness(s: &Session) -> f64 {
+    const TIMERS: usize = 200;
     let mut ids = Vec::new();
     for n in 0..TIMERS {
         let ms = 300 + n * 1013 % 2500;
@@ -99,8 +111,7 @@ async fn timers_of_an_idle_server_fire_exactly() {
         late[TIMERS / 2]
     ));
     assert!(late[0] >= 0.0, "a timer fired early: {} ms", late[0]);
-    // 50 ms is the promise; a busy machine of two cores gets three times that.
-    assert!(worst <= 150.0, "p99 of the lateness is {worst:.1} ms");
+    worst
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +140,7 @@ async fn an_idle_server_does_no_transaction_in_ten_seconds() {
     };
     // What the session and the worker did until now is told within some seconds.
     let mut settled = read().await;
-    loop {
+    for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let now = read().await;
         if now == settled {
