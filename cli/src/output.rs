@@ -136,6 +136,16 @@ impl Output {
         self.paint(code, state)
     }
 
+    /// Text in the colour of an error or a warning.
+    pub(crate) fn severity(self, severity: &str, text: &str) -> String {
+        self.paint(if severity == "error" { "1;31" } else { "1;33" }, text)
+    }
+
+    /// A word that leads to what can be done.
+    pub(crate) fn accent(self, text: &str) -> String {
+        self.paint("36", text)
+    }
+
     /// Text of little weight, such as ids and times.
     pub(crate) fn faint(self, text: &str) -> String {
         self.paint("2", text)

@@ -1,6 +1,7 @@
 //! `rhythm check`, which needs no server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::{rhythm, told};
 
@@ -30,6 +31,10 @@ fn every_error_of_a_file_is_shown_with_its_line() {
     let output = rhythm(&["check", &path.display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
     let shown = told(&output).replace(&path.display().to_string(), "wrong.flow");
+    assert!(
+        !shown.contains('\u{1b}'),
+        "no colours outside of a terminal"
+    );
     insta::assert_snapshot!(shown);
 }
 
@@ -42,9 +47,165 @@ fn json_has_a_line_and_a_code_for_each_diagnostic() {
     assert_eq!(found[0]["line"], 1);
     assert_eq!(found[0]["column"], 8);
     assert_eq!(found[0]["severity"], "error");
+    assert_eq!(found[0]["endColumn"], 15);
+    assert_eq!(found[0]["name"], "unknown-name");
 }
 
 #[test]
 fn a_file_that_is_not_there_is_said_by_name() {
     insta::assert_snapshot!(told(&rhythm(&["check", "nowhere.flow"])));
+}
+
+/// A folder of its own with these files.
+fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("it is in the folder")).expect("it is ours");
+        std::fs::write(path, text).expect("it is ours");
+    }
+    folder
+}
+
+/// Runs `rhythm check` in a folder.
+fn check_in(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_rhythm"))
+        .arg("check")
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .expect("the program that cargo has just built runs")
+}
+
+#[test]
+fn a_folder_is_checked_with_all_that_is_in_it() {
+    let files = [
+        ("order.flow", "return await Task.run('charge', Inputs)"),
+        (
+            "more/refund.flow",
+            "if (Inputs.total = 1) return 2\nreturn 1",
+        ),
+        ("more/deep/broken.flow", "const a = ;\nreturn b b"),
+        ("more/order.test.flow", "is no workflow"),
+        ("notes.txt", "is no workflow"),
+        (".hidden/skipped.flow", "is none of ours"),
+        ("node_modules/x/skipped.flow", "is none of ours"),
+    ];
+    let folder = folder("tree", &files);
+    insta::assert_snapshot!(told(&check_in(&folder, &[])));
+    let fine = check_in(&folder, &["order.flow"]);
+    assert_eq!(told(&fine), "exit code 0\n--- stdout\n1 file: fine\n");
+}
+
+#[test]
+fn workflows_and_tasks_of_other_files_are_known() {
+    let files = [
+        (
+            "a.flow",
+            "await Task.run('charge')\nawait Task.run('b')\nawait Task.run('refund')",
+        ),
+        (
+            "b.flow",
+            "await Task.run('charge')\nawait Task.run('chrage')",
+        ),
+    ];
+    let folder = folder("together", &files);
+    insta::assert_snapshot!(told(&check_in(&folder, &["."])));
+    // The workflow beside a single file is known as well.
+    let single = told(&check_in(&folder, &["a.flow"]));
+    assert!(single.contains("`b` is a workflow"), "{single}");
+    let listed = check_in(&folder, &[".", "--task", "charge,refund", "--task", "b"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        listed.contains("no worker serves a task `chrage`"),
+        "{listed}"
+    );
+    assert!(listed.ends_with("2 files: 1 warning\n"), "{listed}");
+}
+
+#[test]
+fn warnings_fail_only_when_denied() {
+    let folder = folder("warned", &[("a.flow", "const unused = 1")]);
+    assert_eq!(check_in(&folder, &["a.flow"]).status.code(), Some(0));
+    let denied = check_in(&folder, &["a.flow", "--deny-warnings"]);
+    assert_eq!(denied.status.code(), Some(1));
+}
+
+#[test]
+fn a_folder_without_workflows_is_an_error() {
+    let folder = folder("empty", &[("notes.txt", "")]);
+    insta::assert_snapshot!(told(&check_in(&folder, &["."])));
+}
+
+#[test]
+fn a_program_is_read_from_a_pipe() {
+    use std::io::Write;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rhythm"))
+        .args(["check", "-"])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"return nowhere\n").expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.starts_with("<stdin>:1:8: error[E0101]"), "{shown}");
+}
+
+#[test]
+fn github_gets_annotations() {
+    let text = "const a = 100 % Inputs.b\nreturn a, b\n";
+    let folder = folder("github", &[("a,b.flow", text)]);
+    let output = check_in(&folder, &["--format", "github", "a,b.flow"]);
+    insta::assert_snapshot!(told(&output));
+}
+
+#[test]
+fn sarif_has_rules_and_places() {
+    let text = "const sum = 1\nreturn \u{1f600}, totl\n";
+    let folder = folder("sarif", &[("my order.flow", text)]);
+    let output = check_in(&folder, &["--format=sarif", "my order.flow"]);
+    let log: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"]
+        .as_array()
+        .expect("it is a list");
+    let results = run["results"].as_array().expect("it is a list");
+    assert!(!results.is_empty());
+    for result in results {
+        let index = result["ruleIndex"].as_u64().expect("it is a number") as usize;
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert!(["error", "warning"].contains(&result["level"].as_str().unwrap_or_default()));
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "my%20order.flow");
+        let number = |name: &str| place["region"][name].as_u64().expect("it is a number");
+        assert!(number("startLine") >= 1 && number("startColumn") >= 1);
+        let start = (number("startLine"), number("startColumn"));
+        assert!(start <= (number("endLine"), number("endColumn")));
+    }
+}
+
+#[test]
+fn hundreds_of_files_take_a_blink() {
+    let text = std::fs::read_to_string(example("orders/order.flow")).expect("it is there");
+    let names: Vec<String> = (0..500).map(|n| format!("flow_{n}.flow")).collect();
+    let files: Vec<(&str, &str)> = names
+        .iter()
+        .map(|name| (name.as_str(), text.as_str()))
+        .collect();
+    let folder = folder("many", &files);
+    let start = std::time::Instant::now();
+    let output = check_in(&folder, &["."]);
+    let took = start.elapsed();
+    assert_eq!(told(&output), "exit code 0\n--- stdout\n500 files: fine\n");
+    // A blink on a machine that does nothing else; a busy one gets time.
+    assert!(took.as_secs() < 5, "{took:?}");
 }

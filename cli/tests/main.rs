@@ -2,6 +2,7 @@
 //! server. What needs one is in the end-to-end tests.
 
 mod check;
+mod explain;
 mod fmt;
 mod reference;
 mod usage;

@@ -2,12 +2,13 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 19] = [
+const VERBS: [&[&str]; 20] = [
     &[],
     &["dev"],
     &["deploy"],
     &["check"],
     &["fmt"],
+    &["explain"],
     &["start"],
     &["enqueue"],
     &["wait"],

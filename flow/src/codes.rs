@@ -1,6 +1,7 @@
 //! The table of diagnostic codes: one line each. A number is never reused or changed.
 //!
-//! `E` codes are errors: the program is refused. `W` codes are warnings.
+//! `E` codes are errors: the program is refused. `W` codes are warnings. Each has a page in `explain/`,
+//! with a program that gives it and one that does not; `rhythm explain` and docs/flow show them.
 
 /// How bad a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +45,13 @@ macro_rules! codes {
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The long form, in Markdown. A block marked `js refused` or `js warned` gives this code; one
+            /// marked `js` is right.
+            #[must_use]
+            pub fn page(self) -> &'static str {
+                match self { $(Self::$variant => include_str!(concat!("explain/", $number, ".md")),)* }
             }
 
             /// One sentence that says what it is about.
@@ -93,14 +101,36 @@ codes! {
     UnusedName "W0101" "unused-name" "A variable, parameter or function is declared and never used."
     UseBeforeDeclaration "W0102" "use-before-declaration" "A variable is used above its declaration, where it has no value yet."
     ShadowedBuiltin "W0103" "shadowed-builtin" "A declaration hides something that Flow provides."
+    DuplicateKey "W0104" "duplicate-key" "An object literal has the same key twice."
     Unreachable "W0201" "unreachable-code" "No way leads to these statements."
     AssignInCondition "W0202" "assignment-in-condition" "`=` in a condition: `===` was probably meant."
+    SuspiciousComparison "W0203" "suspicious-comparison" "A comparison that says always the same, or compares something else than it seems to."
+    NoEffect "W0204" "no-effect" "A statement computes a value that nobody gets."
+    EmptyBody "W0205" "empty-body" "A `;` is the whole body of an `if` or a loop."
+    ForInArray "W0206" "for-in-array" "`for…in` over an array gives indexes, not elements."
     DurationInMilliseconds "W0301" "duration-in-seconds" "A long number of seconds, probably meant as milliseconds."
     ForgottenAwait "W0302" "forgotten-await" "A promise is used as if it were the value that it promises."
     UnawaitedResult "W0303" "unawaited-result" "The result of a call that has to be awaited is thrown away."
+    AsyncCallback "W0304" "async-callback" "A method of arrays gets an async function, and does not wait for it."
+    AwaitOfArray "W0305" "await-of-array" "An array of promises is awaited or returned, where `Promise.all` of it was meant."
+    PromiseList "W0306" "promise-list" "`Promise.all` and its like take one list of promises."
+    ReturnInTry "W0307" "return-in-try" "A promise is returned out of a `try` without `await`, so its `catch` never sees it fail."
+    SqlInterpolation "W0308" "sql-interpolation" "A value is written into the text of a query instead of being a parameter of it."
+    SqlParameters "W0309" "sql-parameters" "The placeholders of a query and its parameters do not fit together."
+    AbsentMethod "W0310" "absent-method" "A method that Flow's values do not have."
+    UnknownWorkflow "W0401" "unknown-workflow" "A workflow is named that no file defines."
+    UnknownTask "W0402" "unknown-task" "A task is named that nobody seems to serve, or almost like another one."
 }
 
 impl Code {
+    /// The code of a number or name, such as `E0101`, `e0101` or `unknown-name`.
+    #[must_use]
+    pub fn find(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| {
+            code.number().eq_ignore_ascii_case(text) || code.name().eq_ignore_ascii_case(text)
+        })
+    }
+
     /// Whether it refuses the program.
     #[must_use]
     pub fn severity(self) -> Severity {

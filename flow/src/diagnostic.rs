@@ -60,23 +60,26 @@ impl Diagnostic {
             self.code.number(),
             self.message
         );
-        let line = source.line(position.line);
-        if !line.trim().is_empty() {
-            let start = self.span.start as usize - source.line_start(position.line) as usize;
-            let length = source
-                .slice(self.span)
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .chars()
-                .count();
-            let (text, caret) = mark(line, start, length);
+        if let Some((text, caret)) = self.excerpt(source) {
             out.push_str(&format!("\n  {text}\n  {caret}"));
         }
         if let Some(hint) = &self.hint {
             out.push_str(&format!("\n  hint: {hint}"));
         }
         out
+    }
+
+    /// The line that it is about, and carets to print below it. None for an empty line.
+    #[must_use]
+    pub fn excerpt(&self, source: &Source) -> Option<(String, String)> {
+        let number = source.line_of(self.span.start);
+        let line = source.line(number);
+        if line.trim().is_empty() {
+            return None;
+        }
+        let start = self.span.start as usize - source.line_start(number) as usize;
+        let marked = source.slice(self.span).lines().next().unwrap_or_default();
+        Some(mark(line, start, marked.chars().count()))
     }
 }
 

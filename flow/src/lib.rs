@@ -5,6 +5,7 @@
 //! - `source`, `diagnostic`, `codes`: text, positions, and what is said about them
 //! - `parse` → `ast` → `check`: from text to a tree, with every error of a file at once
 //! - `format`: a file laid out anew, with its comments
+//! - `project`: what can be said of several files together
 //! - `input_type`: the declared type of `Inputs`
 //! - `compile` → `op`, `program`: from the tree to bytecode that is stored
 //! - `value`: values and their heap
@@ -30,6 +31,7 @@ pub mod nearest;
 pub mod op;
 pub mod parse;
 pub mod program;
+pub mod project;
 pub mod reference;
 mod snapshot;
 pub mod source;
@@ -50,13 +52,16 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The compiled program; none if there was an error.
     pub program: Option<Program>,
+    /// The tasks and workflows that it names.
+    pub calls: Vec<check::Named>,
 }
 
 /// Parses, checks and compiles a source. Never fails: what is wrong stands in the diagnostics.
 #[must_use]
 pub fn check(source: &Source) -> Checked {
     let (script, mut diagnostics) = parse::parse(source);
-    diagnostics.extend(check::check(&script, source));
+    let (found, calls) = check::check_with_calls(&script, source);
+    diagnostics.extend(found);
     let mut program = None;
     if !diagnostics.iter().any(Diagnostic::is_error) {
         match compile::compile(&script, source) {
@@ -72,5 +77,6 @@ pub fn check(source: &Source) -> Checked {
     Checked {
         diagnostics,
         program,
+        calls,
     }
 }

@@ -22,6 +22,33 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// Whether two names differ by one letter or by two swapped ones, as names do when one is mistyped.
+/// Names that are told apart by a number or a plural are meant to be different.
+#[must_use]
+pub(crate) fn is_slip(one: &str, other: &str) -> bool {
+    const SHORT: usize = 5;
+    let stem = |name: &str| {
+        name.trim_end_matches(|char: char| char.is_ascii_digit())
+            .trim_end_matches('s')
+            .to_owned()
+    };
+    one.len().min(other.len()) >= SHORT
+        && one.len().max(other.len()) <= MAX_LENGTH
+        && stem(one) != stem(other)
+        && distance(one, other) <= 1
+}
+
+/// Whether the one name is the other with two neighbouring letters swapped.
+#[must_use]
+pub(crate) fn is_swap(one: &str, other: &str) -> bool {
+    let sorted = |name: &str| {
+        let mut letters: Vec<char> = name.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    is_slip(one, other) && sorted(one) == sorted(other)
+}
+
 /// How many letters have to be changed, put in, left out or swapped with the next; case counts nothing.
 fn distance(left: &str, right: &str) -> usize {
     let left: Vec<char> = left.to_lowercase().chars().collect();
@@ -48,7 +75,21 @@ fn distance(left: &str, right: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{is_slip, is_swap, nearest};
+
+    #[test]
+    fn names_that_are_meant_to_differ_are_no_slips() {
+        assert!(is_slip("charge", "chargr") && is_slip("chrage", "charge"));
+        assert!(is_swap("chrage", "charge") && !is_swap("charge", "chargr"));
+        for (one, other) in [
+            ("send_email", "send_emails"),
+            ("step1", "step2"),
+            ("ship", "shop"),
+            ("charge", "refund"),
+        ] {
+            assert!(!is_slip(one, other), "{one} {other}");
+        }
+    }
 
     #[test]
     fn slips_are_found_and_other_words_are_not() {

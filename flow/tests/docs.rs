@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use rhythm_flow::check::check;
 use rhythm_flow::codes::Code;
 use rhythm_flow::diagnostic::Diagnostic;
-use rhythm_flow::parse::parse;
+use rhythm_flow::parse::MAX_SOURCE;
+use rhythm_flow::project::Project;
 use rhythm_flow::reference;
 use rhythm_flow::source::Source;
 
@@ -36,47 +36,154 @@ fn codes_are_unique() {
     }
 }
 
-/// Blocks marked `js` are programs; those marked `js refused` have an error.
+/// Everything that is said of a program, also in comparison with itself.
+fn told(text: &str) -> (Source, Vec<Diagnostic>) {
+    let mut project = Project::default();
+    project.add(
+        Some("example".to_owned()),
+        Source::new("example.flow", text),
+    );
+    let file = project.finish().swap_remove(0);
+    (file.source, file.checked.diagnostics)
+}
+
+fn rendered(source: &Source, diagnostics: &[Diagnostic]) -> String {
+    let lines: Vec<String> = diagnostics.iter().map(|one| one.render(source)).collect();
+    lines.join("\n")
+}
+
+/// Programs for codes that no program of a few lines gives.
+fn generated(code: Code) -> Option<String> {
+    Some(match code {
+        Code::TooDeep => format!("return {}1{}", "(".repeat(200), ")".repeat(200)),
+        Code::TooLarge => " ".repeat(MAX_SOURCE + 1),
+        Code::TooMany => "return ;)\n".repeat(200),
+        Code::TooBig => {
+            let names: Vec<String> = (0..61_000).map(|n| format!("_{n}")).collect();
+            format!("let {}", names.join(", "))
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_code_has_a_program_that_gives_it_and_one_that_does_not() {
+    let mut wrong = Vec::new();
+    for code in Code::ALL {
+        let page = format!("{}.md", code.number());
+        let blocks = blocks(code.page());
+        for block in &blocks {
+            let (source, found) = told(&block.text);
+            let is_right = block.kind == Kind::Right;
+            let exact = found.iter().all(|one| one.code == *code && !is_right);
+            if !exact || found.is_empty() != is_right {
+                let shown = rendered(&source, &found);
+                wrong.push(format!("{page}, line {}: {shown}", block.line));
+            }
+        }
+        if let Some(text) = generated(*code) {
+            let (_, found) = told(&text);
+            if !found.iter().any(|one| one.code == *code) {
+                wrong.push(format!("{page}: the generated program does not give it"));
+            }
+        } else if *code != Code::UnknownWorkflow {
+            // That one takes two files.
+            let refused = blocks.iter().filter(|block| block.kind != Kind::Right);
+            if refused.count() != 1 || blocks.len() < 2 {
+                wrong.push(format!("{page} shows one wrong program, and right ones"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Blocks marked `js` are programs; those marked `js refused` have an error, `js warned` a warning.
 #[test]
 fn every_program_of_the_guide_is_one() {
     let mut count = 0;
     for entry in fs::read_dir(folder()).expect("the folder is there") {
         let path = entry.expect("it can be listed").path();
         let page = fs::read_to_string(&path).expect("a page is text");
-        for (line, refused, text) in blocks(&page) {
-            let source = Source::new(path.display().to_string(), text);
-            let (script, mut diagnostics) = parse(&source);
-            diagnostics.extend(check(&script, &source));
-            let errors: Vec<String> = diagnostics
-                .iter()
-                .filter(|one| Diagnostic::is_error(one))
-                .map(|one| one.render(&source))
-                .collect();
-            let place = format!("the block in line {line} of {}", path.display());
+        for block in blocks(&page) {
+            let (source, found) = told(&block.text);
+            let place = format!("the block in line {} of {}", block.line, path.display());
+            let has_error = found.iter().any(Diagnostic::is_error);
+            let shown = rendered(&source, &found);
+            assert_eq!(has_error, block.kind == Kind::Refused, "{place}: {shown}");
             assert_eq!(
-                !errors.is_empty(),
-                refused,
-                "{place}: {}",
-                errors.join("\n")
+                found.is_empty(),
+                block.kind == Kind::Right,
+                "{place}: {shown}"
             );
             count += 1;
         }
     }
-    assert!(count >= 8, "{count} programs");
+    assert!(count >= 100, "{count} programs");
 }
 
-/// The blocks of a page with their first line.
-fn blocks(page: &str) -> Vec<(usize, bool, String)> {
+#[test]
+fn the_examples_have_nothing_to_tell() {
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut count = 0;
+    for folder in fs::read_dir(examples)
+        .expect("the folder is there")
+        .flatten()
+    {
+        for entry in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+            if entry
+                .path()
+                .extension()
+                .is_none_or(|extension| extension != "flow")
+            {
+                continue;
+            }
+            let (source, found) = told(&fs::read_to_string(entry.path()).expect("it is text"));
+            assert!(found.is_empty(), "{}", rendered(&source, &found));
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "{count} examples");
+}
+
+/// What a block of a page is meant to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Right,
+    Warned,
+    Refused,
+}
+
+/// A program of a page.
+#[derive(Debug)]
+struct Block {
+    line: usize,
+    kind: Kind,
+    text: String,
+}
+
+/// The programs of a page.
+fn blocks(page: &str) -> Vec<Block> {
     let mut found = Vec::new();
-    let mut open: Option<(usize, bool, String)> = None;
+    let mut open: Option<Block> = None;
     for (index, line) in page.lines().enumerate() {
-        match (&mut open, line.trim()) {
-            (None, "```js") => open = Some((index + 2, false, String::new())),
-            (None, "```js refused") => open = Some((index + 2, true, String::new())),
-            (Some(_), "```") => found.extend(open.take()),
-            (Some((_, _, text)), _) => {
-                text.push_str(line);
-                text.push('\n');
+        let kind = match line.trim() {
+            "```js" => Some(Kind::Right),
+            "```js warned" => Some(Kind::Warned),
+            "```js refused" => Some(Kind::Refused),
+            _ => None,
+        };
+        match (&mut open, kind) {
+            (None, Some(kind)) => {
+                open = Some(Block {
+                    line: index + 2,
+                    kind,
+                    text: String::new(),
+                });
+            }
+            (Some(_), _) if line.trim() == "```" => found.extend(open.take()),
+            (Some(block), _) => {
+                block.text.push_str(line);
+                block.text.push('\n');
             }
             _ => {}
         }

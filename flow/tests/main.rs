@@ -8,6 +8,7 @@ mod format;
 mod golden;
 mod limits;
 mod parse;
+mod project;
 mod robust;
 mod run;
 mod snapshot;

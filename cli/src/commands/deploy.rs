@@ -6,7 +6,6 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::Context;
-use crate::commands::check::Report;
 use crate::commands::input;
 use crate::connection::Client;
 use crate::error::{CliError, Result};
@@ -66,8 +65,9 @@ pub(crate) async fn deploy_file(
     name: Option<&str>,
 ) -> Result<Deployed> {
     let (stem, source) = input::flow_file(path)?;
-    let report = Report::of(&source);
-    match report.errors {
+    let found = rhythm_flow::check(&source).diagnostics;
+    let rendered: Vec<String> = found.iter().map(|one| one.render(&source)).collect();
+    match found.iter().filter(|one| one.is_error()).count() {
         0 => {}
         errors => {
             let count = if errors == 1 {
@@ -76,10 +76,10 @@ pub(crate) async fn deploy_file(
                 format!("{errors} errors")
             };
             return Err(CliError::user(format!("{count} in {}", path.display()))
-                .detail(report.rendered.join("\n\n")));
+                .detail(rendered.join("\n\n")));
         }
     }
-    for warning in &report.rendered {
+    for warning in &rendered {
         note(warning);
     }
     let name = name.map_or(stem, str::to_owned);

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::cli::Context;
-use crate::commands::check::facts;
+use crate::commands::input;
 use crate::error::{AtPath, CliError, Result};
 use crate::output::{Output, note};
+use crate::render::diagnostic;
 
 /// Lay workflows out in the one style that there is
 ///
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &FmtArgs, context: &Context) -> Result<()> {
         return report(&[file], Vec::new(), args, context.output);
     }
     let (mut files, mut problems) = (Vec::new(), Vec::new());
-    for path in found(&args.paths)? {
+    for path in input::flow_files(&args.paths)? {
         let name = path.display().to_string();
         match fs::read_to_string(&path).at("read", &path) {
             Ok(text) => files.push(File::of(Source::new(name, text))),
@@ -91,7 +92,10 @@ impl File {
             Ok(text) => formatted = Some(text),
             Err(Refusal::Syntax(found)) => {
                 rendered = found.iter().map(|one| one.render(&source)).collect();
-                diagnostics = found.iter().map(|one| facts(one, &source)).collect();
+                diagnostics = found
+                    .iter()
+                    .map(|one| diagnostic::facts(one, &source))
+                    .collect();
             }
             Err(Refusal::Fault(line)) => rendered.push(format!(
                 "{}:{line}: this cannot be formatted, which is a fault of `rhythm fmt`",
@@ -171,43 +175,6 @@ fn files_of(count: usize) -> String {
         1 => "1 file".to_owned(),
         _ => format!("{count} files"),
     }
-}
-
-/// The files that are meant, each once, in the order of their names.
-fn found(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = Vec::new();
-    for path in paths {
-        if fs::metadata(path).at("read", path)?.is_dir() {
-            folders.push(path.clone());
-        } else {
-            files.push(path.clone());
-        }
-    }
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).at("read", &folder)? {
-            let entry = entry.at("read", &folder)?;
-            let name = entry.file_name();
-            // A link to a folder is not followed: it may lead back.
-            let kind = entry.file_type().at("read", &entry.path())?;
-            // `.` is how the current folder is called, and is no part of a name.
-            let path = match folder.strip_prefix(".") {
-                Ok(rest) => rest.join(&name),
-                Err(_) => entry.path(),
-            };
-            if name.to_string_lossy().starts_with('.') || name == "node_modules" {
-                continue;
-            }
-            if kind.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "flow") && path.is_file() {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    files.dedup();
-    Ok(files)
 }
 
 /// Puts a new text in the place of a file at once: whoever reads it finds the old or the new one.

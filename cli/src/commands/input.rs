@@ -1,7 +1,8 @@
 //! Values as people write them on a command line: JSON, durations, files.
 
+use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rhythm_flow::Source;
@@ -19,7 +20,7 @@ pub(crate) fn json(argument: &str) -> Result<String> {
             .at("read", Path::new("stdin"))?;
         text
     } else if let Some(path) = argument.strip_prefix('@') {
-        std::fs::read_to_string(path).at("read", Path::new(path))?
+        fs::read_to_string(path).at("read", Path::new(path))?
     } else {
         argument.to_owned()
     };
@@ -68,13 +69,51 @@ pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
     Ok(total)
 }
 
+/// The files that are meant, each once, in the order of their names; a folder stands for all .flow
+/// files below it.
+pub(crate) fn flow_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = Vec::new();
+    for path in paths {
+        if fs::metadata(path).at("read", path)?.is_dir() {
+            folders.push(path.clone());
+        } else {
+            files.push(path.clone());
+        }
+    }
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).at("read", &folder)? {
+            let entry = entry.at("read", &folder)?;
+            let name = entry.file_name();
+            // A link to a folder is not followed: it may lead back.
+            let kind = entry.file_type().at("read", &entry.path())?;
+            // `.` is how the current folder is called, and is no part of a name.
+            let path = match folder.strip_prefix(".") {
+                Ok(rest) => rest.join(&name),
+                Err(_) => entry.path(),
+            };
+            if name.to_string_lossy().starts_with('.') || name == "node_modules" {
+                continue;
+            }
+            if kind.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "flow") && path.is_file() {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
 /// A workflow's source, and the name that its file gives it.
 pub(crate) fn flow_file(path: &Path) -> Result<(String, Source)> {
     let name = path
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let text = std::fs::read_to_string(path).at("read", path)?;
+    let text = fs::read_to_string(path).at("read", path)?;
     Ok((name, Source::new(path.display().to_string(), text)))
 }
 

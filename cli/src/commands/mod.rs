@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod enqueue;
+pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod input;
 pub(crate) mod list;

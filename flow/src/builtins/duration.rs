@@ -41,8 +41,8 @@ pub(super) fn milliseconds(cx: &mut Cx<'_>, value: Value, what: &str) -> Result<
     Ok(ms)
 }
 
-/// Numbers with units, one after the other.
-fn parse(text: &str) -> Option<f64> {
+/// The milliseconds of numbers with units, one after the other. The checker reads literals with it.
+pub(crate) fn parse(text: &str) -> Option<f64> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return None;

@@ -10,7 +10,7 @@ mod console;
 mod context;
 mod crypto;
 mod date;
-mod duration;
+pub(crate) mod duration;
 mod encoding;
 mod error;
 mod globals;
@@ -229,6 +229,15 @@ impl Registry {
             .filter(|name| !name.contains('.'))
             .collect();
         names.sort_unstable();
+        names
+    }
+
+    /// The names of all methods, of whatever receiver.
+    #[must_use]
+    pub fn methods(&self) -> Vec<&'static str> {
+        let mut names: Vec<&'static str> = self.methods.keys().map(|(_, name)| *name).collect();
+        names.sort_unstable();
+        names.dedup();
         names
     }
 

@@ -4,13 +4,15 @@ use super::walk::{self, Visitor};
 use crate::ast::{Expr, ExprKind, Function, Script};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
-use crate::source::Span;
+use crate::source::{Source, Span};
 
-pub(super) fn check(script: &Script, found: &mut Vec<Diagnostic>) {
+pub(super) fn check(script: &Script, source: &Source, found: &mut Vec<Diagnostic>) {
     // The file itself is the body of an async function.
     Awaits {
         found,
+        source,
         place: Place::Async,
+        list: None,
     }
     .list(&script.body);
 }
@@ -25,11 +27,19 @@ enum Place {
 
 struct Awaits<'f> {
     found: &'f mut Vec<Diagnostic>,
+    source: &'f Source,
     place: Place,
+    /// What to write instead of the call that the function is given to, such as `items.map(…)`.
+    list: Option<String>,
 }
+
+/// Longer pieces of the program are not repeated in hints.
+const MAX_QUOTE: usize = 40;
 
 impl<'a> Visitor<'a> for Awaits<'_> {
     fn function(&mut self, function: &'a Function) {
+        // The hint is for the callback itself, not for functions in it.
+        let list = self.list.take();
         let outer = std::mem::replace(&mut self.place, Place::Parameters);
         for param in &function.params {
             walk::walk_item(self, param);
@@ -42,11 +52,45 @@ impl<'a> Visitor<'a> for Awaits<'_> {
         } else {
             Place::Plain
         };
+        self.list = list.clone();
         walk::walk_body(self, function);
+        self.list = list;
         self.place = outer;
     }
 
     fn expr(&mut self, expr: &'a Expr) {
+        if let ExprKind::Call { callee, args, .. } = &expr.kind
+            && let ExprKind::Member { object, name, .. } = &callee.kind
+            && let [first, ..] = args.as_slice()
+            && let ExprKind::Function(function) = &first.value.kind
+        {
+            // Making the callback async alone would exchange this error for a silent one.
+            let quote = |span: Span, otherwise: &str| {
+                let text = self.source.slice(span);
+                let long = text.chars().count() > MAX_QUOTE || text.contains('\n');
+                if long { otherwise } else { text }.to_owned()
+            };
+            let list = quote(object.span, "list");
+            let item = function
+                .params
+                .first()
+                .map_or_else(|| "item".to_owned(), |item| quote(item.target.span, "item"));
+            let hint = match name.name.as_str() {
+                "forEach" => Some(format!("Write `for (const {item} of {list}) {{ … }}`.")),
+                "map" => Some(format!(
+                    "Write `await Promise.all({list}.map(async ({item}) => …))`."
+                )),
+                _ => None,
+            };
+            self.expr(callee);
+            let outer = std::mem::replace(&mut self.list, hint);
+            self.expr(&first.value);
+            self.list = outer;
+            for arg in &args[1..] {
+                self.expr(&arg.value);
+            }
+            return;
+        }
         if let ExprKind::Await(_) = expr.kind {
             let word = Span {
                 end: expr.span.start + "await".len() as u32,
@@ -64,6 +108,11 @@ impl<'a> Visitor<'a> for Awaits<'_> {
                 ),
             };
             if self.place != Place::Async {
+                let hint = self
+                    .list
+                    .clone()
+                    .filter(|_| self.place == Place::Plain)
+                    .unwrap_or_else(|| hint.to_owned());
                 self.found
                     .push(Diagnostic::new(Code::AwaitOutsideAsync, word, message).with_hint(hint));
             }

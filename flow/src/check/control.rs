@@ -40,11 +40,18 @@ impl<'a> Control<'a, '_> {
     fn statements(&mut self, body: &'a [Stmt]) -> bool {
         let mut reached = true;
         let mut told = false;
+        let mut before: Option<&Stmt> = None;
         for stmt in body {
             let matters = !matches!(stmt.kind, StmtKind::Function(_) | StmtKind::Empty);
             if !reached && !told && matters {
                 let message = "this is never reached";
-                let hint = "Remove it, or what leaves in front of it.";
+                let cut_off = matches!(stmt.kind, StmtKind::Expr(_) | StmtKind::Block(_))
+                    && before.is_some_and(|before| matches!(before.kind, StmtKind::Return(None)));
+                let hint = if cut_off {
+                    "A line break ends `return`: write the value on its line, or `return (`."
+                } else {
+                    "Remove it, or what leaves in front of it."
+                };
                 let span = Span {
                     end: stmt.span.end.min(stmt.span.start + 60),
                     ..stmt.span
@@ -54,6 +61,7 @@ impl<'a> Control<'a, '_> {
                 told = true;
             }
             reached &= self.statement(stmt, None);
+            before = Some(stmt);
         }
         reached
     }

@@ -1,9 +1,11 @@
-//! Calls of the host: number and kind of arguments, options, durations, forgotten awaits.
+//! Calls of the host: number and kind of arguments, options, durations.
 
+use super::absent;
 use super::meant;
 use super::scope::Names;
 use super::walk::{self, Visitor};
-use crate::ast::{Element, Expr, ExprKind, Prop, PropKey, Script, Stmt, StmtKind};
+use crate::ast::{Element, Expr, ExprKind, Prop, PropKey, Script};
+use crate::builtins::duration;
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -14,7 +16,7 @@ pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>)
 
 /// What an argument has to be.
 #[derive(Clone, Copy)]
-enum Wanted {
+pub(super) enum Wanted {
     Any,
     /// A text that names something.
     Name,
@@ -29,14 +31,16 @@ enum Wanted {
 }
 
 /// A call of the host.
-struct Call {
-    path: &'static str,
+pub(super) struct Call {
+    pub(super) path: &'static str,
     /// The arguments, with what they are called.
     args: &'static [(&'static str, Wanted)],
     /// How many of them have to be there.
     required: usize,
     /// Whether it does nothing but make one wait.
-    waits: bool,
+    pub(super) waits: bool,
+    /// Whether it gives a promise.
+    pub(super) promises: bool,
 }
 
 const RETRY: &[(&str, Wanted)] = &[
@@ -71,6 +75,7 @@ const fn start(path: &'static str) -> Call {
         args: STARTED,
         required: 1,
         waits: false,
+        promises: true,
     }
 }
 
@@ -84,18 +89,21 @@ const CALLS: &[Call] = &[
         args: &[("duration", Wanted::Sleep)],
         required: 1,
         waits: true,
+        promises: true,
     },
     Call {
         path: "Timer.delay",
         args: &[("duration", Wanted::Sleep)],
         required: 1,
         waits: true,
+        promises: true,
     },
     Call {
         path: "Timer.until",
         args: &[("date", Wanted::Date)],
         required: 1,
         waits: true,
+        promises: true,
     },
     Call {
         path: "Signal.next",
@@ -105,32 +113,45 @@ const CALLS: &[Call] = &[
         ],
         required: 1,
         waits: true,
+        promises: true,
     },
     Call {
         path: "Sql.query",
         args: &[("text", Wanted::Text), ("params", Wanted::List)],
         required: 1,
         waits: false,
+        promises: true,
     },
     Call {
         path: "Context.set",
         args: &[("key", Wanted::Name), ("value", Wanted::Any)],
         required: 2,
         waits: false,
+        promises: false,
     },
     Call {
         path: "crypto.randomUUID",
         args: &[],
         required: 0,
         waits: false,
+        promises: false,
     },
 ];
 
-/// Members that a promise has.
-const OF_PROMISE: [&str; 3] = ["then", "catch", "finally"];
-
 /// Literal seconds from here on are probably milliseconds.
 const LONG_SLEEP: f64 = 100.0;
+
+/// The host call that a callee names.
+pub(super) fn called(names: &Names, callee: &Expr) -> Option<&'static Call> {
+    let callee = without_parentheses(callee);
+    let path = match &callee.kind {
+        ExprKind::Member { object, name, .. } => {
+            format!("{}.{}", names.builtin(object)?.name, name.name)
+        }
+        _ => names.builtin(callee)?.name.clone(),
+    };
+    CALLS.iter().find(|call| call.path == path)
+}
 
 struct Host<'c> {
     found: &'c mut Vec<Diagnostic>,
@@ -141,29 +162,6 @@ impl Host<'_> {
     fn report(&mut self, code: Code, span: Span, message: String, hint: impl Into<String>) {
         self.found
             .push(Diagnostic::new(code, span, message).with_hint(hint));
-    }
-
-    /// The host call that an expression is.
-    fn call<'e>(&self, expr: &'e Expr) -> Option<(&'static Call, &'e [Element])> {
-        let expr = without_parentheses(expr);
-        let ExprKind::Call {
-            callee,
-            args,
-            optional: false,
-        } = &expr.kind
-        else {
-            return None;
-        };
-        let path = match &callee.kind {
-            ExprKind::Member { object, name, .. } => {
-                format!("{}.{}", self.names.builtin(object)?.name, name.name)
-            }
-            _ => self.names.builtin(callee)?.name.clone(),
-        };
-        CALLS
-            .iter()
-            .find(|call| call.path == path)
-            .map(|call| (call, args.as_slice()))
     }
 
     fn arguments(&mut self, call: &Call, args: &[Element], span: Span) {
@@ -234,7 +232,7 @@ impl Host<'_> {
         match &value.kind {
             ExprKind::Number(seconds) if sleep && *seconds >= LONG_SLEEP => {
                 let message = format!("these are {seconds} seconds, not milliseconds");
-                let hint = format!("Write \"{seconds}s\" if so, or \"{seconds}ms\".");
+                let hint = format!("Write \"{seconds}ms\" for milliseconds, else \"{seconds}s\".");
                 self.report(Code::DurationInMilliseconds, value.span, message, hint);
             }
             ExprKind::Unary { .. } => {
@@ -248,14 +246,13 @@ impl Host<'_> {
             }
             ExprKind::String(units) => {
                 let text = String::from_utf16_lossy(units);
-                if !is_duration(&text) {
-                    let message = format!("\"{text}\" is no duration");
-                    self.report(
-                        Code::BadDuration,
-                        value.span,
-                        message,
-                        example(Wanted::Duration),
+                if duration::parse(&text).is_none() {
+                    let hint = absent::duration(&text).map_or_else(
+                        || example(Wanted::Duration).to_owned(),
+                        |meant| format!("Write \"{meant}\"."),
                     );
+                    let message = format!("\"{text}\" is no duration");
+                    self.report(Code::BadDuration, value.span, message, hint);
                 }
             }
             _ => {}
@@ -283,9 +280,11 @@ impl Host<'_> {
                 continue;
             }
             let keys = known.iter().map(|(key, _)| *key);
-            let hint = match meant(self.found, &name, keys.clone()) {
-                Some(meant) => format!("Did you mean `{meant}`?"),
-                None => format!("Known: `{}`.", keys.collect::<Vec<_>>().join("`, `")),
+            let elsewhere = absent::option(&name);
+            let hint = match (elsewhere, meant(self.found, &name, keys.clone())) {
+                (Some(hint), _) => hint.to_owned(),
+                (None, Some(meant)) => format!("Did you mean `{meant}`?"),
+                (None, None) => format!("Known: `{}`.", keys.collect::<Vec<_>>().join("`, `")),
             };
             let message = format!("no option `{name}` in {what}");
             self.report(Code::UnknownOption, *span, message, hint);
@@ -294,40 +293,15 @@ impl Host<'_> {
 }
 
 impl<'a> Visitor<'a> for Host<'_> {
-    fn stmt(&mut self, stmt: &'a Stmt) {
-        if let StmtKind::Expr(expr) = &stmt.kind
-            && let Some((call, _)) = self.call(expr)
-            && call.waits
-        {
-            let message = format!("nothing waits for `{}`", call.path);
-            self.report(
-                Code::UnawaitedResult,
-                expr.span,
-                message,
-                "Write `await` in front of it.",
-            );
-        }
-        walk::walk_stmt(self, stmt);
-    }
-
     fn expr(&mut self, expr: &'a Expr) {
-        if !matches!(expr.kind, ExprKind::Paren(_))
-            && let Some((call, args)) = self.call(expr)
+        if let ExprKind::Call {
+            callee,
+            args,
+            optional: false,
+        } = &expr.kind
+            && let Some(call) = called(self.names, callee)
         {
             self.arguments(call, args, expr.span);
-        }
-        if let ExprKind::Member { object, name, .. } = &expr.kind
-            && let Some((call, _)) = self.call(object)
-            && call.args.len() + usize::from(call.waits) > 1
-            && call.path != "Context.set"
-            && !OF_PROMISE.contains(&name.name.as_str())
-        {
-            let message = format!(
-                "`{}` gives a promise, which has no `{}`",
-                call.path, name.name
-            );
-            let hint = format!("Write `(await {}(…)).{}`.", call.path, name.name);
-            self.report(Code::ForgottenAwait, name.span, message, hint);
         }
         walk::walk_expr(self, expr);
     }
@@ -406,47 +380,9 @@ fn is_nothing(value: &Expr) -> bool {
     }
 }
 
-fn without_parentheses(mut expr: &Expr) -> &Expr {
+pub(super) fn without_parentheses(mut expr: &Expr) -> &Expr {
     while let ExprKind::Paren(inner) = &expr.kind {
         expr = inner;
     }
     expr
-}
-
-/// Whether a text is one or more numbers with units, such as `1h30m`.
-fn is_duration(text: &str) -> bool {
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return false;
-    }
-    while !rest.is_empty() {
-        let digits = rest.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.');
-        let number = &rest[..rest.len() - digits.len()];
-        let Some(unit) = ["ms", "s", "m", "h", "d"]
-            .iter()
-            .find(|unit| digits.starts_with(**unit))
-        else {
-            return false;
-        };
-        if number.parse::<f64>().is_err() {
-            return false;
-        }
-        rest = &digits[unit.len()..];
-    }
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_duration;
-
-    #[test]
-    fn durations() {
-        for good in ["250ms", "90s", "15m", "24h", "7d", "1h30m", "1.5h"] {
-            assert!(is_duration(good), "{good}");
-        }
-        for bad in ["", "5", "s", "5 minutes", "1x", "-5s", "1h30", "..s"] {
-            assert!(!is_duration(bad), "{bad}");
-        }
-    }
 }

@@ -1,10 +1,13 @@
 //! Members of what Flow provides: `Math.foo`, `Task.rnu`, `new Foo()`, `Inputs.custmer`.
 
+use super::absent;
 use super::globals;
 use super::meant;
 use super::scope::Names;
 use super::walk::{self, Visitor};
-use crate::ast::{Declare, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script};
+use crate::ast::{
+    Declare, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script, Stmt, StmtKind,
+};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::input_type::{Field, InputType, Lookup, Type};
@@ -36,7 +39,9 @@ impl<'c> Members<'c> {
             return;
         }
         let message = format!("`{}` has no member `{}`", object.name, name.name);
+        let known = absent::member(&object.name, &name.name);
         let hint = match meant(self.found, &name.name, members.iter().copied()) {
+            _ if known.is_some() => known.map(str::to_owned),
             Some(meant) => Some(format!("Did you mean `{}.{meant}`?", object.name)),
             None if members.is_empty() => None,
             None if members.len() <= 8 => {
@@ -57,11 +62,15 @@ impl<'c> Members<'c> {
             return;
         }
         // An unknown name has been told by `scope`.
+        let elsewhere = absent::name(name).filter(|_| !builtin);
         let hint = match name {
             _ if !builtin && !globals::is_builtin(name) => {
                 "Flow has no constructors of your own; call a function that returns an object."
             }
-            "Promise" => "Use an async function, `Promise.all` or `sleep`.",
+            "Promise" => {
+                "Write `await sleep(1)` to wait, `await Signal.next(\"name\")` for something from \
+                 outside, or an async function."
+            }
             "Array" => "Write `[]`, or `Array.from({length: n})`.",
             "Object" => "Write `{}`.",
             "String" | "Number" | "Boolean" => "Call it without `new`.",
@@ -69,10 +78,11 @@ impl<'c> Members<'c> {
         };
         let message = format!("`{name}` cannot be called with `new`");
         let meant = meant(self.found, name, globals::constructors());
-        let hint = meant.filter(|_| !builtin).map_or_else(
-            || hint.to_owned(),
-            |meant| format!("Did you mean `new {meant}`?"),
-        );
+        let hint = match (elsewhere, meant) {
+            (Some(hint), _) => hint.to_owned(),
+            (None, Some(meant)) if !builtin => format!("Did you mean `new {meant}`?"),
+            _ => hint.to_owned(),
+        };
         self.found
             .push(Diagnostic::new(Code::NotConstructor, callee.span, message).with_hint(hint));
     }
@@ -152,6 +162,19 @@ impl<'c> Members<'c> {
 }
 
 impl<'a> Visitor<'a> for Members<'_> {
+    fn stmt(&mut self, stmt: &'a Stmt) {
+        if let StmtKind::ForIn { right, .. } = &stmt.kind
+            && let Some(Type::Array(_)) = self.type_of(right)
+        {
+            let message = "`for…in` gives the indexes of an array, as strings";
+            self.found.push(
+                Diagnostic::new(Code::ForInArray, right.span, message)
+                    .with_hint("Write `of` instead of `in`."),
+            );
+        }
+        walk::walk_stmt(self, stmt);
+    }
+
     fn declare(&mut self, declare: &'a Declare) {
         for part in &declare.parts {
             if let Some(of) = part.init.as_ref().and_then(|init| self.type_of(init)) {

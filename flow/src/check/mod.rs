@@ -3,15 +3,26 @@
 //! Names are resolved first; the passes that look at what a name stands for ask the result of that.
 //! Knows nothing of the compiler and the VM, save the names of the builtins.
 
+mod absent;
 mod awaits;
+mod calls;
 mod control;
 mod globals;
 mod host;
 mod members;
+mod methods;
+mod promises;
 mod scope;
+mod slips;
+mod sql;
 mod walk;
 
+use std::collections::HashSet;
+
+pub use calls::{Named, NamedKind};
+
 use crate::ast::Script;
+use crate::codes::Code;
 use crate::diagnostic::{self, Diagnostic};
 use crate::nearest::nearest;
 use crate::parse::MAX_DIAGNOSTICS;
@@ -33,15 +44,36 @@ fn meant<'c>(
     }
 }
 
+/// Where the findings of a code begin.
+fn of_code(found: &[Diagnostic], code: Code) -> impl Iterator<Item = u32> {
+    found
+        .iter()
+        .filter(move |one| one.code == code)
+        .map(|one| one.span.start)
+}
+
 /// Checks a program. Where a statement was broken, nothing is said that it might explain.
 #[must_use]
 pub fn check(script: &Script, source: &Source) -> Vec<Diagnostic> {
+    check_with_calls(script, source).0
+}
+
+/// Checks a program, and tells which tasks and workflows it names.
+pub(crate) fn check_with_calls(script: &Script, source: &Source) -> (Vec<Diagnostic>, Vec<Named>) {
     let mut found = Vec::new();
     let names = scope::resolve(script, source, &mut found);
     control::check(script, &mut found);
-    awaits::check(script, &mut found);
+    awaits::check(script, source, &mut found);
     members::check(script, &names, &mut found);
+    methods::check(script, &names, &mut found);
     host::check(script, &names, &mut found);
+    promises::check(script, source, &names, &mut found);
+    sql::check(script, source, &names, &mut found);
+    slips::check(script, source, &names, &mut found);
+    let calls = calls::named(script, &names);
+    // What is never reached needs no second reason.
+    let unreached: HashSet<u32> = of_code(&found, Code::Unreachable).collect();
+    found.retain(|one| one.code != Code::NoEffect || !unreached.contains(&one.span.start));
     diagnostic::sort(&mut found);
     found.dedup();
     // Errors come first: a limit must never hide what refuses the program.
@@ -51,7 +83,7 @@ pub fn check(script: &Script, source: &Source) -> Vec<Diagnostic> {
         kept.extend(warnings);
         kept.truncate(MAX_DIAGNOSTICS);
         diagnostic::sort(&mut kept);
-        return kept;
+        return (kept, calls);
     }
-    found
+    (found, calls)
 }

@@ -95,6 +95,9 @@ impl Parser<'_> {
         if !self.eat("?") {
             return Ok(test);
         }
+        if self.at(":") {
+            return Err(self.refuse(Refused::TypeAnnotation, self.span()));
+        }
         self.link()?;
         let then = self.with_in(true, Self::assignment)?;
         self.expect(":")?;

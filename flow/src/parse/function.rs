@@ -71,6 +71,9 @@ impl Parser<'_> {
 
     /// `(a, {b}, c = 1, ...d)`
     fn parameters(&mut self) -> Parsed<Params> {
+        if self.at("<") {
+            return Err(self.refuse(Refused::TypeArguments, self.span()));
+        }
         let opener = self.open("(")?;
         let (mut params, mut rest) = (Vec::new(), None);
         while !self.at(")") {
@@ -192,7 +195,7 @@ impl Parser<'_> {
 
     /// `: type` behind a name, as TypeScript has it.
     pub(super) fn refuse_type_annotation(&mut self) -> Parsed<()> {
-        if self.at(":") {
+        if self.at(":") || self.at("?") && self.punctuation_at(self.at + 1, ":") {
             return Err(self.refuse(Refused::TypeAnnotation, self.span()));
         }
         Ok(())

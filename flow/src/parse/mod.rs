@@ -11,6 +11,7 @@
 
 mod expr;
 mod function;
+mod guess;
 mod literal;
 mod loops;
 mod nesting;
@@ -406,6 +407,9 @@ impl<'s> Parser<'s> {
         if let Some(broken) = self.lexical_error() {
             return broken;
         }
+        if let Some(what) = self.typescript() {
+            return self.refuse(what, token.span);
+        }
         let found = match token.kind {
             Kind::End => "the end of the file".to_owned(),
             Kind::String => "a string".to_owned(),
@@ -414,11 +418,12 @@ impl<'s> Parser<'s> {
             }
             _ => format!("`{}`", self.text_of(self.at)),
         };
+        let hint = self.guess(wanted);
         self.error(
             Code::Unexpected,
             token.span,
             format!("expected {wanted}, found {found}"),
-            None,
+            hint,
         )
     }
 }

@@ -116,6 +116,8 @@ impl Parser<'_> {
         let mut args = Vec::new();
         while !self.at(")") {
             args.push(self.list_element()?);
+            // `async (x: T): U => …` looks like a call up to here.
+            self.refuse_type_annotation()?;
             if !self.eat(",") {
                 break;
             }
@@ -151,6 +153,7 @@ impl Parser<'_> {
                 "(" => {
                     let opener = self.open("(")?;
                     let inner = self.with_in(true, Self::expression)?;
+                    self.refuse_type_annotation()?;
                     self.close(opener, ")", "")?;
                     // All parentheses stay: checks and names of functions look at them.
                     return Ok(Expr {
@@ -165,6 +168,7 @@ impl Parser<'_> {
                     self.skip_regex();
                     ExprKind::Broken
                 }
+                "<" => return Err(self.refuse(Refused::Jsx, span)),
                 _ => return Err(self.unexpected("an expression")),
             },
             // A bad number is worth a number to go on with.
@@ -250,6 +254,9 @@ impl Parser<'_> {
             || self.current().kind == Kind::TemplateOpen
         {
             return Err(self.refuse(Refused::New, start.to(self.span())));
+        }
+        if self.at("<") && self.span().start == token.span.end {
+            return Err(self.refuse(Refused::TypeArguments, self.span()));
         }
         let args = if self.at("(") {
             self.arguments()?

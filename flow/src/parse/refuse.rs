@@ -37,6 +37,13 @@ pub(crate) enum Refused {
     Prototype,
     Decorator,
     TypeAnnotation,
+    TypeCast,
+    TypeArguments,
+    TypeDeclaration,
+    Enum,
+    NonNull,
+    Jsx,
+    ExportDefault,
     OptionalDelete,
     ForInit,
 }
@@ -55,6 +62,7 @@ impl Refused {
         Self::ForAwait,
         Self::Import,
         Self::Export,
+        Self::ExportDefault,
         Self::Eval,
         Self::Arguments,
         Self::With,
@@ -71,6 +79,12 @@ impl Refused {
         Self::OptionalDelete,
         Self::ForInit,
         Self::TypeAnnotation,
+        Self::TypeCast,
+        Self::TypeArguments,
+        Self::TypeDeclaration,
+        Self::Enum,
+        Self::NonNull,
+        Self::Jsx,
         Self::HtmlComment,
         Self::Hashbang,
     ];
@@ -125,10 +139,32 @@ impl Refused {
                 "a value in the head of `for…in` or `for…of`",
                 "Give the variable its value in the body.",
             ),
+            Self::ExportDefault => (
+                "`export default`",
+                "Remove the function around the program: the file itself is the body, with `Inputs`, \
+                 `await` and `return`.",
+            ),
             Self::TypeAnnotation => (
                 "types in the program",
-                "Types of inputs stand in a JSDoc comment at the head of the file.",
+                "Remove the type. That of the inputs stands in a JSDoc comment at the head of the \
+                 file: `/** @param {{id: string}} Inputs */`.",
             ),
+            Self::TypeCast => (
+                "`as` and `satisfies`",
+                "Remove it with its type: a value is what it is when the program runs.",
+            ),
+            Self::TypeArguments => ("type parameters", "Remove `<…>`."),
+            Self::TypeDeclaration => (
+                "declarations of types",
+                "Remove it. The type of the inputs stands in a JSDoc comment at the head of the \
+                 file: `/** @param {{id: string}} Inputs */`.",
+            ),
+            Self::Enum => ("`enum`", "Write an object: `const Color = {Red: \"red\"}`."),
+            Self::NonNull => (
+                "`!` behind a value",
+                "Remove it; `?.` and `??` are for values that may be missing.",
+            ),
+            Self::Jsx => ("JSX and casts in `<…>`", "Remove it; render in a task."),
             Self::HtmlComment => (
                 "HTML comments",
                 "Write `//`, or put spaces between operators.",

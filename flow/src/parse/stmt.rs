@@ -49,6 +49,9 @@ impl Parser<'_> {
         if self.current().kind != Kind::Name {
             return self.expression_statement();
         }
+        if let Some(what) = self.type_declaration() {
+            return Err(self.refuse(what, span));
+        }
         match self.text_of(self.at) {
             "let" | "const" => {
                 let declare = self.declaration()?;
@@ -106,7 +109,7 @@ impl Parser<'_> {
             "try" => self.try_statement(),
             "class" => Err(self.refuse(Refused::Class, span)),
             "import" => Err(self.refuse(Refused::Import, span)),
-            "export" => Err(self.refuse(Refused::Export, span)),
+            "export" => self.export(),
             "with" => Err(self.refuse(Refused::With, span)),
             "debugger" => {
                 self.refuse(Refused::Debugger, span);
@@ -120,6 +123,23 @@ impl Parser<'_> {
             _ if self.punctuation_at(self.at + 1, ":") => self.labeled(),
             _ => self.expression_statement(),
         }
+    }
+
+    /// What is exported is read on, so that what is wrong in it is told as well.
+    fn export(&mut self) -> Parsed<StmtKind> {
+        let span = self.span();
+        if self.word_at(self.at + 1, "default") {
+            return Err(self.refuse(Refused::ExportDefault, span));
+        }
+        let broken = self.refuse(Refused::Export, span);
+        let declares = ["const", "let", "function", "async"]
+            .iter()
+            .any(|word| self.word_at(self.at + 1, word));
+        if !declares {
+            return Err(broken);
+        }
+        self.advance();
+        self.statement_kind()
     }
 
     fn alone(&mut self, message: &str) -> super::Broken {

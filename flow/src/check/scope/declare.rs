@@ -41,6 +41,7 @@ impl<'a> Resolver<'a, '_> {
         }
         let ready = matches!(kind, Kind::Function | Kind::Itself);
         let index = self.bindings.len();
+        self.names.own.insert(name.span.start, index);
         self.bindings.push(Binding {
             name,
             kind,

@@ -4,6 +4,7 @@ mod declare;
 
 use std::collections::{HashMap, HashSet};
 
+use super::absent;
 use super::globals::{self, PARAMETERS};
 use super::meant;
 use super::walk::{self, Visitor};
@@ -13,15 +14,30 @@ use crate::ast::{
 };
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
+use crate::parse::refuse::is_reserved;
 use crate::source::{Source, Span};
 
-/// Which uses of names mean what Flow provides.
+/// What the names of a program mean.
 pub(super) struct Names {
-    /// Where such uses begin.
+    /// Where uses of what Flow provides begin.
     builtin: HashSet<u32>,
+    /// Where uses and declarations of the program's own names begin, and which binding that is.
+    own: HashMap<u32, usize>,
+    /// For each binding, whether it is assigned to behind its declaration.
+    written: Vec<bool>,
 }
 
 impl Names {
+    /// The program's own binding that a name uses or declares.
+    pub(super) fn binding(&self, name: &Ident) -> Option<usize> {
+        self.own.get(&name.span.start).copied()
+    }
+
+    /// Whether a binding keeps the value of its declaration.
+    pub(super) fn is_fixed(&self, binding: usize) -> bool {
+        self.written.get(binding).is_some_and(|written| !written)
+    }
+
     /// The builtin (or `Inputs`, `Context`) that an expression names.
     pub(super) fn builtin<'a>(&self, expr: &'a Expr) -> Option<&'a Ident> {
         match &expr.kind {
@@ -47,6 +63,8 @@ pub(super) fn resolve(script: &Script, source: &Source, found: &mut Vec<Diagnost
         function: 0,
         names: Names {
             builtin: HashSet::new(),
+            own: HashMap::new(),
+            written: Vec::new(),
         },
         has_broken: has_broken(script),
         unknown: HashSet::new(),
@@ -54,6 +72,8 @@ pub(super) fn resolve(script: &Script, source: &Source, found: &mut Vec<Diagnost
     resolver.enter(false);
     resolver.list_here(&script.body);
     resolver.leave();
+    let written = resolver.bindings.iter().map(|binding| binding.written);
+    resolver.names.written = written.collect();
     resolver.names
 }
 
@@ -118,7 +138,9 @@ impl<'a> Resolver<'a, '_> {
         for index in scope.names.into_values() {
             let binding = &self.bindings[index];
             let name = &binding.name.name;
-            if binding.read || binding.may_be_unused || self.has_broken || name.starts_with('_') {
+            // A reserved word has been refused as a name, and is none where it is used.
+            let excused = name.starts_with('_') || is_reserved(name);
+            if binding.read || binding.may_be_unused || self.has_broken || excused {
                 continue;
             }
             let what = match binding.kind {
@@ -144,10 +166,6 @@ impl<'a> Resolver<'a, '_> {
         self.found.push(diagnostic);
     }
 
-    // ---- Declarations ----------------------------------------------------------------------------
-
-    // ---- Uses ------------------------------------------------------------------------------------
-
     fn find(&self, name: &str) -> Option<usize> {
         self.scopes
             .iter()
@@ -158,10 +176,15 @@ impl<'a> Resolver<'a, '_> {
     fn read(&mut self, name: &'a Ident) {
         if let Some(index) = self.find(&name.name) {
             self.bindings[index].read = true;
+            self.names.own.insert(name.span.start, index);
             self.warn_if_early(index, name);
         } else if PARAMETERS.contains(&name.name.as_str()) || globals::is_builtin(&name.name) {
             self.names.builtin.insert(name.span.start);
         } else {
+            if name.name == "Workflow" {
+                // Known, and refused until there are child workflows; its calls are checked all the same.
+                self.names.builtin.insert(name.span.start);
+            }
             self.unknown(name, None);
         }
     }
@@ -215,7 +238,7 @@ impl<'a> Resolver<'a, '_> {
         if self.has_broken || !self.unknown.insert(&name.name) {
             return;
         }
-        let hint = match globals::absent(&name.name) {
+        let hint = match absent::name(&name.name) {
             Some(hint) => Some(hint.to_owned()),
             None if self.found.len() > super::MAX_GUESSES => otherwise,
             None => {
@@ -229,6 +252,10 @@ impl<'a> Resolver<'a, '_> {
                 known.extend(PARAMETERS);
                 known.extend(globals::builtins());
                 let meant = meant(self.found, &name.name, known);
+                // That nobody reads the one that was meant is no news.
+                if let Some(index) = meant.and_then(|meant| self.find(meant)) {
+                    self.bindings[index].read = true;
+                }
                 meant
                     .map(|meant| format!("Did you mean `{meant}`?"))
                     .or(otherwise)

@@ -1,0 +1,151 @@
+//! Calls of methods on values of which the text tells nothing: names that can only be a slip, and
+//! methods that JavaScript has and Flow has not.
+
+use std::collections::HashSet;
+
+use super::scope::Names;
+use super::walk::{self, Visitor};
+use crate::ast::{Expr, ExprKind, Ident, Prop, PropKey, Script};
+use crate::builtins::registry;
+use crate::codes::Code;
+use crate::diagnostic::Diagnostic;
+use crate::value::inherited::{Kind, is_inherited};
+
+pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
+    let mut keys = Keys(HashSet::new());
+    keys.list(&script.body);
+    Methods {
+        found,
+        names,
+        keys: &keys.0,
+        known: registry().methods(),
+    }
+    .list(&script.body);
+}
+
+const KINDS: [Kind; 8] = [
+    Kind::Object,
+    Kind::Array,
+    Kind::String,
+    Kind::Number,
+    Kind::Function,
+    Kind::Date,
+    Kind::Map,
+    Kind::Set,
+];
+
+/// What is often written for `length`.
+const LENGTHS: [&str; 5] = ["lenght", "legnth", "lenth", "lengh", "Length"];
+
+/// What to write instead of methods of JavaScript.
+const INSTEAD: &[(&[&str], &str)] = &[
+    (
+        &["localeCompare"],
+        "Write `a < b ? -1 : a > b ? 1 : 0`, which compares by code units.",
+    ),
+    (
+        &["toLocaleString", "toLocaleDateString", "toLocaleTimeString"],
+        "Write `toISOString()` or `toFixed(2)`; Flow depends on no locale.",
+    ),
+    (
+        &["toLocaleUpperCase", "toLocaleLowerCase"],
+        "Write `toUpperCase()` or `toLowerCase()`.",
+    ),
+    (
+        &["match", "matchAll", "search"],
+        "Write `includes`, `indexOf` or `split`.",
+    ),
+    (
+        &["call", "apply"],
+        "Call the function itself: `f(a, b)` or `f(...list)`.",
+    ),
+    (&["bind"], "Write an arrow function: `() => f(a)`."),
+    (
+        &["isPrototypeOf", "propertyIsEnumerable"],
+        "Write `Object.hasOwn(object, key)`.",
+    ),
+];
+
+/// The keys of all object literals: methods of the program's own.
+struct Keys<'a>(HashSet<&'a [u16]>);
+
+impl<'a> Visitor<'a> for Keys<'a> {
+    fn expr(&mut self, expr: &'a Expr) {
+        if let ExprKind::Object(props) = &expr.kind {
+            for prop in props {
+                if let Prop::Value {
+                    key: PropKey::Static { name, .. },
+                    ..
+                } = prop
+                {
+                    self.0.insert(name);
+                }
+            }
+        }
+        walk::walk_expr(self, expr);
+    }
+}
+
+struct Methods<'c> {
+    found: &'c mut Vec<Diagnostic>,
+    names: &'c Names,
+    keys: &'c HashSet<&'c [u16]>,
+    /// The names of all methods that Flow has.
+    known: Vec<&'static str>,
+}
+
+impl Methods<'_> {
+    fn method(&mut self, name: &Ident) {
+        let text = name.name.as_str();
+        let units: Vec<u16> = text.encode_utf16().collect();
+        if self.known.contains(&text) || self.keys.contains(units.as_slice()) {
+            return;
+        }
+        let hint = if KINDS.iter().any(|kind| is_inherited(*kind, text)) {
+            let line = INSTEAD.iter().find(|(names, _)| names.contains(&text));
+            line.map_or_else(
+                || "See docs/flow for the methods that there are.".to_owned(),
+                |(_, hint)| (*hint).to_owned(),
+            )
+        } else if let Some(meant) = self
+            .known
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(text))
+        {
+            format!("Did you mean `{meant}`?")
+        } else {
+            return;
+        };
+        let message = format!("Flow has no method `{text}`");
+        self.found
+            .push(Diagnostic::new(Code::AbsentMethod, name.span, message).with_hint(hint));
+    }
+
+    fn length(&mut self, name: &Ident) {
+        let text = name.name.as_str();
+        let units: Vec<u16> = text.encode_utf16().collect();
+        if LENGTHS.contains(&text) && !self.keys.contains(units.as_slice()) {
+            let message = format!("`{text}` is probably `length`");
+            let hint = "Write `.length`.".to_owned();
+            self.found
+                .push(Diagnostic::new(Code::AbsentMethod, name.span, message).with_hint(hint));
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Methods<'_> {
+    fn expr(&mut self, expr: &'a Expr) {
+        match &expr.kind {
+            ExprKind::Call { callee, .. } => {
+                if let ExprKind::Member { object, name, .. } = &callee.kind
+                    && self.names.builtin(object).is_none()
+                {
+                    self.method(name);
+                }
+            }
+            ExprKind::Member { name, .. } => self.length(name),
+            _ => {}
+        }
+        walk::walk_expr(self, expr);
+    }
+}
