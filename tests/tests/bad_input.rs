@@ -105,10 +105,8 @@ fn odd_values(kind: &str) -> Vec<String> {
             "'[{\"id\": \"x\", \"token\": []}]'".into(),
             "'[{\"name\": {}, \"delay\": \"soon\", \"priority\": \"high\"}]'".into(),
             "'[{\"name\": {\"a\": 1}, \"queue\": [], \"task_id\": []}]'".into(),
-            format!(
-                "'[{{\"id\": \"{}\", \"token\": 1, \"error\": {{\"name\": \"E\", \"message\": \"m\"}}, \"retry_in\": \"178000000 years\"}}]'",
-                UNKNOWN.trim_matches('\'')
-            ),
+            r#"'[{"id": "$held", "token": "$token", "error": {"name": "E", "message": "m"}, "retry_in": "178000000 years"}]'"#
+                .into(),
             "'{\"maxAttempts\": -1, \"initial\": \"soon\"}'".into(),
             literal(&deep),
             literal(&deep_object),
@@ -240,13 +238,7 @@ async fn every_function_answers_odd_arguments_with_a_named_error_or_a_good_answe
             let values: Vec<String> = good
                 .iter()
                 .enumerate()
-                .map(|(i, good)| {
-                    if i == at {
-                        value.to_owned()
-                    } else {
-                        fill(good)
-                    }
-                })
+                .map(|(i, good)| if i == at { fill(value) } else { fill(good) })
                 .collect();
             format!("select * from rhythm.{name}({})", values.join(", "))
         };

@@ -179,6 +179,7 @@ async fn a_step_that_can_never_be_serialised_fails_and_holds_up_nobody() {
         begun.elapsed() < Duration::from_secs(3),
         "others go on meanwhile"
     );
+    assert_eq!(s.state(id).await, "pending", "it is tried after pauses");
     let error = s.failed(id).await;
     assert_eq!(
         (&error["name"], &error["code"], &error["message"]),
@@ -207,8 +208,12 @@ async fn the_timer_of_a_step_that_met_a_deadlock_cancels_nothing_later() {
 async fn a_heartbeat_timeout_ends_a_lease_in_its_own_time() {
     let database = Database::create().await;
     let s = database.session().await;
+    // The worker sleeps until this is due, so that what comes before it has to wake it.
+    s.run("select rhythm.enqueue('later', queue => 'later', delay => '30 seconds')")
+        .await;
     s.run("select rhythm.enqueue('a', heartbeat_timeout => '200ms'); select rhythm.enqueue('b')")
         .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let taken = s.claim_with("'dies', max => 2, lease => '1 hour'").await;
     assert_eq!(taken.len(), 2);
     let again = s.claim_with("'lives', wait => '5s'").await;
@@ -342,8 +347,8 @@ async fn a_claim_that_waits_ends_before_its_statement_timeout() {
     let s = database.session().await;
     s.run("set statement_timeout = '1s'").await;
     // Most of the statement's time is used up when the claim begins.
-    let late =
-        "select * from (select pg_sleep(0.7) offset 0) s, lateral rhythm.claim('w', wait => '5s')";
+    let late = "with s as materialized (select pg_sleep(0.7)::text as slept)
+                select c.id from s, lateral rhythm.claim('w' || s.slept, wait => '5s') c";
     assert_eq!(s.rows(late).await.len(), 0);
 }
 
