@@ -6,8 +6,10 @@ SHELL := bash
 export CARGO_TARGET_DIR := $(CURDIR)/target
 RELEASE := --release --locked
 PG_CONFIG ?= pg_config
+N ?= 20000
+SEED ?= 1
 
-.PHONY: help setup build demo test check unit conformance test-pg test-python install fuzz bench bench-flow fmt accept clean
+.PHONY: help setup build demo test check unit conformance differential test-pg test-python install fuzz bench bench-flow fmt accept clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,10 @@ unit: ## Test what needs no server: the language, the client, the command line
 conformance: ## Compare the conformance corpus with Node
 	tests/conformance/run.sh
 	tests/conformance/strict.sh
+	tests/differential/run.sh --n 2000
+
+differential: ## Run N generated programs of a SEED in Flow and in Node, and shrink what differs
+	tests/differential/run.sh --n $(N) --seed $(SEED)
 
 test-pg: build ## End-to-end tests on throwaway servers; `make test-pg T=name` runs some
 	PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo test $(RELEASE) -p rhythm-tests -- $(T)

@@ -25,11 +25,13 @@ pub enum ErrorClass {
     TimeoutError = 10,
     CancelledError = 11,
     LimitError = 12,
+    InvalidCharacterError = 13,
+    DataCloneError = 14,
 }
 
 impl ErrorClass {
     /// All classes, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Error,
         Self::TypeError,
         Self::RangeError,
@@ -43,6 +45,8 @@ impl ErrorClass {
         Self::TimeoutError,
         Self::CancelledError,
         Self::LimitError,
+        Self::InvalidCharacterError,
+        Self::DataCloneError,
     ];
 
     /// The name that programs see.
@@ -62,6 +66,8 @@ impl ErrorClass {
             Self::TimeoutError => "TimeoutError",
             Self::CancelledError => "CancelledError",
             Self::LimitError => "LimitError",
+            Self::InvalidCharacterError => "InvalidCharacterError",
+            Self::DataCloneError => "DataCloneError",
         }
     }
 

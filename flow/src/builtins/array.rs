@@ -1,5 +1,6 @@
 //! `Array`: what calls no function of the program. Callbacks are in `array_walk` and `array_sort`.
 
+use super::array_closed::closed;
 use super::{Builtin, plain};
 use crate::error::Throw;
 use crate::value::coerce::Hint;
@@ -61,17 +62,10 @@ fn copied(cx: &mut Cx<'_>, call: Call, name: &str) -> Result<Vec<Value>, Throw> 
     Ok(cx.heap.items(at).map(<[Value]>::to_vec).unwrap_or_default())
 }
 
-/// The elements of an array that may be changed; `grows` if their number changes.
-fn changeable<'a>(cx: &'a mut Cx<'_>, at: Ref, grows: bool) -> Result<&'a mut Vec<Value>, Throw> {
+/// The elements of an array that is open.
+fn changeable<'a>(cx: &'a mut Cx<'_>, at: Ref) -> Result<&'a mut Vec<Value>, Throw> {
     match cx.heap.body_mut(at) {
-        Body::Array(array) => {
-            if array.integrity == Integrity::Frozen || (grows && array.integrity != Integrity::Open)
-            {
-                let message = "Cannot change an array that is frozen, sealed or not extensible";
-                return Err(Throw::type_error(message));
-            }
-            Ok(&mut array.items)
-        }
+        Body::Array(array) if array.integrity == Integrity::Open => Ok(&mut array.items),
         _ => Err(Throw::fault("array")),
     }
 }
@@ -166,8 +160,11 @@ fn copy_within(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let start = relative(cx, cx.arg(call, 1), length, 0)?;
     let end = relative(cx, cx.arg(call, 2), length, length)?;
     cx.work(length)?;
-    let items = changeable(cx, at, false)?;
     let count = end.saturating_sub(start).min(length - to);
+    if let Some(closed) = closed(cx, at) {
+        return closed.copy_within(to, start, count);
+    }
+    let items = changeable(cx, at)?;
     items.copy_within(start..start + count, to);
     Ok(call.this)
 }
@@ -199,7 +196,10 @@ fn fill(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let start = relative(cx, cx.arg(call, 1), length, 0)?;
     let end = relative(cx, cx.arg(call, 2), length, length)?.max(start);
     cx.work(length)?;
-    changeable(cx, at, false)?[start..end].fill(value);
+    if let Some(closed) = closed(cx, at) {
+        return closed.fill(start, end, value);
+    }
+    changeable(cx, at)?[start..end].fill(value);
     Ok(call.this)
 }
 
@@ -332,19 +332,30 @@ fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `[1, 2].pop()` → `2`
 fn pop(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (at, _) = receiver(cx, call.this, "pop")?;
-    Ok(changeable(cx, at, true)?
-        .pop()
-        .unwrap_or_default()
-        .or_undefined())
+    if let Some(closed) = closed(cx, at) {
+        return closed.pop();
+    }
+    Ok(changeable(cx, at)?.pop().unwrap_or_default().or_undefined())
 }
 
 /// `[1].push(2, 3)` → `3`
 fn push(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (at, length) = receiver(cx, call.this, "push")?;
     cx.heap.meter.charge(call.count as usize * ITEM_BYTES)?;
+    if call.count == 0
+        && let Some(closed) = closed(cx, at)
+    {
+        return closed.push(Vec::new());
+    }
     for index in 0..call.count as usize {
         let value = cx.arg(call, index);
-        changeable(cx, at, true)?.push(value);
+        match changeable(cx, at) {
+            Ok(items) => items.push(value),
+            Err(fault) => {
+                let values = cx.args(call);
+                return closed(cx, at).map_or(Err(fault), |closed| closed.push(values));
+            }
+        }
     }
     Ok(Value::from(length + call.count as usize))
 }
@@ -353,7 +364,10 @@ fn push(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn reverse(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (at, length) = receiver(cx, call.this, "reverse")?;
     cx.work(length)?;
-    changeable(cx, at, false)?.reverse();
+    if let Some(closed) = closed(cx, at) {
+        return closed.reverse();
+    }
+    changeable(cx, at)?.reverse();
     Ok(call.this)
 }
 
@@ -362,7 +376,10 @@ fn shift(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (at, length) = receiver(cx, call.this, "shift")?;
     // Moving memory is some hundred times faster than instructions.
     cx.work(length / 256)?;
-    let items = changeable(cx, at, true)?;
+    if let Some(closed) = closed(cx, at) {
+        return closed.shift();
+    }
+    let items = changeable(cx, at)?;
     if items.is_empty() {
         Ok(Value::Undefined)
     } else {
@@ -377,9 +394,10 @@ fn unshift(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     cx.work(length / 256 + added.len())?;
     cx.heap.meter.charge(added.len() * ITEM_BYTES)?;
     let count = added.len();
-    if count > 0 {
-        changeable(cx, at, true)?.splice(0..0, added);
+    if let Some(closed) = closed(cx, at) {
+        return closed.unshift(added);
     }
+    changeable(cx, at)?.splice(0..0, added);
     Ok(Value::from(length + count))
 }
 
@@ -419,7 +437,10 @@ fn splice(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (start, count, added) = cut(cx, call, length)?;
     cx.work(length / 256 + count + added.len())?;
     cx.heap.meter.charge((count + added.len()) * ITEM_BYTES)?;
-    let removed: Vec<Value> = changeable(cx, at, true)?
+    if let Some(closed) = closed(cx, at) {
+        return closed.splice(start, count, added);
+    }
+    let removed: Vec<Value> = changeable(cx, at)?
         .splice(start..start + count, added)
         .collect();
     Ok(cx.heap.array(removed))
@@ -454,7 +475,8 @@ fn with(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         number
     };
     if index < 0.0 || index >= items.len() as f64 {
-        return Err(Throw::range_error("Invalid index"));
+        let number = cx.told(cx.arg(call, 0));
+        return Err(Throw::range_error(format!("Invalid index : {number}")));
     }
     items[index as usize] = cx.arg(call, 1);
     items

@@ -5,7 +5,7 @@
 use super::array::receiver;
 use super::{Builtin, stepped};
 use crate::error::Throw;
-use crate::value::object::Integrity;
+use crate::value::object::{Integrity, Key};
 use crate::value::{Body, Ref, Value};
 use crate::vm::cx::{Cx, Native, Step};
 
@@ -124,9 +124,10 @@ fn begin(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<(), Throw> {
     )?;
     let comparator = cx.reg(frame, COMPARATOR);
     if !comparator.is_undefined() && !cx.heap.is_callable(comparator) {
-        return Err(Throw::type_error(
-            "The comparison function must be either a function or undefined",
-        ));
+        let what = cx.told(comparator);
+        return Err(Throw::type_error(format!(
+            "The comparison function must be either a function or undefined: {what}"
+        )));
     }
     cx.work(length)?;
     cx.heap.meter.charge(length * 32)?;
@@ -211,14 +212,23 @@ fn finish(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<Value, Throw
     let this = cx.reg(frame, 0);
     let (at, _) = receiver(cx, this, "sort")?;
     if let Body::Array(array) = cx.heap.body_mut(at) {
-        if array.integrity == Integrity::Frozen {
-            return Err(Throw::type_error(
-                "Cannot assign to read only property '0' of object",
-            ));
-        }
         let length = array.items.len().max(items.len());
         items.resize(length, Value::Empty);
-        array.items = items;
+        if array.integrity == Integrity::Open {
+            array.items = items;
+            return Ok(this);
+        }
+    }
+    if items.len() < 2 {
+        return Ok(this);
+    }
+    for (index, item) in items.into_iter().enumerate() {
+        let key = Key::Index(index as u32);
+        if item.is_empty() {
+            cx.delete(this, key)?;
+        } else {
+            cx.set(this, key, item)?;
+        }
     }
     Ok(this)
 }

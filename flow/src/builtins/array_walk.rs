@@ -119,15 +119,6 @@ fn count(cx: &Cx<'_>, frame: Native, register: usize) -> usize {
     }
 }
 
-/// The callback, or a `TypeError`.
-fn check_callback(cx: &mut Cx<'_>, callback: Value) -> Result<(), Throw> {
-    if cx.heap.is_callable(callback) {
-        return Ok(());
-    }
-    let what = cx.describe(callback);
-    Err(Throw::type_error(format!("{what} is not a function")))
-}
-
 fn push(cx: &mut Cx<'_>, array: Value, value: Value) -> Result<(), Throw> {
     cx.heap.meter.charge(16)?;
     if let Value::Object(at) = array
@@ -142,7 +133,7 @@ fn walk(cx: &mut Cx<'_>, frame: Native, input: Value, walk: Walk) -> Result<Step
     let (at, length) = receiver(cx, cx.reg(frame, 0), walk.name())?;
     let callback = cx.reg(frame, CALLBACK);
     if frame.state == 0 {
-        check_callback(cx, callback)?;
+        cx.check_callback(callback)?;
         cx.set_reg(frame, VISITED, Value::from(0));
         cx.set_reg(frame, LENGTH, Value::from(length));
         let made = match walk {
@@ -248,7 +239,7 @@ fn fold(cx: &mut Cx<'_>, frame: Native, input: Value, backwards: bool) -> Result
     let callback = cx.reg(frame, CALLBACK);
     let mut so_far = Some(input);
     if frame.state == 0 {
-        check_callback(cx, callback)?;
+        cx.check_callback(callback)?;
         cx.set_reg(frame, VISITED, Value::from(0));
         cx.set_reg(frame, LENGTH, Value::from(length));
         so_far = (frame.count > 1).then(|| cx.reg(frame, INITIAL));
@@ -291,7 +282,7 @@ fn from(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
     let (source, function) = (cx.reg(frame, SOURCE), cx.reg(frame, FUNCTION));
     if frame.state == 0 {
         if !function.is_undefined() {
-            check_callback(cx, function)?;
+            cx.check_callback(function)?;
         }
         let result = cx.heap.array(Vec::new());
         cx.set_reg(frame, RESULT, result);
@@ -328,10 +319,14 @@ fn from(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
 fn start_from(cx: &mut Cx<'_>, frame: Native, source: Value, left: usize) -> Result<(), Throw> {
     let plain: Option<Ref> = match source {
         Value::Undefined | Value::Null => {
-            let what = cx.describe(source);
-            return Err(Throw::type_error(format!("{what} is not iterable")));
+            cx.check_iterable(source)?;
+            None
         }
-        Value::Object(at) => matches!(cx.heap.body(at), Body::Object(_)).then_some(at),
+        Value::Object(at) => matches!(
+            cx.heap.body(at),
+            Body::Object(_) | Body::Closure(_) | Body::Native(_)
+        )
+        .then_some(at),
         Value::String(_) => None,
         // Numbers and booleans have neither elements nor a length.
         _ => {

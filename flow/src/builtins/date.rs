@@ -94,16 +94,22 @@ fn new_date(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// A text as a time value: NaN for what is no date.
 fn read(text: &str) -> Result<f64, Throw> {
-    // With a zone it would be a date: then JavaScript takes it as local time.
-    if date::parse(text).is_none()
-        && text.contains('T')
-        && date::parse(&format!("{text}Z")).is_some()
-    {
-        return Err(Throw::type_error(format!(
-            "\"{text}\" means local time, which Flow does not have: add a zone, such as \"{text}Z\"."
-        )));
+    match date::read(text) {
+        date::Reading::Moment(ms) => Ok(ms),
+        date::Reading::NoDay => Ok(f64::NAN),
+        // With a zone it would be a date: then JavaScript takes it as local time.
+        date::Reading::Foreign if date::parse(&format!("{text}Z")).is_some() => {
+            Err(Throw::type_error(format!(
+                "\"{text}\" means local time, which Flow does not have: add a zone, such as \"{text}Z\"."
+            )))
+        }
+        date::Reading::Foreign => {
+            let short: String = text.chars().take(40).collect();
+            Err(Throw::type_error(format!(
+                "Flow reads dates written as \"2024-01-31\" or \"2024-01-31T12:00:00Z\" alone, not \"{short}\"."
+            )))
+        }
     }
-    Ok(date::parse(text).unwrap_or(f64::NAN))
 }
 
 fn parse(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {

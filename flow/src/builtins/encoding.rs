@@ -60,6 +60,9 @@ fn atob(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
             }
         }
     }
+    if digits.iter().any(|unit| digit(*unit).is_none()) {
+        return Err(invalid_character());
+    }
     if digits.len() % 4 == 1 {
         return Err(not_encoded());
     }
@@ -67,13 +70,10 @@ fn atob(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     for chunk in digits.chunks(4) {
         let mut bits = 0u32;
         for at in 0..4 {
-            let value = match chunk.get(at) {
-                None => 0,
-                Some(unit) => {
-                    let value = DIGITS.iter().position(|digit| u16::from(*digit) == *unit);
-                    value.ok_or_else(not_encoded)? as u32
-                }
-            };
+            let value = chunk
+                .get(at)
+                .and_then(|unit| digit(*unit))
+                .unwrap_or_default();
             bits = bits << 6 | value;
         }
         let bytes = [bits >> 16, bits >> 8, bits].map(|byte| (byte & 0xFF) as u16);
@@ -82,23 +82,31 @@ fn atob(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     cx.heap.string(&out)
 }
 
+/// What a digit of base 64 stands for.
+fn digit(unit: u16) -> Option<u32> {
+    let at = DIGITS.iter().position(|digit| u16::from(*digit) == unit)?;
+    Some(at as u32)
+}
+
 fn argument(cx: &mut Cx<'_>, call: Call) -> Result<std::rc::Rc<[u16]>, Throw> {
     if call.count == 0 {
-        return Err(Throw::type_error("The text is missing."));
+        return Err(Throw::type_error(
+            "The \"input\" argument must be specified",
+        ));
     }
     let units = cx.units(cx.arg(call, 0))?;
     cx.work(units.len() / 4)?;
     Ok(units)
 }
 
-/// Browsers and Node throw a `DOMException` here, which Flow has not: an `Error` with the same words.
+/// A `DOMException` in JavaScript: its name and words, and an `Error` like that one.
 fn invalid_character() -> Throw {
-    Throw::error(ErrorClass::Error, "Invalid character")
+    Throw::error(ErrorClass::InvalidCharacterError, "Invalid character")
 }
 
 fn not_encoded() -> Throw {
     Throw::error(
-        ErrorClass::Error,
+        ErrorClass::InvalidCharacterError,
         "The string to be decoded is not correctly encoded.",
     )
 }

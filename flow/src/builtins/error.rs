@@ -2,8 +2,8 @@
 
 use super::{Builtin, plain};
 use crate::error::{ErrorClass, Throw};
+use crate::value::Value;
 use crate::value::object::Key;
-use crate::value::{Body, Value};
 use crate::vm::cx::{Call, Cx};
 
 macro_rules! classes {
@@ -48,9 +48,7 @@ fn make(
         let message = Value::String(cx.heap.to_string(message)?);
         cx.heap.error_hide(error, "message", message);
     }
-    if let Value::Object(at) = options
-        && let Body::Object(_) = cx.heap.body(at)
-    {
+    if let Value::Object(at) = options {
         let key = Key::Name(cx.heap.intern_str("cause"));
         if let Some(cause) = cx.get_own(at, key)? {
             cx.heap.error_hide(error, "cause", cause);
@@ -62,7 +60,7 @@ fn make(
 
 /// `new AggregateError([e1, e2], "both failed")`
 fn aggregate(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let errors = cx.spread(cx.arg(call, 0))?;
+    let errors = cx.spread_argument(cx.arg(call, 0))?;
     let error = make(
         cx,
         ErrorClass::AggregateError,

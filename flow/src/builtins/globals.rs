@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Builtin, plain};
-use crate::error::Throw;
+use crate::error::{ErrorClass, Throw};
 use crate::value::error::ErrorBody;
 use crate::value::heap::Array;
-use crate::value::object::Props;
+use crate::value::object::{Key, Props};
 use crate::value::table::Table;
 use crate::value::{Body, Ref, Value, number};
 use crate::vm::cx::{Call, Cx};
@@ -84,11 +84,37 @@ fn structured_clone(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         copies: HashMap::new(),
         work: Vec::new(),
     };
+    if call.count == 0 {
+        return Err(Throw::type_error(
+            "The \"The value argument must be specified\" argument must be specified",
+        ));
+    }
     let copy = copier.copy(cx, cx.arg(call, 0))?;
     while let Some((from, to)) = copier.work.pop() {
         copier.fill(cx, from, to)?;
     }
     Ok(copy)
+}
+
+/// The class of a copied error: what its name says if JavaScript has that class from the start, else `Error`.
+fn copied_class(cx: &mut Cx<'_>, error: Ref) -> ErrorClass {
+    let class = match (cx.heap.error_get(error, "name"), cx.heap.body(error)) {
+        (Some(Value::String(name)), _) => ErrorClass::of_name(&cx.heap.rust_text(name)),
+        (Some(_), _) => None,
+        (None, Body::Error(error)) => Some(error.class),
+        (None, _) => None,
+    };
+    match class {
+        Some(
+            class @ (ErrorClass::TypeError
+            | ErrorClass::RangeError
+            | ErrorClass::SyntaxError
+            | ErrorClass::ReferenceError
+            | ErrorClass::EvalError
+            | ErrorClass::UriError),
+        ) => class,
+        _ => ErrorClass::Error,
+    }
 }
 
 /// Copies with a list of its own: deep values cost no Rust stack.
@@ -112,19 +138,17 @@ impl Copier {
             Body::Map(_) => Body::Map(Box::default()),
             Body::Set(_) => Body::Set(Box::default()),
             Body::Date(ms) => Body::Date(*ms),
-            Body::Error(error) => {
-                let (props, hidden) = (Props::default(), Props::default());
-                Body::Error(Box::new(ErrorBody {
-                    class: error.class,
-                    props,
-                    hidden,
-                }))
-            }
+            Body::Error(_) => Body::Error(Box::new(ErrorBody {
+                class: copied_class(cx, at),
+                props: Props::default(),
+                hidden: Props::default(),
+            })),
             _ => {
-                let what = cx.describe(value);
-                return Err(Throw::type_error(format!(
-                    "structuredClone cannot copy {what}."
-                )));
+                let what = cx.told(value);
+                return Err(Throw::error(
+                    ErrorClass::DataCloneError,
+                    format!("{what} could not be cloned."),
+                ));
             }
         };
         cx.work(1)?;
@@ -155,14 +179,17 @@ impl Copier {
                 *cx.heap.body_mut(to) = Body::Object(copied);
             }
             Body::Error(error) => {
-                // JavaScript keeps only what errors have by themselves.
-                let (class, listed): (_, Vec<_>) = (error.class, error.hidden.iter().collect());
-                let (hidden, props) = (self.props(cx, listed)?, Props::default());
-                *cx.heap.body_mut(to) = Body::Error(Box::new(ErrorBody {
-                    class,
-                    props,
-                    hidden,
-                }));
+                // JavaScript keeps only what all errors have by themselves.
+                let listed: Vec<_> = error.hidden.iter().collect();
+                let errors = Key::Name(cx.heap.intern_str("errors"));
+                let listed = listed
+                    .into_iter()
+                    .filter(|(key, _)| *key != errors)
+                    .collect();
+                let hidden = self.props(cx, listed)?;
+                if let Body::Error(copy) = cx.heap.body_mut(to) {
+                    copy.hidden = hidden;
+                }
             }
             Body::Map(table) | Body::Set(table) => {
                 let entries: Vec<(Value, Value)> = table.iter().collect();
@@ -182,11 +209,7 @@ impl Copier {
         Ok(())
     }
 
-    fn props(
-        &mut self,
-        cx: &mut Cx<'_>,
-        listed: Vec<(crate::value::object::Key, Value)>,
-    ) -> Result<Props, Throw> {
+    fn props(&mut self, cx: &mut Cx<'_>, listed: Vec<(Key, Value)>) -> Result<Props, Throw> {
         cx.work(listed.len())?;
         cx.heap.meter.charge(listed.len() * 48)?;
         let mut copied = Props::default();

@@ -53,9 +53,9 @@ fn new_map(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let entries = cx.arg(call, 0);
     let mut table = Table::default();
     if !entries.is_nullish() {
-        for entry in cx.spread(entries)? {
+        for entry in cx.spread_argument(entries)? {
             if !matches!(entry, Value::Object(_)) {
-                let what = cx.describe(entry);
+                let what = cx.told(entry);
                 return Err(Throw::type_error(format!(
                     "Iterator value {what} is not an entry object"
                 )));
@@ -73,7 +73,7 @@ fn new_set(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let items = cx.arg(call, 0);
     let mut table = Table::default();
     if !items.is_nullish() {
-        for item in cx.spread(items)? {
+        for item in cx.spread_argument(items)? {
             insert(cx, &mut table, item, Value::Undefined)?;
         }
     }
@@ -179,10 +179,7 @@ fn for_each(cx: &mut Cx<'_>, frame: Native, _input: Value) -> Result<Step, Throw
     let callback = cx.reg(frame, CALLBACK);
     if frame.state == 0 {
         table(cx, this)?;
-        if !cx.heap.is_callable(callback) {
-            let what = cx.describe(callback);
-            return Err(Throw::type_error(format!("{what} is not a function")));
-        }
+        cx.check_callback(callback)?;
         let iterator = cx.new_iterator(this, IterKind::Entries);
         cx.set_reg(frame, ITERATOR, iterator);
     }
@@ -197,17 +194,31 @@ fn for_each(cx: &mut Cx<'_>, frame: Native, _input: Value) -> Result<Step, Throw
 }
 
 /// The keys of the set and of the other one.
-fn both(cx: &mut Cx<'_>, call: Call) -> Result<(Vec<Value>, Ref, Vec<Value>, Ref), Throw> {
+fn both(
+    cx: &mut Cx<'_>,
+    call: Call,
+    name: &str,
+) -> Result<(Vec<Value>, Ref, Vec<Value>, Ref), Throw> {
     let this = match call.this {
         Value::Object(at) if matches!(cx.heap.body(at), Body::Set(_)) => at,
         _ => return Err(Throw::type_error("The method was not called on a set.")),
     };
     let other = match cx.arg(call, 0) {
         Value::Object(at) if matches!(cx.heap.body(at), Body::Set(_) | Body::Map(_)) => at,
-        other => {
-            let what = cx.describe(other);
+        Value::Object(at) => {
+            let size = match cx.heap.body(at) {
+                Body::Object(_) => cx.get_name(Value::Object(at), "size")?,
+                _ => Value::Undefined,
+            };
+            return Err(Throw::type_error(if size.is_undefined() {
+                "The .size property is NaN"
+            } else {
+                "Flow has no objects that act as sets: give a set or a map."
+            }));
+        }
+        _ => {
             return Err(Throw::type_error(format!(
-                "{what} is neither a set nor a map."
+                "Set.prototype.{name} argument must be an object"
             )));
         }
     };
@@ -240,13 +251,13 @@ fn set_of(cx: &mut Cx<'_>, keys: impl IntoIterator<Item = Value>) -> Value {
 
 /// `new Set([1]).union(new Set([2]))` → a set of 1 and 2
 fn union(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let (left, _, right, _) = both(cx, call)?;
+    let (left, _, right, _) = both(cx, call, "union")?;
     Ok(set_of(cx, left.into_iter().chain(right)))
 }
 
 /// `new Set([1, 2]).intersection(new Set([2]))` → a set of 2
 fn intersection(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let (left, this, right, other) = both(cx, call)?;
+    let (left, this, right, other) = both(cx, call, "intersection")?;
     // JavaScript walks the smaller one, so its order is the result's.
     let (mut walked, in_which) = if left.len() <= right.len() {
         (left, other)
@@ -259,14 +270,14 @@ fn intersection(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `new Set([1, 2]).difference(new Set([2]))` → a set of 1
 fn difference(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let (mut left, _, _, other) = both(cx, call)?;
+    let (mut left, _, _, other) = both(cx, call, "difference")?;
     left.retain(|key| !contains(cx, other, *key));
     Ok(set_of(cx, left))
 }
 
 /// `new Set([1, 2]).symmetricDifference(new Set([2, 3]))` → a set of 1 and 3
 fn symmetric_difference(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let (mut left, this, mut right, other) = both(cx, call)?;
+    let (mut left, this, mut right, other) = both(cx, call, "symmetricDifference")?;
     left.retain(|key| !contains(cx, other, *key));
     right.retain(|key| !contains(cx, this, *key));
     Ok(set_of(cx, left.into_iter().chain(right)))
@@ -274,7 +285,7 @@ fn symmetric_difference(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `new Set([1]).isSubsetOf(new Set([1, 2]))` → `true`
 fn is_subset_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let (left, _, _, other) = both(cx, call)?;
+    let (left, _, _, other) = both(cx, call, "isSubsetOf")?;
     Ok(Value::Bool(
         left.into_iter().all(|key| contains(cx, other, key)),
     ))
@@ -282,7 +293,7 @@ fn is_subset_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `new Set([1, 2]).isSupersetOf(new Set([1]))` → `true`
 fn is_superset_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let (_, this, right, _) = both(cx, call)?;
+    let (_, this, right, _) = both(cx, call, "isSupersetOf")?;
     Ok(Value::Bool(
         right.into_iter().all(|key| contains(cx, this, key)),
     ))
@@ -290,7 +301,7 @@ fn is_superset_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `new Set([1]).isDisjointFrom(new Set([2]))` → `true`
 fn is_disjoint_from(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let (left, _, _, other) = both(cx, call)?;
+    let (left, _, _, other) = both(cx, call, "isDisjointFrom")?;
     Ok(Value::Bool(
         !left.into_iter().any(|key| contains(cx, other, key)),
     ))

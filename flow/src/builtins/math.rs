@@ -80,7 +80,7 @@ of_one_number! {
     asinh => libm::asinh;
     atan => libm::atan;
     atanh => libm::atanh;
-    cbrt => libm::cbrt;
+    cbrt => cbrt_of;
     ceil => f64::ceil;
     cos => libm::cos;
     cosh => cosh_of;
@@ -116,6 +116,35 @@ fn atan2(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn pow(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (base, exponent) = two(cx, call)?;
     Ok(Value::Number(power(base, exponent)))
+}
+
+/// The cube root as V8 computes it: FreeBSD's way, which is not always the nearest double.
+fn cbrt_of(x: f64) -> f64 {
+    const P: [f64; 5] = [
+        1.875_951_824_271_77,
+        -1.884_979_795_433_771_7,
+        1.621_429_720_105_354_5,
+        -0.758_397_934_778_766,
+        0.145_996_192_886_612_45,
+    ];
+    if x == 0.0 || !x.is_finite() {
+        return x;
+    }
+    let high = |x: f64| (x.abs().to_bits() >> 32) as u32;
+    let third = if x.abs() < f64::MIN_POSITIVE {
+        high(x * 2f64.powi(54)) / 3 + 696_219_795
+    } else {
+        high(x) / 3 + 715_094_163
+    };
+    // About five bits, then a polynomial to 23.
+    let mut root = f64::from_bits(u64::from(third) << 32).copysign(x);
+    let r = (root * root) * (root / x);
+    root *= (P[0] + r * (P[1] + r * P[2])) + ((r * r) * r) * (P[3] + r * P[4]);
+    // Rounded so that its square is exact, then one step of Newton's.
+    root = f64::from_bits((root.to_bits() + 0x8000_0000) & 0xFFFF_FFFF_C000_0000);
+    let square = root * root;
+    let quotient = x / square;
+    root + root * ((quotient - root) / (root + root + quotient))
 }
 
 /// The decimal logarithm as V8 computes it: exact for powers of ten.

@@ -4,6 +4,7 @@
 //! by path, so the order of the tables does not matter and a path must never change its meaning.
 
 mod array;
+mod array_closed;
 mod array_sort;
 mod array_walk;
 mod console;

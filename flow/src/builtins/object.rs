@@ -139,12 +139,15 @@ fn assign(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `Object.fromEntries([["a", 1]])` → `{a: 1}`
 fn from_entries(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let entries = cx.spread(cx.arg(call, 0))?;
+    let entries = match cx.arg(call, 0) {
+        entries if entries.is_nullish() => cx.spread(entries)?,
+        entries => cx.spread_argument(entries)?,
+    };
     let mut props = Props::default();
     for entry in entries {
         cx.work(1)?;
         if !matches!(entry, Value::Object(_)) {
-            let what = cx.describe(entry);
+            let what = cx.told(entry);
             return Err(Throw::type_error(format!(
                 "Iterator value {what} is not an entry object"
             )));
@@ -244,36 +247,43 @@ fn prevent_extensions(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 }
 
 /// An object without properties that cannot get any is frozen, whatever was called on it.
-fn state(cx: &mut Cx<'_>, call: Call) -> Integrity {
+fn state(cx: &mut Cx<'_>, call: Call) -> Result<Integrity, Throw> {
     let Value::Object(at) = cx.arg(call, 0) else {
-        return Integrity::Frozen;
+        return Ok(Integrity::Frozen);
     };
     let count = match cx.heap.body(at) {
         Body::Object(props) => props.len(),
+        // V8 says so of empty arrays too, although their length can still be written.
+        Body::Array(array) => array.items.iter().filter(|item| !item.is_empty()).count(),
+        Body::Closure(_) | Body::Native(_) => {
+            return Err(Throw::type_error(
+                "Flow does not keep whether a function is frozen.",
+            ));
+        }
         _ => 1,
     };
-    match integrity(cx, at).copied() {
+    Ok(match integrity(cx, at).copied() {
         Some(now) if now > Integrity::Open && count == 0 => Integrity::Frozen,
         Some(now) => now,
         None => Integrity::Open,
-    }
+    })
 }
 
 /// `Object.isFrozen(Object.freeze({}))` → `true`
 fn is_frozen(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    Ok(Value::Bool(state(cx, call) >= Integrity::Frozen))
+    Ok(Value::Bool(state(cx, call)? >= Integrity::Frozen))
 }
 
 /// `Object.isSealed(Object.seal({}))` → `true`
 fn is_sealed(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    Ok(Value::Bool(state(cx, call) >= Integrity::Sealed))
+    Ok(Value::Bool(state(cx, call)? >= Integrity::Sealed))
 }
 
 /// `Object.isExtensible({})` → `true`
 fn is_extensible(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let primitive = !matches!(cx.arg(call, 0), Value::Object(_));
     Ok(Value::Bool(
-        !primitive && state(cx, call) == Integrity::Open,
+        !primitive && state(cx, call)? == Integrity::Open,
     ))
 }
 
@@ -295,11 +305,19 @@ pub(super) fn groups(
     const CURRENT: usize = 6;
     let callback = cx.reg(frame, 2);
     if frame.state == 0 {
-        let iterator = cx.iterate(cx.reg(frame, 1))?;
+        let values = cx.reg(frame, 1);
+        if values.is_nullish() {
+            let name = if in_map { "Map" } else { "Object" };
+            return Err(Throw::type_error(format!(
+                "{name}.groupBy called on null or undefined"
+            )));
+        }
         if !cx.heap.is_callable(callback) {
-            let what = cx.describe(callback);
+            let what = cx.told(callback);
             return Err(Throw::type_error(format!("{what} is not a function")));
         }
+        cx.check_iterable(values)?;
+        let iterator = cx.iterate(values)?;
         let result = if in_map {
             Body::Map(Box::default())
         } else {

@@ -51,7 +51,7 @@ fn race(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// What is wrong with the values rejects the promise, as in JavaScript.
 fn combine(cx: &mut Cx<'_>, call: Call, kind: Combinator) -> Result<Value, Throw> {
     let made = cx
-        .spread(cx.arg(call, 0))
+        .spread_argument(cx.arg(call, 0))
         .and_then(|values| cx.combine(kind, values));
     match made {
         Err(fatal @ Throw::Fatal(_)) => Err(fatal),

@@ -114,8 +114,7 @@ fn from_code_point(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     for value in cx.args(call) {
         let point = cx.heap.to_number(value)?;
         if point.fract() != 0.0 || !(0.0..=1_114_111.0).contains(&point) {
-            let text = cx.units(value)?;
-            let text = String::from_utf16_lossy(&text);
+            let text = cx.told(Value::Number(point));
             return Err(Throw::range_error(format!("Invalid code point {text}")));
         }
         let point = point as u32;
@@ -351,12 +350,14 @@ fn split(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         Value::Undefined => u32::MAX as usize,
         limit => cx.heap.to_int32(limit)? as u32 as usize,
     };
-    let separator = cx.arg(call, 0);
+    let separator = match cx.arg(call, 0) {
+        Value::Undefined => None,
+        separator => Some(cx.units(separator)?),
+    };
     let mut parts = Vec::new();
-    if limit > 0 && separator.is_undefined() {
+    if limit > 0 && separator.is_none() {
         parts.push(cx.heap.string(&text)?);
-    } else if limit > 0 {
-        let separator = cx.units(separator)?;
+    } else if let (1.., Some(separator)) = (limit, separator) {
         if separator.is_empty() {
             let count = text.len().min(limit);
             cx.work(count)?;

@@ -44,6 +44,13 @@ pub(super) fn members(name: &str) -> Option<Vec<&'static str>> {
     match name {
         "Context" => Some(CONTEXT.to_vec()),
         "Inputs" | "undefined" | "NaN" | "Infinity" => None,
-        _ => is_builtin(name).then(|| registry().members(name)),
+        _ if !is_builtin(name) => None,
+        _ => {
+            let mut members = registry().members(name);
+            if registry().find(name).is_some() {
+                members.extend(["length", "name"]);
+            }
+            Some(members)
+        }
     }
 }

@@ -172,9 +172,21 @@ impl Compiler<'_> {
                 self.short_circuit(*short);
                 let words = self.words(&name.name);
                 if !optional && !spread {
+                    // A receiver without properties throws before its arguments do anything.
+                    let nothing = args
+                        .iter()
+                        .any(|arg| has_effects(&arg.value))
+                        .then(|| self.jump(Op::JumpIfNullish));
                     let count = self.arguments(args).unwrap_or_default();
                     self.mark(name.span);
                     self.emit(Op::CallMethod(words, count));
+                    if let Some(nothing) = nothing {
+                        let end = self.jump(Op::Jump);
+                        self.land(nothing);
+                        self.mark(name.span);
+                        self.emit(Op::GetProp(words));
+                        self.land(end);
+                    }
                     return;
                 }
                 self.mark(name.span);
@@ -189,7 +201,7 @@ impl Compiler<'_> {
             } => {
                 self.expr(object);
                 self.short_circuit(*short);
-                if !optional && !spread {
+                if !optional && !spread && !args.iter().any(|arg| has_effects(&arg.value)) {
                     self.expr(index);
                     let count = self.arguments(args).unwrap_or_default();
                     self.mark(index.span);
@@ -259,4 +271,17 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// Whether anybody could tell when an argument was evaluated.
+fn has_effects(expr: &Expr) -> bool {
+    !matches!(
+        expr.kind,
+        ExprKind::Null
+            | ExprKind::Bool(_)
+            | ExprKind::Number(_)
+            | ExprKind::String(_)
+            | ExprKind::Name(_)
+            | ExprKind::Function(_)
+    )
 }

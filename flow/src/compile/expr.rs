@@ -6,6 +6,7 @@ use crate::ast::{
     UnaryOp,
 };
 use crate::op::Op;
+use crate::program::NAME_OF_KEY;
 
 impl PatternKind {
     /// The variable, if the pattern is one: it names functions that have no name.
@@ -98,7 +99,7 @@ impl Compiler<'_> {
             ExprKind::Logical { op, left, right } => {
                 self.expr(left);
                 let end = self.jump(logical_jump(*op));
-                self.expr_named(right, hint);
+                self.expr(right);
                 self.land(end);
             }
             ExprKind::Conditional {
@@ -108,10 +109,10 @@ impl Compiler<'_> {
             } => {
                 self.expr(test);
                 let no = self.jump(Op::JumpIfFalse);
-                self.expr_named(then, hint);
+                self.expr(then);
                 let end = self.jump(Op::Jump);
                 self.land(no);
-                self.expr_named(otherwise, hint);
+                self.expr(otherwise);
                 self.land(end);
             }
             ExprKind::Assign { target, value } => self.assign(target, value, true),
@@ -232,7 +233,7 @@ impl Compiler<'_> {
                     ..
                 } => {
                     self.expr(key);
-                    self.expr(value);
+                    self.expr_named(value, Some(NAME_OF_KEY));
                     self.mark(key.span);
                     self.emit(Op::DefineIndex);
                 }

@@ -10,6 +10,9 @@ use crate::builtins::registry;
 use crate::error::Fault;
 use crate::op::Op;
 
+/// The name of functions under a computed key, each of which JavaScript names after its key.
+pub(crate) const NAME_OF_KEY: &str = "<computed>";
+
 /// No string: an operand of kind `Words` that has none.
 pub(crate) const NO_WORDS: u32 = u32::MAX;
 

@@ -132,6 +132,9 @@ impl Heap {
         if let (Body::Date(ms), Hint::Number) = (self.body(at), hint) {
             return Ok(Value::Number(*ms));
         }
+        if hint != Hint::String {
+            self.refuse_own_conversion(at, "valueOf")?;
+        }
         let units = self.display(value)?;
         self.string(&units)
     }
@@ -191,7 +194,7 @@ impl Heap {
                 out.extend_from_slice(&self.text(text));
                 continue;
             };
-            self.refuse_own_conversion(at)?;
+            self.refuse_own_conversion(at, "toString")?;
             match self.body(at) {
                 Body::Array(array) => {
                     // An array inside itself is the empty string, as in JavaScript.
@@ -221,9 +224,13 @@ impl Heap {
                         Value::String(text) => self.string_len(text) == 0,
                         _ => false,
                     };
+                    let nameless =
+                        matches!(name, Some(Value::String(text)) if self.string_len(text) == 0);
                     if !blank {
                         parts.push(Part::Value(message));
-                        parts.push(Part::Words(": "));
+                        if !nameless {
+                            parts.push(Part::Words(": "));
+                        }
                     }
                     match name {
                         Some(name) if !name.is_undefined() => parts.push(Part::Value(name)),
@@ -250,20 +257,18 @@ impl Heap {
     }
 
     /// Conversions of the program's own would be calls from inside a conversion.
-    fn refuse_own_conversion(&mut self, at: Ref) -> Result<(), Throw> {
-        let Body::Object(_) = self.body(at) else {
-            return Ok(());
+    fn refuse_own_conversion(&mut self, at: Ref, name: &str) -> Result<(), Throw> {
+        let key = Key::Name(self.intern_str(name));
+        let own = match self.body(at) {
+            Body::Object(props) => props.has(key),
+            Body::Error(error) => error.props.has(key),
+            _ => false,
         };
-        for name in ["toString", "valueOf"] {
-            let key = Key::Name(self.intern_str(name));
-            if let Body::Object(props) = self.body(at)
-                && props.has(key)
-            {
-                return Err(Throw::type_error(format!(
-                    "The object has a '{name}' of its own, which Flow does not call by itself. \
-                     Call it where you want its value."
-                )));
-            }
+        if own {
+            return Err(Throw::type_error(format!(
+                "The object has a '{name}' of its own, which Flow does not call by itself. \
+                 Call it where you want its value."
+            )));
         }
         Ok(())
     }

@@ -40,7 +40,8 @@ pub fn clip(ms: f64) -> f64 {
 /// The day of the week, 0 for Sunday.
 #[must_use]
 pub fn weekday(ms: f64) -> f64 {
-    ((ms / DAY).floor() + 4.0).rem_euclid(7.0)
+    // Adding 0 makes the 0 of a negative multiple positive.
+    ((ms / DAY).floor() + 4.0).rem_euclid(7.0) + 0.0
 }
 
 /// Takes a valid time value apart.
@@ -177,6 +178,38 @@ pub fn to_string(ms: f64) -> String {
 /// not have: it is refused. A day that its month lacks is one of the next month, as in V8.
 #[must_use]
 pub fn parse(text: &str) -> Option<f64> {
+    match read(text) {
+        Reading::Moment(ms) => Some(ms),
+        Reading::NoDay | Reading::Foreign => None,
+    }
+}
+
+/// What a text means as a date.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reading {
+    /// Milliseconds since 1970.
+    Moment(f64),
+    /// Written as a date, or without any digit, but no day and time that there is: `Invalid Date` in JavaScript.
+    NoDay,
+    /// Written in another form, which JavaScript's engines may read in ways of their own.
+    Foreign,
+}
+
+/// Reads a text as `parse` does, and says what is wrong with it.
+#[must_use]
+pub fn read(text: &str) -> Reading {
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Reading::NoDay;
+    }
+    match iso(text) {
+        Some(ms) if ms.is_nan() => Reading::NoDay,
+        Some(ms) => Reading::Moment(ms),
+        None => Reading::Foreign,
+    }
+}
+
+/// The time value of what is written in ISO 8601: NaN if there is no such day or time.
+fn iso(text: &str) -> Option<f64> {
     let mut rest = Rest(text);
     let year = rest.year()?;
     let month = if rest.take('-') { rest.number(2)? } else { 1.0 };
@@ -195,7 +228,7 @@ pub fn parse(text: &str) -> Option<f64> {
         millisecond: 0.0,
     };
     let mut offset = 0.0;
-    if rest.take('T') {
+    if rest.take('T') || rest.take('t') {
         fields.hour = rest.number(2)?;
         if !rest.take(':') {
             return None;
@@ -215,9 +248,13 @@ pub fn parse(text: &str) -> Option<f64> {
         && (fields.hour < 24.0 || midnight)
         && fields.minute < 60.0
         && fields.second < 60.0
-        && rest.0.is_empty();
-    let ms = clip(make(fields) - offset);
-    (fits && !ms.is_nan()).then_some(ms)
+        && offset.is_finite();
+    let ms = if fits {
+        clip(make(fields) - offset)
+    } else {
+        f64::NAN
+    };
+    rest.0.is_empty().then_some(ms)
 }
 
 /// What is left of a text that is being read.
@@ -250,7 +287,7 @@ impl Rest<'_> {
         if self.take('-') {
             let year = self.number(6)?;
             // The year -0 is not one.
-            return (year != 0.0).then_some(-year);
+            return Some(if year == 0.0 { f64::NAN } else { -year });
         }
         self.number(4)
     }
@@ -266,7 +303,7 @@ impl Rest<'_> {
 
     /// The offset from UTC in milliseconds.
     fn zone(&mut self) -> Option<f64> {
-        if self.take('Z') {
+        if self.take('Z') || self.take('z') {
             return Some(0.0);
         }
         let sign = if self.take('+') {
@@ -281,8 +318,11 @@ impl Rest<'_> {
             return None;
         }
         let minutes = self.number(2)?;
-        (hours < 24.0 && minutes < 60.0)
-            .then_some(sign * (hours * 3_600_000.0 + minutes * 60_000.0))
+        Some(if hours < 24.0 && minutes < 60.0 {
+            sign * (hours * 3_600_000.0 + minutes * 60_000.0)
+        } else {
+            f64::NAN
+        })
     }
 }
 

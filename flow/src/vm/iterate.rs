@@ -3,6 +3,7 @@
 use super::cx::Cx;
 use crate::error::Throw;
 use crate::value::heap::{Iter, IterKind};
+use crate::value::inherited::Kind;
 use crate::value::object::{Key, Props};
 use crate::value::{Body, Ref, Value};
 
@@ -33,6 +34,41 @@ impl Cx<'_> {
             at: 0,
         };
         Value::Object(self.heap.alloc(Body::Iterator(iter)))
+    }
+
+    /// As `spread`, of an argument of a builtin: V8 has other words there.
+    ///
+    /// # Errors
+    /// For values that cannot be iterated, and when there are more than the heap holds.
+    pub fn spread_argument(&mut self, value: Value) -> Result<Vec<Value>, Throw> {
+        self.check_iterable(value)?;
+        self.spread(value)
+    }
+
+    /// That an argument of a builtin can be iterated.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn check_iterable(&mut self, value: Value) -> Result<(), Throw> {
+        if self.kind(value).is_some_and(Kind::can_iterate) {
+            return Ok(());
+        }
+        let what = self.told_with_type(value);
+        Err(Throw::type_error(format!(
+            "{what} is not iterable (cannot read property Symbol(Symbol.iterator))"
+        )))
+    }
+
+    /// That an argument of a builtin can be called.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn check_callback(&mut self, value: Value) -> Result<(), Throw> {
+        if self.heap.is_callable(value) {
+            return Ok(());
+        }
+        let what = self.told_with_type(value);
+        Err(Throw::type_error(format!("{what} is not a function")))
     }
 
     fn not_iterable(&mut self, value: Value) -> Throw {

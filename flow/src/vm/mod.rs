@@ -18,6 +18,7 @@ mod run;
 mod stack;
 pub(crate) mod state;
 mod unwind;
+mod words;
 
 pub use run::{ContextInfo, ExecutionError, Outcome, Start, Vm};
 

@@ -103,10 +103,10 @@ impl Cx<'_> {
 
     fn is_in(&mut self, left: Value, right: Value) -> Result<Value, Throw> {
         if !matches!(right, Value::Object(_)) {
-            let left = self.describe(left);
-            let right = self.describe(right);
+            let left = self.told(left);
+            let right = self.told(right);
             return Err(Throw::type_error(format!(
-                "Cannot use 'in' operator to search for {left} in {right}"
+                "Cannot use 'in' operator to search for '{left}' in {right}"
             )));
         }
         let key = self.heap.to_key(left)?;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::cx::Cx;
 use crate::builtins::registry;
 use crate::error::Throw;
+use crate::program::NAME_OF_KEY;
 use crate::value::inherited::{Kind, is_inherited};
 use crate::value::object::{Integrity, Key};
 use crate::value::{Body, Ref, Value};
@@ -155,6 +156,11 @@ impl Cx<'_> {
                 let function = &self.program.functions[closure.function as usize];
                 match key {
                     Key::Name(name) if self.is_name(name, "name") => {
+                        if function.name == NAME_OF_KEY {
+                            return Err(Throw::type_error(
+                                "Flow does not know the name of a function under a computed key.",
+                            ));
+                        }
                         Some(self.heap.str(&function.name)?)
                     }
                     Key::Name(name) if self.is_name(name, "length") => {
@@ -252,15 +258,26 @@ impl Cx<'_> {
                     }
                     return Ok(());
                 }
-                if props.integrity == Integrity::Frozen || !props.has(key) {
-                    return Err(self.read_only(key));
+                if !props.has(key) {
+                    return Err(self.not_extensible(key));
+                }
+                if props.integrity == Integrity::Frozen {
+                    return Err(self.read_only(value, key));
                 }
                 props.set(key, new);
                 Ok(())
             }
             Body::Array(_) => self.set_array(at, key, new),
             Body::Error(error) => {
-                if error.hidden.has(key) {
+                let integrity = error.props.integrity;
+                let hidden = error.hidden.has(key);
+                if integrity > Integrity::Open && !hidden && !error.props.has(key) {
+                    return Err(self.not_extensible(key));
+                }
+                if integrity == Integrity::Frozen {
+                    return Err(self.read_only(value, key));
+                }
+                if hidden {
                     error.hidden.set(key, new);
                 } else if error.props.set(key, new) {
                     self.heap.meter.allocated(PROP_BYTES);
@@ -293,7 +310,12 @@ impl Cx<'_> {
                     return Ok(());
                 }
                 if integrity != Integrity::Open {
-                    return Err(self.read_only(key));
+                    let there = self.heap.items(at).and_then(|items| items.get(index));
+                    return Err(if there.is_some_and(|item| !item.is_empty()) {
+                        self.read_only(Value::Object(at), key)
+                    } else {
+                        self.not_extensible(key)
+                    });
                 }
                 let more = index + 1 - length;
                 self.heap.meter.charge(more * ITEM_BYTES)?;
@@ -305,7 +327,7 @@ impl Cx<'_> {
             }
             Key::Name(name) if self.is_name(name, "length") => {
                 if integrity == Integrity::Frozen {
-                    return Err(self.read_only(key));
+                    return Err(self.read_only(Value::Object(at), key));
                 }
                 let number = self.heap.to_number(new)?;
                 let length = number as u32;
@@ -315,11 +337,24 @@ impl Cx<'_> {
                 let now = self.heap.items(at).map_or(0, <[Value]>::len);
                 let more = (length as usize).saturating_sub(now);
                 self.heap.meter.charge(more * ITEM_BYTES)?;
+                let mut stuck = None;
                 if let Body::Array(array) = self.heap.body_mut(at) {
-                    array.items.resize(length as usize, Value::Empty);
+                    let mut length = length as usize;
+                    // What cannot be deleted stays, and so does all in front of it.
+                    if integrity == Integrity::Sealed {
+                        stuck = (length..now).rev().find(|at| !array.items[*at].is_empty());
+                        length = stuck.map_or(length, |at| at + 1);
+                    }
+                    array.items.resize(length, Value::Empty);
                 }
-                Ok(())
+                match stuck {
+                    Some(index) => {
+                        Err(self.not_deletable(Value::Object(at), Key::Index(index as u32)))
+                    }
+                    None => Ok(()),
+                }
             }
+            Key::Name(_) if integrity > Integrity::Open => Err(self.not_extensible(key)),
             Key::Name(_) => {
                 let name = self.key_text(key);
                 Err(Throw::type_error(format!(
@@ -329,11 +364,29 @@ impl Cx<'_> {
         }
     }
 
-    fn read_only(&mut self, key: Key) -> Throw {
+    /// The failure of a write to what is frozen.
+    pub(crate) fn read_only(&mut self, object: Value, key: Key) -> Throw {
+        let name = self.key_text(key);
+        let object = self.told(object);
+        Throw::type_error(format!(
+            "Cannot assign to read only property '{name}' of object '{object}'"
+        ))
+    }
+
+    fn not_extensible(&mut self, key: Key) -> Throw {
         let name = self.key_text(key);
         Throw::type_error(format!(
-            "Cannot assign to read only property '{name}' of object"
+            "Cannot add property {name}, object is not extensible"
         ))
+    }
+
+    fn not_deletable(&mut self, object: Value, key: Key) -> Throw {
+        let name = self.key_text(key);
+        let object = match object {
+            Value::String(_) => "[object String]".into(),
+            object => self.told(object),
+        };
+        Throw::type_error(format!("Cannot delete property '{name}' of {object}"))
     }
 
     fn cannot_set(&mut self, value: Value, key: Key) -> Throw {
@@ -345,9 +398,28 @@ impl Cx<'_> {
             Value::Undefined | Value::Empty | Value::Variable(_) => Throw::type_error(format!(
                 "Cannot set properties of undefined (setting '{name}')"
             )),
+            Value::String(at) => {
+                let length = self.heap.string_len(at);
+                let text = self.told(value);
+                let read_only = match key {
+                    Key::Index(index) => (index as usize) < length,
+                    Key::Name(_) => name == "length",
+                };
+                Throw::type_error(if read_only {
+                    format!("Cannot assign to read only property '{name}' of string '{text}'")
+                } else {
+                    format!("Cannot create property '{name}' on string '{text}'")
+                })
+            }
             _ => {
-                let what = super::operate::type_name(self.heap, value);
-                Throw::type_error(format!("Cannot create property '{name}' on {what}"))
+                let kind = match value {
+                    Value::Number(_) => "number",
+                    _ => "boolean",
+                };
+                let text = self.told(value);
+                Throw::type_error(format!(
+                    "Cannot create property '{name}' on {kind} '{text}'"
+                ))
             }
         }
     }
@@ -359,14 +431,10 @@ impl Cx<'_> {
     pub fn get_index(&mut self, value: Value, index: Value) -> Result<Value, Throw> {
         if value.is_nullish() {
             // The message should not depend on whether the key could be converted.
-            let name = self.describe(index);
-            let what = if matches!(value, Value::Null) {
-                "null"
-            } else {
-                "undefined"
-            };
+            let key = self.told_key(index, "reading");
+            let what = self.told(value);
             return Err(Throw::type_error(format!(
-                "Cannot read properties of {what} (reading {name})"
+                "Cannot read properties of {what}{key}"
             )));
         }
         let key = match (value, index) {
@@ -403,6 +471,13 @@ impl Cx<'_> {
             *item = new;
             return Ok(());
         }
+        if value.is_nullish() {
+            let key = self.told_key(index, "setting");
+            let what = self.told(value);
+            return Err(Throw::type_error(format!(
+                "Cannot set properties of {what}{key}"
+            )));
+        }
         let key = self.heap.to_key(index)?;
         self.set(value, key, new)
     }
@@ -417,6 +492,16 @@ impl Cx<'_> {
                 return Err(Throw::type_error(
                     "Cannot convert undefined or null to object",
                 ));
+            }
+            if let Value::String(at) = value {
+                let length = self.heap.string_len(at);
+                let own = match key {
+                    Key::Index(index) => (index as usize) < length,
+                    Key::Name(name) => self.is_name(name, "length"),
+                };
+                if own {
+                    return Err(self.not_deletable(value, key));
+                }
             }
             return Ok(());
         };
@@ -440,17 +525,17 @@ impl Cx<'_> {
                 Key::Name(_) => has,
             },
             Body::Error(error) => {
-                error.hidden.remove(key);
-                error.props.remove(key);
-                false
+                let refused = has && error.props.integrity >= Integrity::Sealed;
+                if !refused {
+                    error.hidden.remove(key);
+                    error.props.remove(key);
+                }
+                refused
             }
             _ => has,
         };
         if refused {
-            let name = self.key_text(key);
-            return Err(Throw::type_error(format!(
-                "Cannot delete property '{name}' of object"
-            )));
+            return Err(self.not_deletable(value, key));
         }
         Ok(())
     }

@@ -5,7 +5,24 @@ const MOST_DIGITS: usize = 770;
 
 /// The shortest digits of a positive number, and the decimal exponent of the first.
 pub(super) fn shortest(number: f64) -> (String, i32) {
-    split(&format!("{number:e}"))
+    let (digits, exponent) = split(&format!("{number:e}"));
+    // In the middle between two candidates Rust takes the upper one, V8 the even one.
+    if digits.len() >= 15
+        && let Some((last @ (b'1' | b'3' | b'5' | b'7' | b'9'), front)) =
+            digits.as_bytes().split_last()
+    {
+        let lower = format!("{}{}", String::from_utf8_lossy(front), char::from(last - 1));
+        let (near, start) = split(&format!("{:.*e}", digits.len() + 25, number));
+        if start == exponent
+            && near
+                .strip_prefix(lower.as_str())
+                .and_then(|tail| tail.strip_prefix('5'))
+                .is_some_and(|rest| rest.bytes().all(|byte| byte == b'0'))
+        {
+            return (lower, exponent);
+        }
+    }
+    (digits, exponent)
 }
 
 /// `1.25e-7` as digits and exponent.

@@ -1,0 +1,72 @@
+//! How V8 names values in the messages of its errors: programs compare and log these messages.
+//!
+//! V8 quotes the source for what a program calls or walks through; Flow keeps none, and has words of its own there.
+
+use super::cx::Cx;
+use crate::value::object::Key;
+use crate::value::{Body, Value};
+
+impl Cx<'_> {
+    /// A value as V8's messages name it: text as it is, `#<Object>`, `[object Array]`.
+    #[must_use]
+    pub fn told(&mut self, value: Value) -> String {
+        let Value::Object(at) = value else {
+            return match self.heap.to_string(value) {
+                Ok(text) => self.heap.rust_text(text),
+                Err(_) => String::new(),
+            };
+        };
+        match self.heap.body(at) {
+            Body::Array(_) => "[object Array]".into(),
+            Body::Date(_) => "[object Date]".into(),
+            Body::Iterator(_) => "[object Iterator]".into(),
+            Body::Closure(_) | Body::Native(_) => "function".into(),
+            Body::Error(_) => match self.heap.to_string(value) {
+                Ok(text) => self.heap.rust_text(text),
+                Err(_) => "#<Error>".into(),
+            },
+            Body::Promise(_) => "#<Promise>".into(),
+            Body::Map(_) => "#<Map>".into(),
+            Body::Set(_) => "#<Set>".into(),
+            _ => "#<Object>".into(),
+        }
+    }
+
+    /// A value as V8 names it where its builtins wanted a function or something iterable: `number 5`, `object null`.
+    #[must_use]
+    pub fn told_with_type(&mut self, value: Value) -> String {
+        let kind = match value {
+            Value::Undefined | Value::Empty | Value::Variable(_) => return "undefined".into(),
+            Value::Object(_) if self.heap.is_callable(value) => return "function".into(),
+            Value::Object(_) => return "object".into(),
+            Value::Null => return "object null".into(),
+            Value::String(_) => return format!("string \"{}\"", self.told(value)),
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+        };
+        format!("{kind} {}", self.told(value))
+    }
+
+    /// What a message says of the key of `null[key]`; nothing where V8 would have to run the key's `toString`.
+    pub(super) fn told_key(&mut self, key: Value, verb: &str) -> String {
+        let own_words = match key {
+            Value::Object(at) => match self.heap.body(at) {
+                Body::Array(_) | Body::Date(_) | Body::Iterator(_) => true,
+                Body::Object(props) => {
+                    let found = props.iter().map(|(key, _)| key).collect::<Vec<_>>();
+                    found.into_iter().any(|key| self.is_key(key, "toString"))
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        if own_words {
+            return String::new();
+        }
+        format!(" ({verb} '{}')", self.told(key))
+    }
+
+    fn is_key(&mut self, key: Key, text: &str) -> bool {
+        self.key_text(key) == text
+    }
+}

@@ -1,0 +1,52 @@
+// Compares what Node and Flow say of a program. Says also of what kind a disagreement is, so that a hundred programs
+// with one cause are told once.
+
+/** Words that V8 makes of the source, in ways of its own. Only when answers differ are they taken out. */
+const WORDS = [
+  [/Iterator value (\\u[0-9a-f]{4}|\ufffd) is/g, '<half a character>'],
+  // Messages of Flow are whole characters.
+  [/Unexpected token '(\\ud[0-9a-f]{3}|\ufffd)'/g, '<half a character>'],
+  [/(<DataCloneError: |")[^\n]*? could not be cloned\./g, '<uncloneable>'],
+  [/^throws DataCloneError: [^]*? could not be cloned\./, '<uncloneable>'],
+  [
+    /(?:Cannot destructure |Cannot read properties of )[^\n]*?(as it is (undefined|null)\.|\(reading (\\?"|')[^\n]*?(\\?"|')\)|\(reading \d+\)|(undefined|null)(?=>|\n|"|$))/g,
+    '<nullish>',
+  ],
+  [
+    /(<TypeError: |^throws TypeError: |")[^\n]*?( is not a function or its return value is not iterable| is not iterable \(cannot read property [\w.()]+\)| is not iterable|Spread syntax requires \.\.\.iterable\[Symbol\.iterator\] to be a function|<nullish>| is not a function of an? \w+| is not a function)/g,
+    '<uncallable>',
+  ],
+]
+
+const blur = (text) => WORDS.reduce((blurred, [pattern, by]) => blurred.replace(pattern, by), text)
+
+export function compare(node, answer) {
+  const [flow, saved] = answer.split('\u0001')
+  if (saved !== undefined) return { verdict: 'disagreed', kind: `a save changes it: ${kindOf(flow, saved)}` }
+  // Limits are the host's, and what Flow refuses by name at run time is no other meaning.
+  if (/^limit/.test(flow) || /Flow|A promise is among the values/.test(flow) || /Maximum call stack|ERR_MISSING_ARGS/.test(node)) return { verdict: 'skipped' }
+  if (node.startsWith('refused') && flow.startsWith('refused')) return { verdict: 'skipped' }
+  if (node === 'throws *' || node.startsWith('throws *\n')) {
+    if (flow.startsWith('throws') || flow.startsWith('stuck')) node = node.replace('throws *', flow.split('\n')[0])
+  }
+  if (node === flow || blur(node) === blur(flow)) return { verdict: 'agreed' }
+  return { verdict: 'disagreed', kind: kindOf(blur(node), blur(flow)) }
+}
+
+/** The first words in which two answers differ, without what differs from program to program. */
+function kindOf(node, flow) {
+  if (flow.startsWith('refused')) return flow.replace(/\d+/g, 'N').replace(/`[^`]*`/g, '`…`')
+  const [a, b] = [node.split('\n'), flow.split('\n')]
+  const at = a.findIndex((line, index) => line !== b[index])
+  const [x, y] = [a[at] ?? '<nothing>', b[at] ?? '<nothing>']
+  let start = 0
+  while (start < x.length && x[start] === y[start]) start++
+  const word = (line) =>
+    line
+      .slice(Math.max(0, start - 3), start + 40)
+      .replace(/"(\\.|[^"\\])*"?/g, '"…"')
+      .replace(/\d+/g, 'N')
+      .replace(/'[^']*'/g, "'…'")
+      .slice(0, 30)
+  return `${at ? 'log' : 'end'}: ${word(x)} / ${word(y)}`
+}

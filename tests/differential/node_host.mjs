@@ -1,0 +1,136 @@
+// Runs a program in this Node, beside a host that behaves as the one of flow/examples/runs.rs does: tasks give their
+// inputs back, or fail; the clock is virtual. Gives the same lines as that one.
+
+const AsyncFunction = (async () => {}).constructor
+const START = Date.UTC(2024, 0, 1)
+
+class TaskError extends Error {}
+Object.defineProperty(TaskError.prototype, 'name', { value: 'TaskError' })
+
+// What Flow refuses at run time throws the same here: all that comes after would differ otherwise.
+
+const refuse = (words) => {
+  throw new TypeError(words)
+}
+Function.prototype.toString = () => refuse('A function has no string form in Flow: its source is not kept.')
+
+const KINDS = [[Map, 'a map'], [Set, 'a set'], [Date, 'a date'], [Promise, 'a promise']]
+for (const name of ['freeze', 'seal', 'preventExtensions']) {
+  const original = Object[name]
+  Object[name] = (value) => {
+    const kind = KINDS.find(([type]) => value instanceof type)
+    return kind ? refuse(`Flow cannot freeze ${kind[1]}.`) : original(value)
+  }
+}
+const assign = Object.assign
+Object.assign = (target, ...sources) =>
+  target == null || Object(target) === target
+    ? assign(target, ...sources)
+    : refuse('Object.assign of Flow needs an object as its first argument.')
+
+const ISO = /^([+-]\d{6}|\d{4})(-\d\d(-\d\d)?)?([Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d))?$/
+function readable(text) {
+  if (!/\d/.test(text) || ISO.test(text)) return text
+  const short = [...text].slice(0, 40).join('')
+  return refuse(
+    ISO.test(`${text}Z`)
+      ? `"${text}" means local time, which Flow does not have: add a zone, such as "${text}Z".`
+      : `Flow reads dates written as "2024-01-31" or "2024-01-31T12:00:00Z" alone, not "${short}".`,
+  )
+}
+
+let fail = () => {}
+process.on('unhandledRejection', (error) => fail(error))
+
+/** The JSON that a value has at the host's boundary. */
+function cross(value) {
+  const open = [value]
+  for (const one of open) {
+    if (one instanceof Promise) refuse('A promise is among the values that leave the workflow. Write `await` before it.')
+    if (typeof one?.toJSON === 'function' && !(one instanceof Date)) {
+      refuse("An object has a 'toJSON' of its own, which Flow does not call here. Call it where you want its value.")
+    }
+    if (open.length > 1000) break
+    if (typeof one === 'object' && one !== null) open.push(...Object.values(one))
+  }
+  const text = JSON.stringify(value)
+  if (text === undefined) return {}
+  const check = (inner) => {
+    if (typeof inner === 'string' && (inner.includes('\0') || !inner.isWellFormed())) {
+      throw new TypeError(
+        inner.includes('\0')
+          ? 'A string holds U+0000, which the database cannot store.'
+          : 'A string holds half of a surrogate pair, which the database cannot store.',
+      )
+    }
+    return inner
+  }
+  return JSON.parse(text, (key, inner) => (check(key), check(inner)))
+}
+
+let now = START
+/** What `new Date` is given: a text that it can read, or no text. */
+function given(value) {
+  if (value instanceof Date) return value
+  const primitive = Object(value) === value ? `${value}` : value
+  return typeof primitive === 'string' ? readable(primitive) : primitive
+}
+const parse = (text) => Date.parse(readable(String(text)))
+const VirtualDate = new Proxy(Date, {
+  construct: (target, values) => (values.length ? new target(given(values[0])) : new target(now)),
+  get: (target, name) => (name === 'now' ? () => now : name === 'parse' ? parse : target[name]),
+})
+
+const NAMES = ['Task', 'sleep', 'console', 'Date', 'Inputs', 'Context']
+const nextTurn = () => new Promise(setImmediate)
+
+export async function runInNode(text) {
+  let program
+  try {
+    program = new AsyncFunction(...NAMES, `"use strict";${text}`)
+  } catch (error) {
+    return `refused ${error.message}`
+  }
+  now = START
+  const lines = []
+  const tasks = []
+  const timers = []
+  let order = 0
+  const Task = {
+    run: (name, inputs) => {
+      const given = cross(inputs)
+      return new Promise((resolve, reject) => {
+        tasks.push(() => (name === 'fail' ? reject(new TaskError('the task failed')) : resolve(given)))
+      })
+    },
+  }
+  const sleep = (seconds) => {
+    const due = now + seconds * 1000
+    return new Promise((resolve) => timers.push({ due, resolve, order: order++ }))
+  }
+  const console = { log: (line) => lines.push(String(line).replaceAll('\0', '\u{FFFD}')) }
+  let end
+  fail = (error) => {
+    // How another value than an error is told is Flow's own.
+    end ??= error instanceof Error ? `throws ${error.name}: ${String(error.message).toWellFormed()}` : 'throws *'
+  }
+  program(Task, sleep, console, VirtualDate, {}, {}).then((value) => (end ??= `result ${JSON.stringify(value ?? null)}`), fail)
+  for (;;) {
+    await nextTurn()
+    if (end) break
+    const task = tasks.shift()
+    if (task) {
+      task()
+      continue
+    }
+    timers.sort((a, b) => a.due - b.due || a.order - b.order)
+    const timer = timers.shift()
+    if (!timer) {
+      end = 'throws *'
+      break
+    }
+    now = Math.max(now, timer.due)
+    timer.resolve()
+  }
+  return [end, ...lines].join('\n')
+}
