@@ -1,7 +1,10 @@
 //! The pages of the documentation that are made of the tables of the code.
 
+use crate::builtins::{Registry, registry};
+use crate::check::absent;
 use crate::codes::{Code, Severity};
 use crate::parse::refuse::Refused;
+use crate::value::inherited::{self, Kind};
 
 /// The table of all diagnostics, and of what Flow refuses by name, as Markdown.
 #[must_use]
@@ -67,4 +70,79 @@ pub fn refused() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// What GitHub makes of the heading of a code.
 fn anchor(code: Code) -> String {
     format!("{}-{}", code.number().to_lowercase(), code.name())
+}
+
+/// What a program can name without declaring it, and what JavaScript has besides, as Markdown.
+#[must_use]
+pub fn library() -> String {
+    let registry = registry();
+    let mut page = String::from(
+        "# The library\n\n\
+         Made from the tables in `flow/src/builtins`, `flow/src/value/inherited.rs` and `flow/src/check/absent.rs`;\n\
+         `make accept` writes it. What is listed means what it means in Node 22. The number is the `length` of the\n\
+         function: how many arguments it declares. The host's calls are described in [the guide](README.md).\n\n\
+         ## Globals\n\n| name | call | `new` | members |\n|---|---|---|---|\n",
+    );
+    for name in registry.globals() {
+        let call = registry
+            .find(name)
+            .map(|at| registry.all[usize::from(at)].length);
+        let made = registry.find(&format!("new {name}"));
+        let call = call.map_or(String::new(), |length| length.to_string());
+        // `new Promise` is only there to throw by name.
+        let made = if made.is_some() && name != "Promise" {
+            "yes"
+        } else {
+            ""
+        };
+        page.push_str(&format!(
+            "| `{name}` | {call} | {made} | {} |\n",
+            members(registry, name)
+        ));
+    }
+    page.push_str(
+        "\n## Methods\n\nA name in the last column is one that JavaScript's values inherit: reading it throws and says so.\n\n\
+         | of | methods | not in Flow |\n|---|---|---|\n",
+    );
+    for kind in Kind::ALL {
+        let start = format!("{}.prototype.", kind.name());
+        let mut has: Vec<String> = registry
+            .all
+            .iter()
+            .filter_map(|one| Some((one.path.strip_prefix(start.as_str())?, one.length)))
+            .map(|(name, length)| format!("`{name}` {length}"))
+            .collect();
+        has.sort_unstable();
+        let lacks: Vec<String> = inherited::names(kind)
+            .iter()
+            .filter(|name| registry.method(kind, name).is_none())
+            .map(|name| format!("`{name}`"))
+            .collect();
+        page.push_str(&format!(
+            "| {} | {} | {} |\n",
+            kind.name(),
+            has.join(", "),
+            lacks.join(", ")
+        ));
+    }
+    page.push_str(
+        "\n## Names that Flow refuses\n\nSyntax that is refused stands in [Diagnostics](diagnostics.md).\n\n\
+         | name | instead |\n|---|---|\n",
+    );
+    for (name, instead) in absent::NAMES {
+        page.push_str(&format!("| `{name}` | {instead} |\n"));
+    }
+    page
+}
+
+/// The members of a global with their lengths; constants have none.
+fn members(registry: &Registry, global: &str) -> String {
+    let described = registry.members(global).into_iter().map(|name| {
+        let path = format!("{global}.{name}");
+        match registry.find(&path) {
+            Some(at) => format!("`{name}` {}", registry.all[usize::from(at)].length),
+            None => format!("`{name}`"),
+        }
+    });
+    described.collect::<Vec<_>>().join(", ")
 }

@@ -15,14 +15,18 @@ fn folder() -> PathBuf {
 }
 
 #[test]
-fn the_page_of_diagnostics_is_up_to_date() {
-    let path = folder().join("diagnostics.md");
-    let page = reference::diagnostics();
-    if std::env::var("INSTA_UPDATE").is_ok_and(|mode| mode == "always") {
-        fs::write(&path, &page).expect("the documentation can be written");
+fn the_pages_made_of_tables_are_up_to_date() {
+    for (name, page) in [
+        ("diagnostics.md", reference::diagnostics()),
+        ("library.md", reference::library()),
+    ] {
+        let path = folder().join(name);
+        if std::env::var("INSTA_UPDATE").is_ok_and(|mode| mode == "always") {
+            fs::write(&path, &page).expect("the documentation can be written");
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(found, page, "`make accept` writes docs/flow/{name}");
     }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found, page, "`make accept` writes docs/flow/diagnostics.md");
 }
 
 #[test]

@@ -15,6 +15,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ),
     ("flow/src/vm/registers.rs", "the one dispatch loop"),
     ("tests/tests/tidy.rs", "a flat list of rules"),
+    ("tests/differential/grammar.mjs", "a flat table of forms"),
 ];
 
 /// Public SQL functions without a method of the client, each with its reason.

@@ -6,8 +6,8 @@
 use super::{Builtin, plain};
 use crate::error::Throw;
 use crate::value::Value;
+use crate::value::number::power;
 use crate::vm::cx::{Call, Cx};
-use crate::vm::operate::power;
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[

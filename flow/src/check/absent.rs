@@ -2,7 +2,7 @@
 //! Python, each with what to write in Flow. Tables only.
 
 /// Names without a declaration.
-const NAMES: &[(&str, &str)] = &[
+pub(crate) const NAMES: &[(&str, &str)] = &[
     (
         "setTimeout",
         "Write `await sleep(1)`; durations are in seconds.",

@@ -48,24 +48,26 @@ impl Kind {
         )
     }
 
+    /// All kinds.
+    pub const ALL: [Self; 12] = [
+        Self::Object,
+        Self::Array,
+        Self::String,
+        Self::Number,
+        Self::Boolean,
+        Self::Function,
+        Self::Promise,
+        Self::Error,
+        Self::Date,
+        Self::Map,
+        Self::Set,
+        Self::Iterator,
+    ];
+
     /// The kind of a class name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
-        const ALL: [Kind; 12] = [
-            Kind::Object,
-            Kind::Array,
-            Kind::String,
-            Kind::Number,
-            Kind::Boolean,
-            Kind::Function,
-            Kind::Promise,
-            Kind::Error,
-            Kind::Date,
-            Kind::Map,
-            Kind::Set,
-            Kind::Iterator,
-        ];
-        ALL.into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -263,11 +265,12 @@ const ITERATOR: &[&str] = &[
     "take", "toArray",
 ];
 
-/// Whether JavaScript's prototypes of this kind have the name.
+/// The names of the prototype of a kind.
 #[must_use]
-pub fn is_inherited(kind: Kind, name: &str) -> bool {
-    let own: &[&str] = match kind {
-        Kind::Object | Kind::Boolean | Kind::Error => &[],
+pub fn names(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Object => OBJECT,
+        Kind::Boolean | Kind::Error => &[],
         Kind::Array => ARRAY,
         Kind::String => STRING,
         Kind::Number => NUMBER,
@@ -277,6 +280,11 @@ pub fn is_inherited(kind: Kind, name: &str) -> bool {
         Kind::Map => MAP,
         Kind::Set => SET,
         Kind::Iterator => ITERATOR,
-    };
-    OBJECT.contains(&name) || own.contains(&name)
+    }
+}
+
+/// Whether JavaScript's prototypes of this kind have the name.
+#[must_use]
+pub fn is_inherited(kind: Kind, name: &str) -> bool {
+    OBJECT.contains(&name) || names(kind).contains(&name)
 }

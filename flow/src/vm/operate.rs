@@ -178,7 +178,7 @@ pub(super) fn arithmetic(op: Op, left: f64, right: f64) -> f64 {
         Op::Mul => left * right,
         Op::Div => left / right,
         Op::Rem => remainder(left, right),
-        Op::Pow => power(left, right),
+        Op::Pow => crate::value::number::power(left, right),
         Op::BitAnd => f64::from(int32(left) & int32(right)),
         Op::BitOr => f64::from(int32(left) | int32(right)),
         Op::BitXor => f64::from(int32(left) ^ int32(right)),
@@ -206,13 +206,4 @@ pub(super) fn remainder(left: f64, right: f64) -> f64 {
         }
     }
     left % right
-}
-
-/// `left ** right`: unlike C's `pow`, 1 to the power of NaN or infinity is NaN.
-#[must_use]
-pub fn power(left: f64, right: f64) -> f64 {
-    if right.is_nan() || (left.abs() == 1.0 && right.is_infinite()) {
-        return f64::NAN;
-    }
-    libm::pow(left, right)
 }

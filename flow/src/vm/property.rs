@@ -364,66 +364,6 @@ impl Cx<'_> {
         }
     }
 
-    /// The failure of a write to what is frozen.
-    pub(crate) fn read_only(&mut self, object: Value, key: Key) -> Throw {
-        let name = self.key_text(key);
-        let object = self.told(object);
-        Throw::type_error(format!(
-            "Cannot assign to read only property '{name}' of object '{object}'"
-        ))
-    }
-
-    fn not_extensible(&mut self, key: Key) -> Throw {
-        let name = self.key_text(key);
-        Throw::type_error(format!(
-            "Cannot add property {name}, object is not extensible"
-        ))
-    }
-
-    fn not_deletable(&mut self, object: Value, key: Key) -> Throw {
-        let name = self.key_text(key);
-        let object = match object {
-            Value::String(_) => "[object String]".into(),
-            object => self.told(object),
-        };
-        Throw::type_error(format!("Cannot delete property '{name}' of {object}"))
-    }
-
-    fn cannot_set(&mut self, value: Value, key: Key) -> Throw {
-        let name = self.key_text(key);
-        match value {
-            Value::Null => {
-                Throw::type_error(format!("Cannot set properties of null (setting '{name}')"))
-            }
-            Value::Undefined | Value::Empty | Value::Variable(_) => Throw::type_error(format!(
-                "Cannot set properties of undefined (setting '{name}')"
-            )),
-            Value::String(at) => {
-                let length = self.heap.string_len(at);
-                let text = self.told(value);
-                let read_only = match key {
-                    Key::Index(index) => (index as usize) < length,
-                    Key::Name(_) => name == "length",
-                };
-                Throw::type_error(if read_only {
-                    format!("Cannot assign to read only property '{name}' of string '{text}'")
-                } else {
-                    format!("Cannot create property '{name}' on string '{text}'")
-                })
-            }
-            _ => {
-                let kind = match value {
-                    Value::Number(_) => "number",
-                    _ => "boolean",
-                };
-                let text = self.told(value);
-                Throw::type_error(format!(
-                    "Cannot create property '{name}' on {kind} '{text}'"
-                ))
-            }
-        }
-    }
-
     /// `value[index]` of any value.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! V8 quotes the source for what a program calls or walks through; Flow keeps none, and has words of its own there.
 
 use super::cx::Cx;
+use crate::error::Throw;
 use crate::value::object::Key;
 use crate::value::{Body, Value};
 
@@ -45,6 +46,66 @@ impl Cx<'_> {
             Value::Number(_) => "number",
         };
         format!("{kind} {}", self.told(value))
+    }
+
+    /// The failure of a write to what is frozen.
+    pub(crate) fn read_only(&mut self, object: Value, key: Key) -> Throw {
+        let name = self.key_text(key);
+        let object = self.told(object);
+        Throw::type_error(format!(
+            "Cannot assign to read only property '{name}' of object '{object}'"
+        ))
+    }
+
+    pub(super) fn not_extensible(&mut self, key: Key) -> Throw {
+        let name = self.key_text(key);
+        Throw::type_error(format!(
+            "Cannot add property {name}, object is not extensible"
+        ))
+    }
+
+    pub(super) fn not_deletable(&mut self, object: Value, key: Key) -> Throw {
+        let name = self.key_text(key);
+        let object = match object {
+            Value::String(_) => "[object String]".into(),
+            object => self.told(object),
+        };
+        Throw::type_error(format!("Cannot delete property '{name}' of {object}"))
+    }
+
+    pub(super) fn cannot_set(&mut self, value: Value, key: Key) -> Throw {
+        let name = self.key_text(key);
+        match value {
+            Value::Null => {
+                Throw::type_error(format!("Cannot set properties of null (setting '{name}')"))
+            }
+            Value::Undefined | Value::Empty | Value::Variable(_) => Throw::type_error(format!(
+                "Cannot set properties of undefined (setting '{name}')"
+            )),
+            Value::String(at) => {
+                let length = self.heap.string_len(at);
+                let text = self.told(value);
+                let read_only = match key {
+                    Key::Index(index) => (index as usize) < length,
+                    Key::Name(_) => name == "length",
+                };
+                Throw::type_error(if read_only {
+                    format!("Cannot assign to read only property '{name}' of string '{text}'")
+                } else {
+                    format!("Cannot create property '{name}' on string '{text}'")
+                })
+            }
+            _ => {
+                let kind = match value {
+                    Value::Number(_) => "number",
+                    _ => "boolean",
+                };
+                let text = self.told(value);
+                Throw::type_error(format!(
+                    "Cannot create property '{name}' on {kind} '{text}'"
+                ))
+            }
+        }
     }
 
     /// What a message says of the key of `null[key]`; nothing where V8 would have to run the key's `toString`.

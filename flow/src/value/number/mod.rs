@@ -1,8 +1,10 @@
 //! Numbers as JavaScript prints and reads them.
 
 mod digits;
+mod power;
 
 pub use digits::{to_exponential, to_fixed, to_precision, to_radix};
+pub use power::power;
 
 /// `String(number)`: the shortest digits that read back as the same number.
 #[must_use]
