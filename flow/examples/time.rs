@@ -40,7 +40,6 @@ fn run(file: &str) -> Result<String, String> {
     let program = Arc::new(compile(file, &text)?);
     let limits = Limits {
         fuel: u64::MAX,
-        heap_bytes: 1 << 30,
         ..Limits::default()
     };
     let start = Start {

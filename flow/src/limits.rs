@@ -145,10 +145,12 @@ impl Meter {
         if live > self.limits.heap_bytes {
             return Err(self.out_of_heap());
         }
-        self.collect_above = (live * 2).max(FIRST_COLLECTION).min(self.limits.heap_bytes);
         // Close under the limit a collection after each small allocation would cost all the time.
-        let room = self.limits.heap_bytes / 16;
-        self.collect_above = self.collect_above.max(live + room);
+        let most = self
+            .limits
+            .heap_bytes
+            .max(live + self.limits.heap_bytes / 16);
+        self.collect_above = (live * 2).max(FIRST_COLLECTION).min(most);
         Ok(())
     }
 

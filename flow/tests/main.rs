@@ -7,6 +7,7 @@ mod drive;
 mod format;
 mod golden;
 mod limits;
+mod memory;
 mod parse;
 mod project;
 mod robust;

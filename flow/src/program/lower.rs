@@ -125,6 +125,7 @@ fast! {
         ArrayPush { len: u8, array: Reg, from: Reg }
         Next { len: u8, slot: Reg, to: Reg, end: u32 }
         Call { callee: Reg, count: u8 }
+        CallMethod { receiver: Reg, count: u8, name: u32 }
         Return { len: u8, from: Reg }
     }
 }
@@ -440,6 +441,15 @@ impl Lowering<'_> {
                 Fast::Call {
                     callee: next.checked_sub(count)?.checked_sub(1)?,
                     count,
+                }
+            }
+            Op::CallMethod(name, count) => {
+                let count = u8::try_from(count).ok()?;
+                let receiver = next.checked_sub(count)?.checked_sub(1)?;
+                Fast::CallMethod {
+                    receiver,
+                    count,
+                    name,
                 }
             }
             _ => return None,

@@ -335,6 +335,16 @@ pub fn int32(number: f64) -> i32 {
     if f64::from(quick) == number {
         return quick;
     }
+    large_int32(number)
+}
+
+/// Of a number that is no 32-bit integer itself.
+#[cold]
+fn large_int32(number: f64) -> i32 {
+    if number.abs() < 9e18 {
+        // What is cut off above the lower half are multiples of the modulus.
+        return number as i64 as i32;
+    }
     if !number.is_finite() {
         return 0;
     }

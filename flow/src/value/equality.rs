@@ -1,7 +1,8 @@
 //! `===`, `==`, SameValue and SameValueZero.
 
 use super::coerce::Hint;
-use super::{Heap, Ref, Value};
+use super::string::Text;
+use super::{Body, Heap, Ref, Value};
 use crate::error::Throw;
 
 impl Heap {
@@ -20,9 +21,23 @@ impl Heap {
 
     /// Whether two strings have the same units.
     pub fn same_text(&mut self, left: Ref, right: Ref) -> bool {
-        left == right
-            || (self.string_len(left) == self.string_len(right)
-                && self.text(left) == self.text(right))
+        if left == right {
+            return true;
+        }
+        if let (Body::String { text: a, atom: x }, Body::String { text: b, atom: y }) =
+            (self.body(left), self.body(right))
+        {
+            if let (Some(x), Some(y)) = (x, y) {
+                return x == y;
+            }
+            if a.len() != b.len() {
+                return false;
+            }
+            if let (Text::Flat(a), Text::Flat(b)) = (a, b) {
+                return a == b;
+            }
+        }
+        self.text(left) == self.text(right)
     }
 
     /// Equality of `includes`, `Map` and `Set`: NaN is itself.

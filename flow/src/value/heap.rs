@@ -9,6 +9,7 @@ use super::error::ErrorBody;
 use super::hashed::Hashed;
 use super::object::{Integrity, Props};
 use super::promise::{Aggregate, Coroutine, Promise, PromiseState, Reaction};
+use super::spare::Spare;
 use super::string::Text;
 use super::table::Table;
 use super::{Ref, Value};
@@ -17,6 +18,12 @@ use crate::limits::{Limits, Meter};
 
 /// What a slot costs beside what its body owns.
 const SLOT_BYTES: usize = 48;
+
+/// What a flat string costs beside its slot and its units.
+const TEXT_BYTES: usize = 24;
+
+/// What it costs that a string is interned.
+pub(super) const INTERNED_BYTES: usize = 40;
 
 // A larger body would make every slot larger.
 const _: () = assert!(size_of::<Body>() <= 40);
@@ -36,7 +43,48 @@ pub struct Closure {
     /// Its number in the program.
     pub function: u32,
     /// The variables of outer functions that it uses.
-    pub captures: Box<[Ref]>,
+    pub captures: Captures,
+}
+
+/// Captured variables. Most functions have few: these need no memory of their own.
+#[derive(Debug)]
+pub enum Captures {
+    /// How many, and which.
+    Few(u8, [Ref; FEW_CAPTURES]),
+    /// All of them.
+    Many(Box<[Ref]>),
+}
+
+/// As many as fit into a body.
+const FEW_CAPTURES: usize = 4;
+
+impl std::ops::Deref for Captures {
+    type Target = [Ref];
+    #[inline]
+    fn deref(&self) -> &[Ref] {
+        match self {
+            Self::Few(count, refs) => refs.get(..usize::from(*count)).unwrap_or_default(),
+            Self::Many(refs) => refs,
+        }
+    }
+}
+
+impl FromIterator<Ref> for Captures {
+    fn from_iter<I: IntoIterator<Item = Ref>>(refs: I) -> Self {
+        let (mut count, mut few) = (0, [Ref(0); FEW_CAPTURES]);
+        let mut refs = refs.into_iter();
+        while let Some(next) = refs.next() {
+            if count == FEW_CAPTURES {
+                let mut many = few.to_vec();
+                many.push(next);
+                many.extend(refs);
+                return Self::Many(many.into());
+            }
+            few[count] = next;
+            count += 1;
+        }
+        Self::Few(count as u8, few)
+    }
 }
 
 /// What an iterator gives.
@@ -99,10 +147,13 @@ impl Body {
                 Self::String {
                     text: Text::Flat(units),
                     ..
-                } => units.len() * 2 + 16,
+                } => units.len() * 2 + TEXT_BYTES,
                 Self::Object(props) => props.bytes(),
                 Self::Array(array) => array.items.capacity() * 16,
-                Self::Closure(closure) => closure.captures.len() * 4,
+                Self::Closure(Closure {
+                    captures: Captures::Many(refs),
+                    ..
+                }) => refs.len() * 4,
                 Self::Promise(promise) => 80 + promise.reactions.capacity() * 48,
                 Self::Coroutine(coroutine) => 64 + coroutine.slots.capacity() * 16,
                 Self::Aggregate(aggregate) => 48 + aggregate.values.capacity() * 16,
@@ -119,6 +170,7 @@ pub struct Heap {
     slots: Vec<Body>,
     marks: Vec<bool>,
     free: Vec<u32>,
+    spare: Spare,
     /// The strings of one unit that were used, by their unit.
     pub(super) units: Vec<Option<Ref>>,
     pub(super) interned: Hashed<Rc<[u16]>, Ref>,
@@ -136,6 +188,7 @@ impl Heap {
             slots: Vec::new(),
             marks: Vec::new(),
             free: Vec::new(),
+            spare: Spare::default(),
             units: Vec::new(),
             interned: Hashed::default(),
             natives: Hashed::default(),
@@ -147,11 +200,16 @@ impl Heap {
     /// Puts a body into a slot.
     pub fn alloc(&mut self, body: Body) -> Ref {
         self.meter.allocated(body.bytes());
-        self.alloc_counted(body)
+        self.put(body)
     }
 
     /// As `alloc`, of a body whose contents were charged before.
     pub(super) fn alloc_counted(&mut self, body: Body) -> Ref {
+        self.meter.allocated(SLOT_BYTES + TEXT_BYTES);
+        self.put(body)
+    }
+
+    fn put(&mut self, body: Body) -> Ref {
         if let Some(at) = self.free.pop() {
             self.slots[at as usize] = body;
             return Ref(at);
@@ -184,8 +242,38 @@ impl Heap {
         Value::Object(self.alloc(Body::Array(array)))
     }
 
+    /// Makes an empty array with room for some elements.
+    pub(crate) fn new_array(&mut self, room: usize) -> Value {
+        match self.spare(|spare| &mut spare.arrays) {
+            Some(at) => Value::Object(at),
+            None => self.array(Vec::with_capacity(room)),
+        }
+    }
+
+    /// Takes a spare body, which is empty, into use.
+    #[inline]
+    fn spare(&mut self, list: fn(&mut Spare) -> &mut Vec<u32>) -> Option<Ref> {
+        let at = list(&mut self.spare).pop()?;
+        let bytes = self.slots[at as usize].bytes();
+        self.meter.allocated(bytes);
+        Some(Ref(at))
+    }
+
+    /// A spare promise, which is pending.
+    pub(crate) fn spare_promise(&mut self) -> Option<Ref> {
+        self.spare(|spare| &mut spare.promises)
+    }
+
+    /// A spare suspended function, to be filled.
+    pub(crate) fn spare_coroutine(&mut self) -> Option<Ref> {
+        self.spare(|spare| &mut spare.coroutines)
+    }
+
     /// Makes an empty object.
     pub fn object(&mut self) -> Ref {
+        if let Some(at) = self.spare(|spare| &mut spare.objects) {
+            return at;
+        }
         self.alloc(Body::Object(Props::default()))
     }
 
@@ -260,10 +348,12 @@ impl Heap {
         roots(&mut tracer);
         self.trace(&mut tracer);
         let mut live = 0;
+        let count = tracer.marks.iter().filter(|mark| **mark).count();
+        self.spare.restart(count);
         for (at, body) in self.slots.iter_mut().enumerate() {
             if tracer.marks[at] {
                 live += body.bytes();
-            } else if !matches!(body, Body::Free) {
+            } else if !matches!(body, Body::Free) && !self.spare.keep(at as u32, body) {
                 *body = Body::Free;
                 self.free.push(at as u32);
             }
@@ -272,6 +362,7 @@ impl Heap {
         for unit in &mut self.units {
             *unit = unit.filter(|at| tracer.marks[at.0 as usize]);
         }
+        live += self.interned.len() * INTERNED_BYTES;
         self.natives.retain(|_, at| tracer.marks[at.0 as usize]);
         self.namespaces.retain(|_, at| tracer.marks[at.0 as usize]);
         self.marks = tracer.marks;

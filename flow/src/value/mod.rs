@@ -14,6 +14,7 @@ pub mod json;
 pub mod number;
 pub mod object;
 pub mod promise;
+mod spare;
 pub mod string;
 pub mod table;
 

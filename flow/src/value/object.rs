@@ -130,6 +130,28 @@ impl Props {
         }
     }
 
+    /// Whether it has only names, in a buffer that is not larger than this.
+    pub(super) fn is_small(&self, most: usize) -> bool {
+        self.rare.is_none() && self.names.capacity() <= most
+    }
+
+    /// Empties a small one.
+    pub(super) fn clear(&mut self) {
+        self.names.clear();
+        self.integrity = Integrity::Open;
+    }
+
+    /// Sets all properties of another one.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.is_empty() && self.rare.is_none() && other.rare.is_none() {
+            self.names.extend_from_slice(&other.names);
+            return;
+        }
+        for (key, value) in other.iter() {
+            self.set(key, value);
+        }
+    }
+
     /// Adds a name that is not there.
     fn append(&mut self, name: Ref, value: Value) {
         let at = self.names.len();
@@ -218,7 +240,10 @@ impl Props {
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {
         let rare = self.rare.as_ref().map_or(0, |rare| {
-            96 + rare.indexed.len() * 40
+            // The first key of a tree takes a whole node.
+            let first = if rare.indexed.is_empty() { 0 } else { 200 };
+            96 + first
+                + rare.indexed.len() * 40
                 + rare.index.as_ref().map_or(0, |index| index.capacity() * 10)
         });
         self.names.capacity() * 24 + rare

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::heap::INTERNED_BYTES;
 use super::{Body, Heap, Ref, Value};
 use crate::error::Throw;
 
@@ -94,6 +95,7 @@ impl Heap {
             *atom = Some(name);
         }
         self.interned.insert(shared, name);
+        self.meter.allocated(INTERNED_BYTES);
         name
     }
 

@@ -6,7 +6,7 @@ use super::state::Prepared;
 use crate::builtins::{Run, registry};
 use crate::error::Throw;
 use crate::program::{Const, NO_WORDS, Resolved};
-use crate::value::inherited::Kind;
+use crate::value::inherited::{Kind, is_inherited};
 use crate::value::object::Key;
 use crate::value::{Body, Ref, Value};
 
@@ -39,15 +39,23 @@ impl Cx<'_> {
                 method: None,
                 near: 0,
                 is_length: false,
+                is_own: false,
             },
             Const::String(units) => {
                 let string = self.heap.intern(units);
                 let key = self.heap.string_key(string);
+                // No name of a builtin is longer.
+                let is_own = units.len() > 32 || {
+                    let text = String::from_utf16_lossy(units);
+                    registry().method(Kind::Object, &text).is_none()
+                        && !is_inherited(Kind::Object, &text)
+                };
                 Prepared {
                     value: Value::String(string),
                     key,
                     method: None,
                     near: 0,
+                    is_own,
                     is_length: units.iter().copied().eq("length".encode_utf16()),
                 }
             }

@@ -6,7 +6,7 @@ use super::cx::Cx;
 use super::operate::{self, arithmetic};
 use crate::error::Throw;
 use crate::op::Op;
-use crate::program::Resolved;
+use crate::program::{Capture, Resolved};
 use crate::value::heap::Closure;
 use crate::value::{Body, Ref, Value};
 
@@ -85,19 +85,14 @@ impl Cx<'_> {
     }
 
     fn make_closure(&mut self, number: u32, base: usize, own: Option<Ref>) -> Result<Value, Throw> {
-        let captures = &self.program.functions[number as usize].captures;
-        let mut refs = Vec::with_capacity(captures.len());
-        for capture in captures {
-            refs.push(match capture {
-                crate::program::Capture::Local(slot) => {
-                    self.variable(self.stack[base + *slot as usize])?
-                }
-                crate::program::Capture::Outer(index) => self.captured(own, *index)?,
-            });
-        }
+        let captures = self.program.functions[number as usize].captures.iter();
+        let captures = captures.map(|capture| match capture {
+            Capture::Local(slot) => self.variable(self.stack[base + *slot as usize]),
+            Capture::Outer(index) => self.captured(own, *index),
+        });
         let closure = Closure {
             function: number,
-            captures: refs.into(),
+            captures: captures.collect::<Result<_, _>>()?,
         };
         Ok(Value::Object(self.heap.alloc(Body::Closure(closure))))
     }
@@ -330,9 +325,7 @@ impl Cx<'_> {
                 self.stack.push(Value::Object(object));
             }
             Op::NewArray(room) => {
-                let array = self
-                    .heap
-                    .array(Vec::with_capacity(room.min(1 << 16) as usize));
+                let array = self.heap.new_array(room.min(1 << 16) as usize);
                 self.stack.push(array);
             }
             Op::ArrayPush | Op::ArrayHole => {

@@ -103,7 +103,11 @@ impl Cx<'_> {
                     let pair =
                         (0xD800..0xDC00).contains(&first) && (0xDC00..0xE000).contains(&second);
                     let end = start + 1 + usize::from(pair);
-                    let point = Value::String(self.heap.intern(&units[start..end]));
+                    let point = if pair {
+                        Value::String(self.heap.intern(&units[start..end]))
+                    } else {
+                        self.heap.unit(first)
+                    };
                     (end as u64, Value::from(start), point)
                 })
             }
@@ -174,6 +178,19 @@ impl Cx<'_> {
 
     /// Copies the listed properties of a source into an object.
     pub(super) fn spread_object(&mut self, object: Ref, source: Value) -> Result<(), Throw> {
+        if let Value::Object(at) = source
+            && let Body::Object(props) = self.heap.body(at)
+        {
+            let count = props.len();
+            self.work(count)?;
+            self.heap.meter.charge(count * 24)?;
+            let mut target = self.take_props(object);
+            if let Body::Object(props) = self.heap.body(at) {
+                target.add(props);
+            }
+            *self.heap.body_mut(object) = Body::Object(target);
+            return Ok(());
+        }
         let keys = self.keys(source);
         self.work(keys.len())?;
         self.heap.meter.charge(keys.len() * 48)?;
@@ -196,7 +213,23 @@ impl Cx<'_> {
         }
         let source = self.stack[start - 1];
         self.stack.truncate(start - 1);
-        let mut props = Props::default();
+        let rest = self.heap.object();
+        let mut props = self.take_props(rest);
+        if let Value::Object(at) = source
+            && let Body::Object(from) = self.heap.body(at)
+        {
+            let looked_at = from.len() * (1 + without.len());
+            for (key, value) in from.iter() {
+                if !without.contains(&key) {
+                    props.set(key, value);
+                }
+            }
+            self.heap.meter.charge(props.bytes())?;
+            *self.heap.body_mut(rest) = Body::Object(props);
+            self.work(looked_at)?;
+            self.stack.push(Value::Object(rest));
+            return Ok(());
+        }
         let keys = self.keys(source);
         self.work(keys.len() * (1 + without.len()))?;
         self.heap.meter.charge(keys.len() * 48)?;
@@ -206,8 +239,16 @@ impl Cx<'_> {
                 props.set(key, value);
             }
         }
-        let rest = self.heap.alloc(Body::Object(props));
+        *self.heap.body_mut(rest) = Body::Object(props);
         self.stack.push(Value::Object(rest));
         Ok(())
+    }
+
+    /// Takes the properties out of a new object, so that others can be looked at while they are filled.
+    fn take_props(&mut self, object: Ref) -> Props {
+        match self.heap.body_mut(object) {
+            Body::Object(props) => std::mem::take(props),
+            _ => Props::default(),
+        }
     }
 }

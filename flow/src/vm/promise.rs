@@ -16,6 +16,12 @@ impl Cx<'_> {
     }
 
     fn promise_in(&mut self, state: PromiseState) -> Ref {
+        if let Some(at) = self.heap.spare_promise() {
+            if let Some(promise) = self.promise(at) {
+                promise.state = state;
+            }
+            return at;
+        }
         self.heap.alloc(Body::Promise(Box::new(Promise {
             state,
             reactions: Vec::new(),
@@ -116,7 +122,7 @@ impl Cx<'_> {
     }
 
     pub(super) fn settle(&mut self, promise: Ref, value: Value, rejected: bool) {
-        let Some(body) = self.promise(promise) else {
+        let Body::Promise(body) = self.heap.body_mut(promise) else {
             return;
         };
         if !matches!(body.state, PromiseState::Pending) {
@@ -128,7 +134,6 @@ impl Cx<'_> {
             PromiseState::Fulfilled(value)
         };
         body.locked = false;
-        let reactions = std::mem::take(&mut body.reactions);
         let handled = body.handled;
         if let Some(host) = body.host.take() {
             self.state.pending.remove(&host.id);
@@ -136,7 +141,7 @@ impl Cx<'_> {
         if rejected && !handled {
             self.state.unhandled.push(promise);
         }
-        for reaction in reactions {
+        for reaction in body.reactions.drain(..) {
             self.state.jobs.push_back(Job::React {
                 reaction,
                 value,
@@ -153,7 +158,13 @@ impl Cx<'_> {
         };
         body.handled = true;
         match body.state {
-            PromiseState::Pending => body.reactions.push(reaction),
+            PromiseState::Pending => {
+                if body.reactions.is_empty() {
+                    // Most promises are awaited once.
+                    body.reactions.reserve_exact(1);
+                }
+                body.reactions.push(reaction);
+            }
             PromiseState::Fulfilled(value) => {
                 self.state.jobs.push_back(Job::React {
                     reaction,
@@ -187,22 +198,31 @@ impl Cx<'_> {
         };
         let base = frame.base as usize;
         let locals = self.program.functions[function as usize].locals as usize;
-        let mut slots = Vec::with_capacity(live as usize + self.stack.len() - base - locals);
-        slots.extend_from_slice(&self.stack[base..base + live as usize]);
-        slots.extend_from_slice(&self.stack[base + locals..]);
-        let body = Coroutine {
-            function,
-            closure,
-            pc: frame.pc,
-            slots,
-            promise: task.promise,
-        };
-        let coroutine = match task.coroutine {
-            Some(at) => {
-                *self.heap.body_mut(at) = Body::Coroutine(Box::new(body));
-                at
-            }
-            None => self.heap.alloc(Body::Coroutine(Box::new(body))),
+        let (live, operands) = (
+            &self.stack[base..base + live as usize],
+            &self.stack[base + locals..],
+        );
+        // The one that it was taken from when it went on, or one that nobody needs any more.
+        let known = task.coroutine.or_else(|| self.heap.spare_coroutine());
+        let coroutine = if let Some(at) = known {
+            let Body::Coroutine(body) = self.heap.body_mut(at) else {
+                return Err(Throw::fault("suspended function"));
+            };
+            (body.function, body.closure) = (function, closure);
+            (body.pc, body.promise) = (frame.pc, task.promise);
+            body.slots.clear();
+            body.slots.extend_from_slice(live);
+            body.slots.extend_from_slice(operands);
+            at
+        } else {
+            let slots = [live, operands].concat();
+            self.heap.alloc(Body::Coroutine(Box::new(Coroutine {
+                function,
+                closure,
+                pc: frame.pc,
+                slots,
+                promise: task.promise,
+            })))
         };
         self.frames.pop();
         self.stack.truncate(frame.floor as usize);
@@ -218,7 +238,7 @@ impl Cx<'_> {
         let Body::Coroutine(body) = self.heap.body_mut(at) else {
             return Err(Throw::fault("suspended function"));
         };
-        let slots = std::mem::take(&mut body.slots);
+        let mut slots = std::mem::take(&mut body.slots);
         let (number, closure, pc, promise) = (body.function, body.closure, body.pc, body.promise);
         let function = &self.program.functions[number as usize];
         let operands = function
@@ -231,6 +251,11 @@ impl Cx<'_> {
         self.stack.extend_from_slice(&slots[..live]);
         self.stack.fit(base + function.locals as usize);
         self.stack.extend_from_slice(&slots[live..]);
+        // Empty, so that nothing is kept alive; its room is for the next suspension.
+        slots.clear();
+        if let Body::Coroutine(body) = self.heap.body_mut(at) {
+            body.slots = slots;
+        }
         self.frames.push(Frame {
             kind: FrameKind::Code {
                 function: number,

@@ -465,6 +465,9 @@ impl Cx<'_> {
                                             copy!(reg!(to), *value);
                                             next!(len)
                                         }
+                                        if constant.is_own {
+                                            put!(to, Value::Undefined, len)
+                                        }
                                     }
                                     Body::Array(array) if constant.is_length => {
                                         put!(to, Value::from(array.items.len()), len)
@@ -577,6 +580,38 @@ impl Cx<'_> {
                                 put!(to, item, len)
                             }
                             break 'fast len;
+                        }
+                        Fast::CallMethod {
+                            receiver,
+                            count,
+                            name,
+                        } => {
+                            if ran > self.heap.meter.countdown {
+                                break 'fast 1;
+                            }
+                            let constant = &mut self.state.consts[name as usize];
+                            let own = match (reg!(receiver), constant.key) {
+                                (Value::Object(at), Key::Name(key)) => match self.heap.body(at) {
+                                    Body::Object(props) => props.get_near(key, &mut constant.near),
+                                    _ => None,
+                                },
+                                _ => None,
+                            };
+                            if let Some(Value::Object(at)) = own
+                                && let Body::Closure(body) = self.heap.body(*at)
+                            {
+                                ran += 1;
+                                let (number, at) = (body.function, *at);
+                                let floor = place.base + usize::from(receiver);
+                                let count = usize::from(count);
+                                self.stack.set_top(floor + 1 + count);
+                                if let Some(frame) = self.frames.last_mut() {
+                                    frame.pc = pc as u32 + 1;
+                                }
+                                self.enter(number, Some(at), count, floor)?;
+                                continue 'frame;
+                            }
+                            break 'fast 1;
                         }
                         Fast::Call { callee, count } => {
                             if let Value::Object(at) = reg!(callee)

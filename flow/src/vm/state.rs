@@ -36,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) method: Option<(Kind, u16)>,
     /// Where the last object had a property of that name.
     pub(crate) near: u32,
+    /// Whether a plain object that has no such property of its own has none at all.
+    pub(crate) is_own: bool,
     /// Whether it is `length`, which arrays and strings have.
     pub(crate) is_length: bool,
 }
@@ -70,6 +72,7 @@ impl State {
             method: None,
             near: 0,
             is_length: false,
+            is_own: false,
         };
         Self {
             consts: vec![unmade; program.consts.len()],

@@ -1,5 +1,7 @@
 //! `JSON.parse` without a reviver. Messages are those of V8, positions included.
 
+use std::borrow::Cow;
+
 use super::super::number;
 use super::super::object::{Key, Props};
 use super::super::{Body, Heap, Value};
@@ -35,7 +37,7 @@ const fn ascii(byte: u8) -> u16 {
     byte as u16
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn document(&mut self, heap: &mut Heap) -> Result<Value, Throw> {
         let mut open: Vec<Open> = Vec::new();
         loop {
@@ -237,14 +239,19 @@ impl Reader<'_> {
     }
 
     /// The contents of the string that begins here.
-    fn string(&mut self, heap: &mut Heap) -> Result<Vec<u16>, Throw> {
+    fn string(&mut self, heap: &mut Heap) -> Result<Cow<'a, [u16]>, Throw> {
         self.at += 1;
         let start = self.at;
         let stops = |unit: &u16| matches!(*unit, 0x22 | 0x5C | 0..0x20);
-        let rest = &self.text[start..];
+        let text: &'a [u16] = self.text;
+        let rest = &text[start..];
         let plain = rest.iter().position(stops).unwrap_or(rest.len());
         heap.meter.spend(plain / 16)?;
         self.at += plain;
+        if self.is(b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(&rest[..plain]));
+        }
         let mut out = rest[..plain].to_vec();
         loop {
             let Some(unit) = self.text.get(self.at).copied() else {
@@ -253,7 +260,7 @@ impl Reader<'_> {
             match unit {
                 0x22 => {
                     self.at += 1;
-                    return Ok(out);
+                    return Ok(Cow::Owned(out));
                 }
                 0x5C => {
                     self.at += 1;

@@ -1,8 +1,7 @@
 //! `JSON.stringify` of what needs no function of the program.
 
-use std::collections::HashSet;
-
 use super::super::date;
+use super::super::hashed::Seen;
 use super::super::number;
 use super::super::object::Key;
 use super::super::{Body, Heap, Ref, Value};
@@ -27,7 +26,8 @@ pub fn stringify(heap: &mut Heap, value: Value, style: &Style) -> Result<Option<
         style,
         host: false,
         open: Vec::new(),
-        inside: HashSet::new(),
+        inside: Seen::default(),
+        to_json: to_json_key(heap),
     };
     Ok(writer.write(heap, value)?.then_some(writer.out))
 }
@@ -40,7 +40,8 @@ pub(super) fn for_host(heap: &mut Heap, value: Value) -> Result<Option<String>, 
         style: &style,
         host: true,
         open: Vec::new(),
-        inside: HashSet::new(),
+        inside: Seen::default(),
+        to_json: to_json_key(heap),
     };
     if !writer.write(heap, value)? {
         return Ok(None);
@@ -65,7 +66,8 @@ struct Writer<'a> {
     style: &'a Style,
     host: bool,
     open: Vec<Open>,
-    inside: HashSet<Ref>,
+    inside: Seen<Ref>,
+    to_json: Key,
 }
 
 /// What a value is in JSON.
@@ -148,7 +150,7 @@ impl Writer<'_> {
                 return Ok(Form::Done);
             }
             Value::Number(value) if value.is_finite() => {
-                self.ascii(&number::format(value));
+                self.number(value);
                 return Ok(Form::Done);
             }
             Value::Number(_) => {
@@ -178,7 +180,7 @@ impl Writer<'_> {
             }
             Body::Array(_) => None,
             Body::Object(_) | Body::Error(_) => {
-                if to_json(heap, at).is_some() {
+                if own_to_json(heap, at, self.to_json).is_some() {
                     return Err(Throw::type_error(
                         "An object has a 'toJSON' of its own, which Flow does not call here. \
                          Call it where you want its value.",
@@ -234,6 +236,21 @@ impl Writer<'_> {
         self.out.extend(text.bytes().map(u16::from));
     }
 
+    fn number(&mut self, value: f64) {
+        let whole = value as i32;
+        if !(0..1_000_000_000).contains(&whole) || f64::from(whole) != value {
+            self.ascii(&number::format(value));
+            return;
+        }
+        let (mut digits, mut left, mut at) = ([0u16; 9], whole as u32, 9);
+        while at == 9 || left > 0 {
+            at -= 1;
+            digits[at] = u16::from(b'0') + (left % 10) as u16;
+            left /= 10;
+        }
+        self.out.extend_from_slice(&digits[at..]);
+    }
+
     fn quoted(&mut self, text: &str) {
         self.ascii("\"");
         self.ascii(text);
@@ -255,7 +272,16 @@ impl Writer<'_> {
     fn string(&mut self, heap: &mut Heap, units: &[u16]) -> Result<(), Throw> {
         heap.meter.spend(units.len() / 16)?;
         self.out.push(u16::from(b'"'));
-        for (at, unit) in units.iter().copied().enumerate() {
+        let special = |unit: &u16| matches!(*unit, 0..0x20 | 0x22 | 0x5C | 0xD800..0xE000);
+        let mut at = 0;
+        loop {
+            let rest = &units[at..];
+            let plain = rest.iter().position(special).unwrap_or(rest.len());
+            self.out.extend_from_slice(&rest[..plain]);
+            at += plain;
+            let Some(unit) = units.get(at).copied() else {
+                break;
+            };
             match unit {
                 0x22 => self.ascii("\\\""),
                 0x5C => self.ascii("\\\\"),
@@ -280,6 +306,7 @@ impl Writer<'_> {
                 }
                 unit => self.out.push(unit),
             }
+            at += 1;
         }
         self.out.push(u16::from(b'"'));
         self.check_size(heap)
@@ -381,7 +408,15 @@ fn is_data(heap: &Heap, value: Value) -> bool {
 
 /// An own `toJSON` that can be called.
 pub(crate) fn to_json(heap: &mut Heap, at: Ref) -> Option<Value> {
-    let key = Key::Name(heap.intern_str("toJSON"));
+    let key = to_json_key(heap);
+    own_to_json(heap, at, key)
+}
+
+fn to_json_key(heap: &mut Heap) -> Key {
+    Key::Name(heap.intern_str("toJSON"))
+}
+
+fn own_to_json(heap: &Heap, at: Ref, key: Key) -> Option<Value> {
     let own = match heap.body(at) {
         Body::Object(props) => props.get(key),
         Body::Error(error) => error.props.get(key),
