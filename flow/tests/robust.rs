@@ -34,6 +34,39 @@ fn diagnose(text: &str) -> Vec<Diagnostic> {
 }
 
 #[test]
+fn deep_and_wide_types_of_inputs_are_refused_or_read_at_once() {
+    let deep = |open: &str, close: &str| {
+        let (open, close) = (open.repeat(100_000), close.repeat(100_000));
+        format!("/** @param {{{open}string{close}}} Inputs */ return Inputs")
+    };
+    let texts = [
+        deep("", "[]"),
+        deep("readonly ", ""),
+        deep("(", ")"),
+        deep("{a: ", "}"),
+        deep("Array<", ">"),
+        deep("(", "[])"),
+        deep("?", ""),
+        deep("", "[]|string[]"),
+    ];
+    for text in texts {
+        let diagnostics = diagnose(&text);
+        let start: String = text.chars().take(40).collect();
+        let refused = diagnostics.iter().any(|one| one.code == Code::BadInputType);
+        assert!(
+            refused || text.contains("|string"),
+            "{start}: {diagnostics:?}"
+        );
+    }
+    let fields: Vec<String> = (0..60_000).map(|at| format!("f{at}: string")).collect();
+    let wide = format!(
+        "/** @param {{{{{}}}}} Inputs */ return Inputs",
+        fields.join(", ")
+    );
+    assert_eq!(diagnose(&wide), []);
+}
+
+#[test]
 fn deep_nesting_is_refused_by_name() {
     let deep = |open: &str, middle: &str, close: &str, count: usize| {
         format!("{}{middle}{}", open.repeat(count), close.repeat(count))

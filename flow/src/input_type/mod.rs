@@ -58,6 +58,25 @@ pub enum Type {
     Union(Vec<Self>),
 }
 
+impl Type {
+    /// How many levels of types are in it.
+    fn height(&self) -> usize {
+        let inner = match self {
+            Self::Array(of) => of.height(),
+            Self::Object { fields, others } => {
+                let fields = fields.iter().map(|field| field.of.height());
+                fields
+                    .chain(others.iter().map(|of| of.height()))
+                    .max()
+                    .unwrap_or(0)
+            }
+            Self::Union(types) => types.iter().map(Self::height).max().unwrap_or(0),
+            _ => return 0,
+        };
+        inner + 1
+    }
+}
+
 /// A declared property.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {

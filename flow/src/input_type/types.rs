@@ -1,19 +1,35 @@
 //! Reads the types themselves: a subset of TypeScript's.
 
+use std::collections::HashSet;
+
 use super::declare::{Bad, Reader, is_name};
 use super::{Field, MAX_DEPTH, Type};
 
 impl<'s> Reader<'s> {
     pub(super) fn union(&mut self) -> Result<Type, Bad> {
+        self.deeper(Self::alternatives)
+    }
+
+    /// Reads what stands one level deeper.
+    fn deeper(&mut self, read: fn(&mut Self) -> Result<Type, Bad>) -> Result<Type, Bad> {
         if self.depth >= MAX_DEPTH {
-            let message = format!("types are nested more than {MAX_DEPTH} levels deep");
-            return Err(Bad {
-                at: self.at,
-                message,
-                hint: None,
-            });
+            return Err(self.too_deep());
         }
         self.depth += 1;
+        let of = read(self)?;
+        self.depth -= 1;
+        Ok(of)
+    }
+
+    fn too_deep(&self) -> Bad {
+        Bad {
+            at: self.at,
+            message: format!("types are nested more than {MAX_DEPTH} levels deep"),
+            hint: None,
+        }
+    }
+
+    fn alternatives(&mut self) -> Result<Type, Bad> {
         self.skip();
         self.eat("|");
         let mut types = vec![self.array()?];
@@ -33,7 +49,6 @@ impl<'s> Reader<'s> {
             }
             types.push(self.array()?);
         }
-        self.depth -= 1;
         Ok(union_of(types))
     }
 
@@ -45,11 +60,18 @@ impl<'s> Reader<'s> {
             self.eat("!");
         }
         let mut of = self.primary()?;
+        // Each pair of brackets nests without a bracket of its own to read through.
+        let mut height = None;
         loop {
             self.skip();
             if !self.eat("[") {
                 break;
             }
+            let levels = height.unwrap_or_else(|| of.height()) + 1;
+            if self.depth + levels > MAX_DEPTH {
+                return Err(self.too_deep());
+            }
+            height = Some(levels);
             self.skip();
             if !self.eat("]") {
                 return Err(self.unexpected("`]`"));
@@ -137,7 +159,7 @@ impl<'s> Reader<'s> {
                 fields: Vec::new(),
                 others: None,
             },
-            "readonly" => return self.array(),
+            "readonly" => return self.deeper(Self::array),
             "Array" | "ReadonlyArray" => {
                 let [of] = self.arguments(name)?;
                 Type::Array(Box::new(of))
@@ -211,6 +233,7 @@ impl<'s> Reader<'s> {
     fn object(&mut self) -> Result<Type, Bad> {
         self.eat("{");
         let (mut fields, mut others): (Vec<Field>, _) = (Vec::new(), None);
+        let mut names = HashSet::new();
         loop {
             self.skip();
             if self.eat("}") {
@@ -231,7 +254,7 @@ impl<'s> Reader<'s> {
                 others = Some(Box::new(self.union()?));
             } else {
                 let field = self.field()?;
-                if fields.iter().any(|other| other.name == field.name) {
+                if !names.insert(field.name.clone()) {
                     let message = format!("the field `{}` is declared twice", field.name);
                     return Err(Bad {
                         at: start,
