@@ -1,6 +1,10 @@
 //! Runs the conformance corpus (`tests/conformance`) in the VM: straight through, and with a save and a load at every
 //! suspension, of the program too. `tests/conformance/run_node.mjs` runs the same files in Node, and describes the comments
 //! in which the expectation stands.
+//!
+//! A run cannot be saved between two instructions: a save holds what can be reached from the promises that the host will
+//! settle, and neither frames that are running nor microtasks have a form in it. A step that is cut short is run again from
+//! the save before it.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -217,7 +221,7 @@ fn the_corpus_gives_what_node_gives_also_through_saves() {
     let mut found = Vec::new();
     programs(&root, &mut found);
     found.sort();
-    assert!(found.len() >= 150, "only {} programs", found.len());
+    assert!(found.len() >= 550, "only {} programs", found.len());
     let mut wrong = Vec::new();
     for path in &found {
         let name = path

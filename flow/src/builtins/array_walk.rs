@@ -324,7 +324,7 @@ fn start_from(cx: &mut Cx<'_>, frame: Native, source: Value, left: usize) -> Res
         }
         Value::Object(at) => matches!(
             cx.heap.body(at),
-            Body::Object(_) | Body::Closure(_) | Body::Native(_)
+            Body::Object(_) | Body::Error(_) | Body::Closure(_) | Body::Native(_)
         )
         .then_some(at),
         Value::String(_) => None,
