@@ -266,6 +266,11 @@ pub enum ExprKind {
     Number(f64),
     /// A string in UTF-16 units: a literal may hold lone surrogates.
     String(Vec<u16>),
+    /// `/pattern/flags`, checked.
+    Regex {
+        pattern: Vec<u16>,
+        flags: crate::regex::Flags,
+    },
     /// A template: `strings` has one more part than `exprs`.
     Template {
         strings: Vec<Vec<u16>>,

@@ -78,6 +78,7 @@ codes! {
     LineBreak "E0012" "line-break-not-allowed" "JavaScript does not allow a line break at this place."
     DeclarationPlace "E0013" "declaration-needs-block" "A declaration cannot be the whole body of `if`, a loop or a label."
     BadDelete "E0014" "bad-delete" "`delete` takes a property, such as `delete order.note`."
+    BadRegex "E0015" "bad-regex" "A regular expression is not written as JavaScript writes it."
     TooMany "E0019" "too-many-errors" "Only the first errors of a file are reported."
     NotInFlow "E0050" "not-in-flow" "JavaScript has it, Flow has not: the message says what to write instead."
     UnknownName "E0101" "unknown-name" "A name that is not declared anywhere around its use."

@@ -33,6 +33,7 @@ pub mod parse;
 pub mod program;
 pub mod project;
 pub mod reference;
+pub mod regex;
 mod snapshot;
 pub mod source;
 pub mod value;

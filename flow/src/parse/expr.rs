@@ -117,6 +117,7 @@ impl Parser<'_> {
     fn binary(&mut self, least: u8) -> Parsed<Expr> {
         let start = self.span().start;
         let mut left = self.unary()?;
+        self.check_division();
         while let Some((infix, binding)) = self.infix() {
             if binding < least {
                 break;

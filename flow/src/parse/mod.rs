@@ -20,6 +20,7 @@ mod pattern;
 mod postfix;
 mod recover;
 pub(crate) mod refuse;
+mod regex;
 mod stmt;
 pub(crate) mod token;
 
@@ -39,6 +40,9 @@ pub const MAX_NESTING: usize = 100;
 /// How many operators, members and calls may follow each other in one expression, which makes the tree
 /// as deep. Elements of lists do not add up.
 const MAX_CHAIN: u32 = 500;
+
+/// How often a file is read again since a slash was not what it was taken for.
+const MAX_CORRECTIONS: usize = 20;
 
 /// How many diagnostics of a file are reported.
 pub(crate) const MAX_DIAGNOSTICS: usize = 100;
@@ -73,26 +77,37 @@ pub(crate) fn parse_words(source: &Source) -> (Script, Vec<Diagnostic>, Vec<Toke
                 .with_hint("Move data out of the program, into its inputs or a table."),
         );
     }
-    if let Some(at) = nesting::too_deep(text, MAX_NESTING) {
-        return nothing(too_deep(Span::new(at, at + 1)));
-    }
-    let tokens = match token::tokens(text) {
-        Ok(tokens) => tokens,
-        Err(at) => {
-            let message = "the text cannot be split into words here";
-            return nothing(Diagnostic::new(
-                Code::Unexpected,
-                Span::new(at, at),
-                message,
-            ));
+    let mut corrections = regex::Corrections::new();
+    loop {
+        let masked = regex::mask(text, &corrections);
+        if let Some(at) = nesting::too_deep(&masked.text, MAX_NESTING) {
+            return nothing(too_deep(Span::new(at, at + 1)));
         }
-    };
-    let head = tokens.first().map_or(0, |token| token.span.start as usize);
-    let (input_type, mut diagnostics) = input_type::declared(source, Span::new(0, head));
-    let mut parser = Parser::new(source, tokens);
-    let body = parser.script();
-    diagnostics.append(&mut parser.diagnostics);
-    (Script { body, input_type }, diagnostics, parser.tokens)
+        let tokens = match token::tokens(&masked) {
+            Ok(tokens) => tokens,
+            Err(at) => {
+                let message = "the text cannot be split into words here";
+                return nothing(Diagnostic::new(
+                    Code::Unexpected,
+                    Span::new(at, at),
+                    message,
+                ));
+            }
+        };
+        let head = tokens.first().map_or(0, |token| token.span.start as usize);
+        let (input_type, mut diagnostics) = input_type::declared(source, Span::new(0, head));
+        let mut parser = Parser::new(source, tokens);
+        let body = parser.script();
+        // Corrected once, a slash stays what it is: what is left then is an error of the text.
+        if let Some((at, begins)) = parser.misread
+            && corrections.len() < MAX_CORRECTIONS
+            && corrections.insert(at, begins).is_none()
+        {
+            continue;
+        }
+        diagnostics.append(&mut parser.diagnostics);
+        return (Script { body, input_type }, diagnostics, parser.tokens);
+    }
 }
 
 fn too_deep(span: Span) -> Diagnostic {
@@ -122,9 +137,8 @@ struct Parser<'s> {
     chain: u32,
     /// Whether `in` is an operator here; it is not in the head of a `for`.
     allow_in: bool,
-    /// Up to here brackets and quotes may be part of something that was refused, such as a regular
-    /// expression: what does not fit together is not reported.
-    confused_until: u32,
+    /// The first slash that was taken for something else, and whether a regular expression begins with it.
+    misread: Option<(u32, bool)>,
     /// Set when reading on makes no sense; nothing more is reported.
     stopped: bool,
 }
@@ -139,7 +153,7 @@ impl<'s> Parser<'s> {
             depth: 0,
             chain: 0,
             allow_in: true,
-            confused_until: 0,
+            misread: None,
             stopped: false,
         }
     }
@@ -363,9 +377,7 @@ impl<'s> Parser<'s> {
     // ---- Reporting -------------------------------------------------------------------------------
 
     fn report(&mut self, code: Code, span: Span, message: impl Into<String>, hint: Option<&str>) {
-        let confused = span.start < self.confused_until
-            && matches!(code, Code::Unexpected | Code::Unterminated);
-        if self.stopped || confused {
+        if self.stopped {
             return;
         }
         let mut diagnostic = Diagnostic::new(code, span, message);
@@ -413,6 +425,7 @@ impl<'s> Parser<'s> {
         let found = match token.kind {
             Kind::End => "the end of the file".to_owned(),
             Kind::String => "a string".to_owned(),
+            Kind::Regex => "a regular expression".to_owned(),
             Kind::TemplateOpen | Kind::TemplateText | Kind::TemplateClose => {
                 "a template".to_owned()
             }

@@ -147,6 +147,7 @@ impl Parser<'_> {
                 self.advance();
                 ExprKind::String(self.decode_string(span))
             }
+            Kind::Regex => self.regex(),
             Kind::TemplateOpen => return self.template(),
             Kind::Name => return self.name_or_keyword(),
             Kind::Punctuation => match self.text_of(self.at) {
@@ -164,9 +165,8 @@ impl Parser<'_> {
                 "[" => return self.array(),
                 "{" => return self.object(),
                 "/" | "/=" => {
-                    self.refuse(Refused::Regex, span);
-                    self.skip_regex();
-                    ExprKind::Broken
+                    self.misread(span.start, true);
+                    return Err(self.unexpected("an expression"));
                 }
                 "<" => return Err(self.refuse(Refused::Jsx, span)),
                 _ => return Err(self.unexpected("an expression")),
@@ -323,27 +323,5 @@ impl Parser<'_> {
             kind,
             span: self.span_from(start.start),
         })
-    }
-
-    /// The offset of the end of the current line.
-    fn line_end(&self) -> u32 {
-        let from = self.last_end() as usize;
-        let rest = self.source.text().get(from..).unwrap_or_default();
-        (from + rest.find('\n').unwrap_or(rest.len())) as u32
-    }
-
-    /// Goes behind a regular expression, which the grammar has read as operators and names.
-    fn skip_regex(&mut self) {
-        let line_end = |parser: &Self| parser.at_end() || parser.current().after_line_break;
-        self.advance();
-        while !line_end(self) && !self.at("/") {
-            self.advance();
-        }
-        self.eat("/");
-        self.confused_until = self.line_end();
-        // Its flags.
-        if !line_end(self) && self.current().kind == Kind::Name {
-            self.advance();
-        }
     }
 }

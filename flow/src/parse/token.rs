@@ -6,6 +6,7 @@ use std::sync::Once;
 use pest::Parser as _;
 use pest_derive::Parser;
 
+use super::regex::Masked;
 use crate::source::Span;
 
 #[derive(Parser)]
@@ -21,6 +22,8 @@ pub(crate) enum Kind {
     Number,
     /// A closed string.
     String,
+    /// A regular expression, closed or not.
+    Regex,
     /// An operator or bracket.
     Punctuation,
     /// A backtick that opens a template.
@@ -62,9 +65,10 @@ pub(crate) struct Token {
 const CALL_LIMIT: usize = 256 * super::MAX_SOURCE;
 
 /// Splits a text into words; the last one is `End`. `Err` is the offset at which the grammar gave up.
-pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, usize> {
+pub(super) fn tokens(masked: &Masked) -> Result<Vec<Token>, usize> {
     static LIMIT: Once = Once::new();
     LIMIT.call_once(|| pest::set_call_limit(NonZeroUsize::new(CALL_LIMIT)));
+    let text = masked.text.as_str();
     let pairs = Grammar::parse(Rule::file, text).map_err(|error| match error.location {
         pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
     })?;
@@ -82,6 +86,7 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, usize> {
         });
         end = span.end();
     }
+    mark_regexes(&mut tokens, &masked.spans);
     mark_html_comments(&mut tokens, text);
     pair_brackets(&mut tokens, text);
     Ok(tokens)
@@ -93,6 +98,7 @@ fn kind(rule: Rule) -> Kind {
         Rule::name => Kind::Name,
         Rule::number => Kind::Number,
         Rule::string => Kind::String,
+        Rule::regex => Kind::Regex,
         Rule::punctuation
         | Rule::open_brace
         | Rule::close_brace
@@ -140,6 +146,19 @@ fn kind(rule: Rule) -> Kind {
 /// Whether a text has a character that ends a line in JavaScript.
 pub(crate) fn has_line_break(text: &str) -> bool {
     text.contains(['\n', '\r', '\u{2028}', '\u{2029}'])
+}
+
+/// What was not masked is the character itself, which begins nothing.
+fn mark_regexes(tokens: &mut [Token], spans: &[Span]) {
+    for token in tokens {
+        if token.kind == Kind::Regex
+            && spans
+                .binary_search_by_key(&token.span.start, |span| span.start)
+                .is_err()
+        {
+            token.kind = Kind::BadCharacter;
+        }
+    }
 }
 
 /// `-->` at the start of a line is a comment in a script; `x --> 0` is not.
