@@ -39,6 +39,7 @@ unit: ## Test what needs no server: the language, the client, the command line
 conformance: ## Compare the conformance corpus with Node
 	tests/conformance/run.sh
 	tests/conformance/strict.sh
+	tests/conformance/regex.sh
 	tests/differential/run.sh --n 2000
 
 differential: ## Run N generated programs of a SEED in Flow and in Node, and shrink what differs

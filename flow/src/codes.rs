@@ -86,7 +86,7 @@ codes! {
     DuplicateName "E0103" "duplicate-name" "Two declarations in one scope, or two parameters, have the same name."
     AssignGlobal "E0104" "assign-to-builtin" "What Flow provides, such as `Math`, cannot be replaced."
     UnknownMember "E0105" "unknown-member" "A built-in object has no member of this name."
-    NotConstructor "E0106" "not-a-constructor" "`new` makes errors, dates, maps and sets, and nothing else."
+    NotConstructor "E0106" "not-a-constructor" "`new` makes errors, dates, maps, sets and regular expressions, and nothing else."
     AwaitOutsideAsync "E0201" "await-outside-async" "`await` stands in a function that is not `async`, or among parameters."
     BadBreak "E0202" "break-outside-loop" "`break` or `continue` with nothing around it that it could leave."
     UnknownLabel "E0203" "unknown-label" "`break` or `continue` names a label that is not around it."

@@ -115,7 +115,9 @@ pub fn library() -> String {
         has.sort_unstable();
         let lacks: Vec<String> = inherited::names(kind)
             .iter()
-            .filter(|name| registry.method(kind, name).is_none())
+            .filter(|name| {
+                registry.method(kind, name).is_none() && !inherited::is_getter(kind, name)
+            })
             .map(|name| format!("`{name}`"))
             .collect();
         page.push_str(&format!(

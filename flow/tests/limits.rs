@@ -58,6 +58,55 @@ fn promises_that_never_wait_use_fuel() {
 }
 
 #[test]
+fn regular_expressions_use_fuel_and_heap() {
+    for text in [
+        "/(a+)+$/.test('a'.repeat(28) + 'b');",
+        "/(a|a)*$/.test('a'.repeat(40) + 'b');",
+        "/(?:(?:a?)*)*b/.test('a'.repeat(30));",
+        "/^(?=(a|aa)+$)a/.test('a'.repeat(60) + 'c');",
+        "/(?<=b(a+)+)c/.test('a'.repeat(40) + 'c');",
+        "/(x+x+)+y/.exec('x'.repeat(40));",
+        "/(.*)\\1\\1\\1c/.exec('ab'.repeat(2000));",
+        "'a'.repeat(30).replace(/(a+)+b/g, '');",
+        "'a'.repeat(30).split(/(a+)+b/);",
+        "[...'a'.repeat(30).matchAll(/(a+)+b/g)];",
+        "while (true) /a/.test('b');",
+        "let n = 0; for (;;) new RegExp('a' + n++);",
+        "for (;;) new RegExp('[a-z]{1,3}'.repeat(100));",
+    ] {
+        assert_eq!(limit(text), "rhythm.step_fuel", "{text}");
+    }
+    for text in [
+        "/(?:a|b)*/.test('ab'.repeat(40000)); /(?:(a)|(b))*c/.test('ab'.repeat(49000));",
+        "const a = []; for (;;) a.push(/(a)(b)/.exec('ab'));",
+        "const a = []; for (let n = 0; ; n++) a.push(new RegExp('x' + n + '\\\\p{L}', 'u'));",
+        "'ab'.repeat(50000).replace(/a/g, '$`$`');",
+    ] {
+        let setting = limit(text);
+        assert!(
+            ["rhythm.step_heap", "rhythm.string_size"].contains(&setting.as_str()),
+            "{text}: {setting}"
+        );
+    }
+}
+
+#[test]
+fn a_regular_expression_asks_the_host_whether_to_stop() {
+    let mut host = MockHost {
+        interrupt: Some(Interrupt::Abandon),
+        ..MockHost::default()
+    };
+    let program = compile("/(a+)+$/.test('a'.repeat(60) + 'b');");
+    assert_eq!(
+        start(&program, Limits::default()).run(&mut host),
+        Outcome::Abandoned
+    );
+    let mut host = MockHost::default();
+    start(&program, small()).run(&mut host);
+    assert!(host.ticks > 400, "{}", host.ticks);
+}
+
+#[test]
 fn values_use_heap() {
     for text in [
         "const a = []; while (true) a.push({a});",

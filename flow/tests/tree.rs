@@ -189,6 +189,9 @@ fn expr(value: &Expr) -> String {
         ExprKind::Bool(value) => value.to_string(),
         ExprKind::Number(value) => value.to_string(),
         ExprKind::String(units) => text(units),
+        ExprKind::Regex { pattern, flags } => {
+            format!("/{}/{}", String::from_utf16_lossy(pattern), flags.text())
+        }
         ExprKind::Template { strings, exprs } => {
             let mut parts = vec![text(&strings[0])];
             for (value, string) in exprs.iter().zip(&strings[1..]) {

@@ -2,8 +2,16 @@
 // that Node refuses must be refused with the same words.
 // regex.mjs <regexes binary> [seed] [count]
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 
 const [binary, seedText = '1', countText = '100000'] = process.argv.slice(2)
+
+const table = new URL('../../flow/src/regex/unicode.txt', import.meta.url)
+const [unicode] = process.versions.unicode.split('.')
+if (!readFileSync(table, 'utf8').startsWith(`unicode ${unicode}\n`)) {
+  console.log(`flow/src/regex/unicode.txt is not of Unicode ${unicode}, as this Node is: run unicode.mjs`)
+  process.exit(1)
+}
 
 // mulberry32: the same cases for the same seed everywhere.
 let seed = Number(seedText) | 0

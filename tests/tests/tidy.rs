@@ -58,6 +58,16 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
         "flow/src/format",
         &["crate::check", "crate::compile", "crate::vm", "pest::"],
     ),
+    (
+        "flow/src/regex",
+        &[
+            "crate::value",
+            "crate::vm",
+            "crate::builtins",
+            "crate::parse",
+            "crate::error",
+        ],
+    ),
     ("flow/src/check", &["crate::vm", "pest::", "crate::compile"]),
     ("flow/src/compile", &["crate::vm", "pest::", "crate::parse"]),
     (

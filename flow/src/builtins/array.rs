@@ -65,7 +65,7 @@ fn copied(cx: &mut Cx<'_>, call: Call, name: &str) -> Result<Vec<Value>, Throw> 
 /// The elements of an array that is open.
 fn changeable<'a>(cx: &'a mut Cx<'_>, at: Ref) -> Result<&'a mut Vec<Value>, Throw> {
     match cx.heap.body_mut(at) {
-        Body::Array(array) if array.integrity == Integrity::Open => Ok(&mut array.items),
+        Body::Array(array) if array.integrity() == Integrity::Open => Ok(&mut array.items),
         _ => Err(Throw::fault("array")),
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Closed<'a, 'c> {
 /// The array if it is not open.
 pub(super) fn closed<'a, 'c>(cx: &'a mut Cx<'c>, at: Ref) -> Option<Closed<'a, 'c>> {
     match cx.heap.body(at) {
-        Body::Array(array) if array.integrity != Integrity::Open => {
+        Body::Array(array) if array.integrity() != Integrity::Open => {
             let length = array.items.len();
             Some(Closed {
                 cx,

@@ -214,7 +214,7 @@ fn finish(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<Value, Throw
     if let Body::Array(array) = cx.heap.body_mut(at) {
         let length = array.items.len().max(items.len());
         items.resize(length, Value::Empty);
-        if array.integrity == Integrity::Open {
+        if array.integrity() == Integrity::Open {
             array.items = items;
             return Ok(this);
         }

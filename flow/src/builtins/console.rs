@@ -62,6 +62,10 @@ fn text(cx: &mut Cx<'_>, value: Value) -> Result<String, Throw> {
         {
             return Ok(cx.heap.rust_text(stack));
         }
+        if let Body::Regex(_) = cx.heap.body(at) {
+            let text = cx.string(value)?;
+            return Ok(cx.heap.rust_text(text));
+        }
         // A log line never fails a run: what JSON cannot hold is named instead.
         return match json::to_host(cx.heap, value) {
             Ok(Some(text)) => Ok(text),

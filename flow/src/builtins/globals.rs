@@ -138,6 +138,14 @@ impl Copier {
             Body::Map(_) => Body::Map(Box::default()),
             Body::Set(_) => Body::Set(Box::default()),
             Body::Date(ms) => Body::Date(*ms),
+            // `lastIndex` is not copied.
+            Body::Regex(_) => {
+                let copy = super::regexp::copy(cx, value)?;
+                if let Value::Object(copied) = copy {
+                    self.copies.insert(at, copied);
+                }
+                return Ok(copy);
+            }
             Body::Error(_) => Body::Error(Box::new(ErrorBody {
                 class: copied_class(cx, at),
                 props: Props::default(),
@@ -163,14 +171,21 @@ impl Copier {
         match cx.heap.body(from) {
             Body::Array(array) => {
                 let items = array.items.clone();
+                let names: Option<Vec<_>> =
+                    array.names.as_ref().map(|names| names.iter().collect());
                 cx.work(items.len())?;
                 cx.heap.meter.charge(items.len() * 16)?;
                 let mut copied = Vec::with_capacity(items.len());
                 for item in items {
                     copied.push(self.copy(cx, item)?);
                 }
+                let names = match names {
+                    Some(names) => Some(Box::new(self.props(cx, names)?)),
+                    None => None,
+                };
                 if let Body::Array(array) = cx.heap.body_mut(to) {
                     array.items = copied;
+                    array.names = names;
                 }
             }
             Body::Object(props) => {

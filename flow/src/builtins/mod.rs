@@ -23,6 +23,9 @@ mod number;
 mod object;
 mod options;
 mod promise;
+pub(crate) mod regexp;
+mod regexp_replace;
+mod replacement;
 mod signal;
 mod sql;
 mod string;
@@ -121,6 +124,7 @@ const TABLES: &[&[Builtin]] = &[
     encoding::TABLE,
     error::TABLE,
     promise::TABLE,
+    regexp::TABLE,
     signal::TABLE,
     sql::TABLE,
     task::TABLE,

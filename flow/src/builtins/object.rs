@@ -210,7 +210,7 @@ fn value_of(_cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn integrity<'a>(cx: &'a mut Cx<'_>, at: Ref) -> Option<&'a mut Integrity> {
     match cx.heap.body_mut(at) {
         Body::Object(props) => Some(&mut props.integrity),
-        Body::Array(array) => Some(&mut array.integrity),
+        Body::Array(array) => Some(&mut array.names.get_or_insert_default().integrity),
         Body::Error(error) => Some(&mut error.props.integrity),
         _ => None,
     }

@@ -25,7 +25,6 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("String.prototype.padStart", 1, pad_start),
     plain("String.prototype.repeat", 1, repeat),
     plain("String.prototype.slice", 2, slice),
-    plain("String.prototype.split", 2, split),
     plain("String.prototype.startsWith", 1, starts_with),
     plain("String.prototype.substr", 2, substr),
     plain("String.prototype.substring", 2, substring),
@@ -49,6 +48,17 @@ pub(super) fn receiver(cx: &mut Cx<'_>, this: Value, name: &str) -> Result<Rc<[u
     // Most methods look at each unit; sixteen of them cost about as much as an instruction.
     cx.work(units.len() / 16)?;
     Ok(units)
+}
+
+/// The text that a method looks for, which may be no pattern.
+fn plain_text(cx: &mut Cx<'_>, call: Call, name: &str) -> Result<Rc<[u16]>, Throw> {
+    let wanted = cx.arg(call, 0);
+    if cx.heap.regex(wanted).is_some() {
+        return Err(Throw::type_error(format!(
+            "First argument to String.prototype.{name} must not be a regular expression"
+        )));
+    }
+    cx.units(wanted)
 }
 
 /// A position argument, kept between 0 and the length.
@@ -199,7 +209,7 @@ fn concat(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `"abc".endsWith("bc")` → `true`
 fn ends_with(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let text = receiver(cx, call.this, "endsWith")?;
-    let wanted = cx.units(cx.arg(call, 0))?;
+    let wanted = plain_text(cx, call, "endsWith")?;
     let end = position(cx, cx.arg(call, 1), text.len(), text.len())?;
     Ok(Value::Bool(text[..end].ends_with(&wanted)))
 }
@@ -207,7 +217,7 @@ fn ends_with(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `"abc".startsWith("ab")` → `true`
 fn starts_with(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let text = receiver(cx, call.this, "startsWith")?;
-    let wanted = cx.units(cx.arg(call, 0))?;
+    let wanted = plain_text(cx, call, "startsWith")?;
     let start = position(cx, cx.arg(call, 1), text.len(), 0)?;
     Ok(Value::Bool(text[start..].starts_with(&wanted)))
 }
@@ -215,7 +225,7 @@ fn starts_with(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `"abc".includes("b")` → `true`
 fn includes(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let text = receiver(cx, call.this, "includes")?;
-    let wanted = cx.units(cx.arg(call, 0))?;
+    let wanted = plain_text(cx, call, "includes")?;
     let start = position(cx, cx.arg(call, 1), text.len(), 0)?;
     Ok(Value::Bool(find(&text, &wanted, start).is_some()))
 }
@@ -344,7 +354,7 @@ fn substr(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 }
 
 /// `"a,b".split(",")` → `["a", "b"]`
-fn split(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+pub(super) fn split(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let text = receiver(cx, call.this, "split")?;
     let limit = match cx.arg(call, 1) {
         Value::Undefined => u32::MAX as usize,

@@ -1,24 +1,25 @@
 //! `replace` and `replaceAll`: the replacement may be a function of the program.
 
+use super::regexp::Found;
 use super::string::{find, receiver};
-use super::{Builtin, stepped};
+use super::{Builtin, regexp_replace, replacement, stepped};
 use crate::error::Throw;
 use crate::value::{Ref, Value};
 use crate::vm::cx::{Cx, Native, Step};
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
-    stepped("String.prototype.replace", 2, 2, 3, replace),
-    stepped("String.prototype.replaceAll", 2, 2, 3, replace_all),
+    stepped("String.prototype.replace", 2, 2, 5, replace),
+    stepped("String.prototype.replaceAll", 2, 2, 5, replace_all),
 ];
 
-const PATTERN: usize = 1;
-const REPLACEMENT: usize = 2;
+pub(super) const PATTERN: usize = 1;
+pub(super) const REPLACEMENT: usize = 2;
 /// The result so far.
-const RESULT: usize = 3;
+pub(super) const RESULT: usize = 3;
 /// Where the last match began and ended.
-const START: usize = 4;
-const END: usize = 5;
+pub(super) const START: usize = 4;
+pub(super) const END: usize = 5;
 
 /// `"a-b-c".replace("-", "+")` → `"a+b-c"`
 fn replace(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
@@ -30,7 +31,7 @@ fn replace_all(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Thr
     run(cx, frame, input, true)
 }
 
-fn position(cx: &Cx<'_>, frame: Native, register: usize) -> usize {
+pub(super) fn position(cx: &Cx<'_>, frame: Native, register: usize) -> usize {
     match cx.reg(frame, register) {
         Value::Number(number) => number as usize,
         _ => 0,
@@ -43,7 +44,11 @@ fn run(cx: &mut Cx<'_>, frame: Native, input: Value, all: bool) -> Result<Step, 
         cx.reg(frame, 0),
         if all { "replaceAll" } else { "replace" },
     )?;
-    let pattern = cx.string(cx.reg(frame, PATTERN))?;
+    let given = cx.reg(frame, PATTERN);
+    if cx.heap.regex(given).is_some() {
+        return regexp_replace::run(cx, frame, input, &text, all);
+    }
+    let pattern = cx.string(given)?;
     let needle = cx.heap.text(pattern);
     let replacement = cx.reg(frame, REPLACEMENT);
     let calls = cx.heap.is_callable(replacement);
@@ -77,7 +82,7 @@ fn run(cx: &mut Cx<'_>, frame: Native, input: Value, all: bool) -> Result<Step, 
             return Ok(Step::call(replacement, &args, 1));
         }
         let words = cx.units(cx.reg(frame, REPLACEMENT))?;
-        let words = expand(cx, &words, &text, at, needle.len())?;
+        let words = expanded(cx, &words, &text, (at, at + needle.len()))?;
         from = replaced(cx, frame, &text, needle.len(), words)?;
         if !all {
             break;
@@ -107,40 +112,20 @@ fn replaced(
     Ok(start + length.max(1))
 }
 
-/// Replaces `$$`, `$&`, `` $` `` and `$'`; there are no groups, so `$1` stays.
-fn expand(
+/// The words for a match of a string: it has no groups, so `$1` stays.
+fn expanded(
     cx: &mut Cx<'_>,
     words: &[u16],
     text: &[u16],
-    at: usize,
-    length: usize,
+    (start, end): (usize, usize),
 ) -> Result<Ref, Throw> {
-    let dollar = u16::from(b'$');
+    let found = Found {
+        start,
+        end,
+        groups: vec![Some((start, end))],
+    };
     let mut out = Vec::with_capacity(words.len());
-    let mut rest = words;
-    while let Some(next) = rest.iter().position(|unit| *unit == dollar) {
-        out.extend_from_slice(&rest[..next]);
-        rest = &rest[next + 1..];
-        let known = match rest.first().and_then(|unit| u8::try_from(*unit).ok()) {
-            Some(b'$') => Some(&words[..0]),
-            Some(b'&') => Some(&text[at..at + length]),
-            Some(b'`') => Some(&text[..at]),
-            Some(b'\'') => Some(&text[at + length..]),
-            _ => None,
-        };
-        match known {
-            Some(part) if rest.first() != Some(&dollar) => {
-                cx.work(part.len() / 16)?;
-                cx.heap.meter.string(out.len() + part.len())?;
-                out.extend_from_slice(part);
-            }
-            _ => out.push(dollar),
-        }
-        if known.is_some() {
-            rest = &rest[1..];
-        }
-    }
-    out.extend_from_slice(rest);
+    replacement::expand(cx, &mut out, words, text, &found, &[])?;
     let made = cx.heap.string(&out)?;
     cx.string(made)
 }

@@ -109,10 +109,6 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
     ),
     ("navigator", "Pass it in with the inputs."),
     ("performance", "Write `Date.now()`."),
-    (
-        "RegExp",
-        "Write `text.includes(\"a\")`, `startsWith`, `split` or `indexOf`.",
-    ),
     ("Symbol", "Use a string key."),
     (
         "BigInt",

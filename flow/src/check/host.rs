@@ -358,6 +358,7 @@ fn literal_kind(value: &Expr) -> Option<&'static str> {
         ExprKind::String(_) => "a string",
         ExprKind::Template { .. } => "a template",
         ExprKind::Array(_) => "an array",
+        ExprKind::Regex { .. } => "a regular expression",
         ExprKind::Object(_) => "an object",
         ExprKind::Function(_) => "a function",
         ExprKind::New { callee, .. } if callee.name == "Date" => "a date",

@@ -74,7 +74,7 @@ impl<'c> Members<'c> {
             "Array" => "Write `[]`, or `Array.from({length: n})`.",
             "Object" => "Write `{}`.",
             "String" | "Number" | "Boolean" => "Call it without `new`.",
-            _ => "`new` makes errors, dates, maps and sets.",
+            _ => "`new` makes errors, dates, maps, sets and regular expressions.",
         };
         let message = format!("`{name}` cannot be called with `new`");
         let meant = meant(self.found, name, globals::constructors());

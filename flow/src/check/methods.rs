@@ -52,10 +52,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "Write `toUpperCase()` or `toLowerCase()`.",
     ),
     (
-        &["match", "matchAll", "search"],
-        "Write `includes`, `indexOf` or `split`.",
-    ),
-    (
         &["call", "apply"],
         "Call the function itself: `f(a, b)` or `f(...list)`.",
     ),

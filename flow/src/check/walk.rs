@@ -208,6 +208,7 @@ pub(super) fn walk_expr<'a, V: Visitor<'a> + ?Sized>(visitor: &mut V, expr: &'a 
         | ExprKind::Bool(_)
         | ExprKind::Number(_)
         | ExprKind::String(_)
+        | ExprKind::Regex { .. }
         | ExprKind::Name(_) => {}
         ExprKind::Template { exprs, .. } => exprs.iter().for_each(|expr| visitor.expr(expr)),
         ExprKind::Array(items) => {

@@ -294,7 +294,8 @@ impl<'a> Walker<'a> {
             | ExprKind::Null
             | ExprKind::Bool(_)
             | ExprKind::Number(_)
-            | ExprKind::String(_) => {}
+            | ExprKind::String(_)
+            | ExprKind::Regex { .. } => {}
             ExprKind::Name(ident) => self.used(ident),
             ExprKind::Template { exprs, .. } => exprs.iter().for_each(|expr| self.expr(expr)),
             ExprKind::Array(items) => {

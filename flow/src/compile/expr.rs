@@ -7,6 +7,7 @@ use crate::ast::{
 };
 use crate::op::Op;
 use crate::program::NAME_OF_KEY;
+use crate::regex::Flags;
 
 impl PatternKind {
     /// The variable, if the pattern is one: it names functions that have no name.
@@ -75,6 +76,7 @@ impl Compiler<'_> {
             }
             ExprKind::Number(number) => self.number(*number),
             ExprKind::String(units) => self.push_string(units),
+            ExprKind::Regex { pattern, flags } => self.regex(pattern, *flags, expr),
             ExprKind::Template { strings, exprs } => self.template(strings, exprs, expr),
             ExprKind::Name(ident) => self.name(ident),
             ExprKind::Array(items) => self.array(items),
@@ -145,6 +147,16 @@ impl Compiler<'_> {
     fn push_string(&mut self, units: &[u16]) {
         let index = self.string(units);
         self.emit(Op::Const(index));
+    }
+
+    /// A literal makes a new object each time, of a program that is kept.
+    fn regex(&mut self, pattern: &[u16], flags: Flags, whole: &Expr) {
+        self.push_string(pattern);
+        self.push_string(&flags.text().encode_utf16().collect::<Vec<u16>>());
+        self.mark(whole.span);
+        if let Some(index) = self.global("new RegExp") {
+            self.emit(Op::CallGlobal(index, 2));
+        }
     }
 
     fn template(&mut self, strings: &[Vec<u16>], exprs: &[Expr], whole: &Expr) {

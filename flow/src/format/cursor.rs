@@ -305,6 +305,18 @@ impl<'s> Printer<'s> {
         }
     }
 
+    /// Prints the comments in front of the comma of a hole: on its line, as far as they stood on one.
+    pub(super) fn before_hole(&mut self) {
+        while let Some(comment) = self.waiting() {
+            if comment.to_line_end || self.starts_line(comment) || self.doc.suffix_waits() {
+                break;
+            }
+            self.doc.gap();
+            self.print_comment(comment);
+        }
+        self.leading();
+    }
+
     /// Prints the comments in front of a closing bracket, where its content would stand; `first` if
     /// nothing else stands in it.
     pub(super) fn before_closer(&mut self, mut first: bool) {

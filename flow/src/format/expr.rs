@@ -13,7 +13,11 @@ impl Printer<'_> {
         self.leading();
         match &expr.kind {
             ExprKind::Broken => self.lose(),
-            ExprKind::Null | ExprKind::Bool(_) | ExprKind::Number(_) | ExprKind::Name(_) => {
+            ExprKind::Null
+            | ExprKind::Bool(_)
+            | ExprKind::Number(_)
+            | ExprKind::Regex { .. }
+            | ExprKind::Name(_) => {
                 self.take();
             }
             ExprKind::String(_) => self.string(),
@@ -181,6 +185,7 @@ fn begins_on_line(value: &Expr) -> bool {
         ExprKind::Binary { .. }
         | ExprKind::Logical { .. }
         | ExprKind::String(_)
+        | ExprKind::Regex { .. }
         | ExprKind::Number(_)
         | ExprKind::Name(_)
         | ExprKind::Member { .. } => false,

@@ -82,7 +82,7 @@ impl Printer<'_> {
             // A hole of an array is nothing but its comma.
             let is_hole = self.is(",");
             if is_hole {
-                self.leading();
+                self.before_hole();
                 if self.doc.ends_in_comment() {
                     self.doc.gap();
                 }

@@ -113,6 +113,7 @@ fn can_be_object(expr: &Expr) -> bool {
         expr.kind,
         ExprKind::Name(_)
             | ExprKind::String(_)
+            | ExprKind::Regex { .. }
             | ExprKind::Template { .. }
             | ExprKind::Array(_)
             | ExprKind::Member { .. }

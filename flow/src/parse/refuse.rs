@@ -98,7 +98,7 @@ impl Refused {
             Self::Super => ("`super`", "Call the function by its name."),
             Self::New => (
                 "`new` of anything but a plain name",
-                "`new` makes errors, dates, maps and sets; elsewhere call a function.",
+                "`new` makes errors, dates, maps, sets and regular expressions; elsewhere call a function.",
             ),
             Self::NewTarget => ("`new.target`", "Flow has no constructors of your own."),
             Self::Generator => ("generators", "Return an array, or use an async function."),

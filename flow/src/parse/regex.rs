@@ -24,10 +24,14 @@ pub(super) type Corrections = BTreeMap<u32, bool>;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
     /// `(`; `head`: of an `if`, `while` or `for`, behind which a statement begins.
-    Round { head: bool },
+    Round {
+        head: bool,
+    },
     Square,
     /// `{` of an object, or of statements.
-    Brace { object: bool },
+    Brace {
+        object: bool,
+    },
     /// A template whose text is being read, or `${` of it.
     Template,
     Hole,
@@ -164,7 +168,9 @@ impl Finder<'_> {
 
     fn word(&mut self) {
         let start = self.at;
-        let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'\\' | 0x80..);
+        let part = |byte: &u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'\\' | 0x80..)
+        };
         while self.bytes.get(self.at).is_some_and(part) {
             self.at += 1;
         }

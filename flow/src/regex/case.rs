@@ -58,7 +58,7 @@ pub(super) fn close(ranges: &mut Ranges, unicode: bool) -> usize {
     } else {
         for class in &known.classes {
             if class.iter().any(|point| ranges.has(*point)) {
-                added.extend_from_slice(class);
+                added.extend(class.iter().filter(|point| !ranges.has(**point)));
             }
         }
         CLOSING

@@ -48,7 +48,8 @@ impl First {
                 true
             }
             Node::Sequence(parts) => parts.iter().any(|part| self.add(part)),
-            Node::Either(parts) => parts.iter().fold(true, |all, part| self.add(part) && all),
+            // All of them have to be asked.
+            Node::Either(parts) => parts.iter().filter(|part| !self.add(part)).count() == 0,
             Node::Group(_, body) => self.add(body),
             Node::Repeat { body, min, .. } => self.add(body) && *min > 0,
             // A group may have matched anything.
@@ -58,11 +59,9 @@ impl First {
                 false
             }
             // What stands at a position without using it up says nothing about what follows.
-            Node::Empty
-            | Node::Look { .. }
-            | Node::Start
-            | Node::End
-            | Node::Boundary { .. } => false,
+            Node::Empty | Node::Look { .. } | Node::Start | Node::End | Node::Boundary { .. } => {
+                false
+            }
         }
     }
 }

@@ -43,7 +43,11 @@ pub(super) enum Inst {
     /// What a group matched, again.
     Back { group: u32, back: bool },
     /// Begins to look around; two registers. `end` is where a negative one goes on.
-    Look { register: u32, negative: bool, end: u32 },
+    Look {
+        register: u32,
+        negative: bool,
+        end: u32,
+    },
     /// What was looked for is there.
     Seen { register: u32 },
     /// What must not be there is there.

@@ -132,7 +132,10 @@ impl Program {
 
 /// Whether two surrogates that belong together begin here.
 fn is_pair(text: &[u16], at: usize) -> bool {
-    matches!(text.get(at..at + 2), Some([0xD800..=0xDBFF, 0xDC00..=0xDFFF]))
+    matches!(
+        text.get(at..at + 2),
+        Some([0xD800..=0xDBFF, 0xDC00..=0xDFFF])
+    )
 }
 
 struct Machine<'a, B> {

@@ -55,14 +55,20 @@ fn the_first_way_that_fits_is_taken() {
     assert_eq!(exec("((a)|(ab))((c)|(bc))", "", "abc"), "abc|a|a|-|bc|-|bc");
     assert_eq!(exec("a[a-z]{2,4}?", "", "abcdefghi"), "abc");
     assert_eq!(exec("(aa|aabaac|ba|b|c)*", "", "aabaac"), "aaba|ba");
-    assert_eq!(exec("(z)((a+)?(b+)?(c))*", "", "zaacbbbcac"), "zaacbbbcac|z|ac|a|-|c");
+    assert_eq!(
+        exec("(z)((a+)?(b+)?(c))*", "", "zaacbbbcac"),
+        "zaacbbbcac|z|ac|a|-|c"
+    );
 }
 
 #[test]
 fn empty_turns_end_loops() {
     assert_eq!(exec("(a*)*", "", "b"), "|-");
     assert_eq!(exec("(?=(a+))a*b\\1", "", "baaabac"), "aba|a");
-    assert_eq!(exec("(.*?)a(?!(a+)b\\2c)\\2(.*)", "", "baaabaac"), "baaabaac|ba|-|abaac");
+    assert_eq!(
+        exec("(.*?)a(?!(a+)b\\2c)\\2(.*)", "", "baaabaac"),
+        "baaabaac|ba|-|abaac"
+    );
     assert_eq!(exec("(a?){3}", "", "aa"), "aa|");
     assert_eq!(exec("(a?){2,5}?b", "", "aab"), "aab|a");
 }
@@ -88,8 +94,14 @@ fn what_is_wrong_is_said_as_v8_does() {
     assert_eq!(exec("(", "", ""), "! Unterminated group");
     assert_eq!(exec("a**", "", ""), "! Nothing to repeat");
     assert_eq!(exec("\\u{110000}", "u", ""), "! Invalid Unicode escape");
-    assert_eq!(exec("(?<a>)(?<a>)", "", ""), "! Duplicate capture group name");
-    assert_eq!(exec(&"(".repeat(1000), "", ""), "! Regular expression too large");
+    assert_eq!(
+        exec("(?<a>)(?<a>)", "", ""),
+        "! Duplicate capture group name"
+    );
+    assert_eq!(
+        exec(&"(".repeat(1000), "", ""),
+        "! Regular expression too large"
+    );
 }
 
 #[test]

@@ -113,7 +113,11 @@ mod tests {
         for unicode in [false, true] {
             let classes = classes(unicode);
             assert!(classes.len() > 1000);
-            assert!(classes.iter().all(|class| class.len() > 1 && class.is_sorted()));
+            assert!(
+                classes
+                    .iter()
+                    .all(|class| class.len() > 1 && class.is_sorted())
+            );
         }
     }
 }

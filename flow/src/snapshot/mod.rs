@@ -47,6 +47,8 @@ mod kind {
     pub(super) const MAP: u8 = 11;
     pub(super) const SET: u8 = 12;
     pub(super) const ITERATOR: u8 = 13;
+    pub(super) const REGEX: u8 = 14;
+    pub(super) const MATCH: u8 = 15;
 }
 
 /// The kinds of reaction. Only ever append.

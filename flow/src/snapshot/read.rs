@@ -7,12 +7,14 @@ use crate::limits::Limits;
 use crate::op::Op;
 use crate::program::Program;
 use crate::program::wire::Reader;
+use crate::regex::Flags;
 use crate::value::error::ErrorBody;
 use crate::value::heap::{Array, Closure, Iter, IterKind};
 use crate::value::object::{Integrity, Key, Props};
 use crate::value::promise::{
     Aggregate, Combinator, Coroutine, HostPromise, Promise, PromiseState, Reaction, Wrap,
 };
+use crate::value::regex::{Regex, Regexes};
 use crate::value::table::Table;
 use crate::value::{Body, Heap, Ref, Value, date};
 use crate::vm::state::State;
@@ -49,6 +51,7 @@ pub(crate) fn load(program: &Program, save: &[u8], limits: Limits) -> Result<(He
         kinds: Vec::new(),
         expected: Vec::new(),
         unknown: None,
+        regexes: Regexes::default(),
     };
     match loader.all() {
         Some(state) => Ok((loader.heap, state)),
@@ -77,6 +80,7 @@ struct Loader<'a> {
     /// Checked when all kinds are known.
     expected: Vec<(u32, Expect)>,
     unknown: Option<String>,
+    regexes: Regexes,
 }
 
 impl Loader<'_> {
@@ -266,6 +270,23 @@ impl Loader<'_> {
         table.restore_next(next).then_some(table)
     }
 
+    fn regex(&mut self) -> Option<Regex> {
+        let flags = Flags::of_number(self.input.byte()?)?;
+        let number = self.input.number()?;
+        let source = self.string(number)?;
+        let pattern = self.heap.text(source);
+        let (program, made) = self.regexes.program(&pattern, flags).ok()?;
+        if made {
+            self.heap.meter.charge(program.bytes()).ok()?;
+        }
+        Some(Regex {
+            source,
+            flags,
+            last_index: self.plain()?,
+            program,
+        })
+    }
+
     fn promise(&mut self) -> Option<Promise> {
         let flags = self.input.byte()?;
         let state = match self.input.byte()? {
@@ -328,13 +349,20 @@ impl Loader<'_> {
         let kind = self.input.byte()?;
         let body = match kind {
             kind::OBJECT => Body::Object(self.props()?),
-            kind::ARRAY => {
+            kind::ARRAY | kind::MATCH => {
                 let integrity = self.integrity()?;
                 let items = self.values()?;
                 if items.iter().any(|item| matches!(item, Value::Variable(_))) {
                     return None;
                 }
-                Body::Array(Array { items, integrity })
+                let mut names = match kind {
+                    kind::MATCH => Some(Box::new(self.props()?)),
+                    _ => None,
+                };
+                if integrity != Integrity::Open {
+                    names.get_or_insert_default().integrity = integrity;
+                }
+                Body::Array(Array { items, names })
             }
             kind::CLOSURE => {
                 let function = self.input.index().filter(|number| *number != 0)?;
@@ -427,6 +455,7 @@ impl Loader<'_> {
                 (date::clip(ms).to_bits() == ms.to_bits() || ms.is_nan())
                     .then_some(Body::Date(ms))?
             }
+            kind::REGEX => Body::Regex(Box::new(self.regex()?)),
             kind::MAP => Body::Map(Box::new(self.table(true)?)),
             kind::SET => Body::Set(Box::new(self.table(false)?)),
             kind::ITERATOR => {
@@ -434,6 +463,7 @@ impl Loader<'_> {
                     0 => IterKind::Values,
                     1 => IterKind::Keys,
                     2 => IterKind::Entries,
+                    3 => IterKind::Matches,
                     _ => return None,
                 };
                 let at = self.input.number()?;

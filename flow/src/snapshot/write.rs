@@ -282,9 +282,16 @@ impl Saver<'_> {
                 self.props(out, props);
             }
             Body::Array(array) => {
-                out.byte(kind::ARRAY);
-                out.byte(array.integrity as u8);
+                let names = array.names.as_ref().filter(|names| !names.is_empty());
+                out.byte(match names {
+                    Some(_) => kind::MATCH,
+                    None => kind::ARRAY,
+                });
+                out.byte(array.integrity() as u8);
                 self.values(out, &array.items);
+                if let Some(names) = names {
+                    self.props(out, names);
+                }
             }
             Body::Closure(closure) => {
                 out.byte(kind::CLOSURE);
@@ -346,6 +353,12 @@ impl Saver<'_> {
             Body::Date(ms) => {
                 out.byte(kind::DATE);
                 out.double(*ms);
+            }
+            Body::Regex(regex) => {
+                out.byte(kind::REGEX);
+                out.byte(regex.flags.number());
+                out.number(self.string(regex.source));
+                self.value(out, regex.last_index);
             }
             Body::Map(table) => {
                 out.byte(kind::MAP);

@@ -237,6 +237,13 @@ impl Heap {
                         _ => parts.push(Part::Words(class)),
                     }
                 }
+                Body::Regex(regex) => {
+                    let (source, flags) = (regex.source, regex.flags.text());
+                    out.push(u16::from(b'/'));
+                    out.extend_from_slice(&self.text(source));
+                    out.push(u16::from(b'/'));
+                    out.extend(flags.encode_utf16());
+                }
                 Body::Promise(_) => out.extend("[object Promise]".encode_utf16()),
                 Body::Map(_) => out.extend("[object Map]".encode_utf16()),
                 Body::Set(_) => out.extend("[object Set]".encode_utf16()),

@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use super::error::ErrorBody;
 use super::hashed::Hashed;
-use super::object::{Integrity, Props};
+use super::object::{Integrity, Key, Props};
 use super::promise::{Aggregate, Coroutine, Promise, PromiseState, Reaction};
+use super::regex::Regex;
 use super::spare::Spare;
 use super::string::Text;
 use super::table::Table;
@@ -33,8 +34,26 @@ const _: () = assert!(size_of::<Body>() <= 40);
 pub struct Array {
     /// The elements; a hole is `Value::Empty`.
     pub items: Vec<Value>,
+    /// Names beside the elements, which only the result of a match has (`index`, `input`, `groups`), and what may still
+    /// be changed of the whole. Most arrays have neither.
+    pub names: Option<Box<Props>>,
+}
+
+impl Array {
     /// What may still be changed.
-    pub integrity: Integrity,
+    #[must_use]
+    #[inline]
+    pub fn integrity(&self) -> Integrity {
+        self.names
+            .as_ref()
+            .map_or(Integrity::Open, |names| names.integrity)
+    }
+
+    /// Whether it has a name beside its elements.
+    #[must_use]
+    pub fn has_name(&self, key: Key) -> bool {
+        self.names.as_ref().is_some_and(|names| names.has(key))
+    }
 }
 
 /// A function of the program with what it captured.
@@ -95,6 +114,8 @@ pub enum IterKind {
     Values = 0,
     Keys = 1,
     Entries = 2,
+    /// What `matchAll` gives; the source is an array of a regular expression and a string.
+    Matches = 3,
 }
 
 /// An iterator over an array, string, map or set.
@@ -137,6 +158,7 @@ pub enum Body {
     Map(Box<Table>),
     Set(Box<Table>),
     Iterator(Iter),
+    Regex(Box<Regex>),
 }
 
 impl Body {
@@ -149,7 +171,12 @@ impl Body {
                     ..
                 } => units.len() * 2 + TEXT_BYTES,
                 Self::Object(props) => props.bytes(),
-                Self::Array(array) => array.items.capacity() * 16,
+                Self::Array(array) => {
+                    let names = array.names.as_ref().map_or(0, |names| 80 + names.bytes());
+                    array.items.capacity() * 16 + names
+                }
+                // A program is shared by all that were made of one literal.
+                Self::Regex(regex) => 64 + regex.program.bytes() / Rc::strong_count(&regex.program),
                 Self::Closure(Closure {
                     captures: Captures::Many(refs),
                     ..
@@ -235,10 +262,7 @@ impl Heap {
 
     /// Makes an array.
     pub fn array(&mut self, items: Vec<Value>) -> Value {
-        let array = Array {
-            items,
-            integrity: Integrity::Open,
-        };
+        let array = Array { items, names: None };
         Value::Object(self.alloc(Body::Array(array)))
     }
 
@@ -449,7 +473,7 @@ impl Tracer {
 
     fn props(&mut self, props: &Props) {
         for (key, value) in props.iter() {
-            if let super::object::Key::Name(name) = key {
+            if let Key::Name(name) = key {
                 self.mark(name);
             }
             self.value(value);
@@ -471,7 +495,16 @@ fn visit(body: &Body, tracer: &mut Tracer) {
             }
         }
         Body::Object(props) => tracer.props(props),
-        Body::Array(array) => array.items.iter().for_each(|item| tracer.value(*item)),
+        Body::Array(array) => {
+            array.items.iter().for_each(|item| tracer.value(*item));
+            if let Some(names) = &array.names {
+                tracer.props(names);
+            }
+        }
+        Body::Regex(regex) => {
+            tracer.mark(regex.source);
+            tracer.value(regex.last_index);
+        }
         Body::Closure(closure) => closure.captures.iter().for_each(|at| tracer.mark(*at)),
         Body::Variable(value) => tracer.value(*value),
         Body::Promise(promise) => {

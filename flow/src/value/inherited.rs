@@ -17,6 +17,7 @@ pub enum Kind {
     Map,
     Set,
     Iterator,
+    RegExp,
 }
 
 impl Kind {
@@ -36,6 +37,7 @@ impl Kind {
             Self::Map => "Map",
             Self::Set => "Set",
             Self::Iterator => "Iterator",
+            Self::RegExp => "RegExp",
         }
     }
 
@@ -49,7 +51,7 @@ impl Kind {
     }
 
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Object,
         Self::Array,
         Self::String,
@@ -62,6 +64,7 @@ impl Kind {
         Self::Map,
         Self::Set,
         Self::Iterator,
+        Self::RegExp,
     ];
 
     /// The kind of a class name.
@@ -265,6 +268,31 @@ const ITERATOR: &[&str] = &[
     "take", "toArray",
 ];
 
+/// Names of `RegExp.prototype`.
+const REGEXP: &[&str] = &[
+    "compile",
+    "dotAll",
+    "exec",
+    "flags",
+    "global",
+    "hasIndices",
+    "ignoreCase",
+    "multiline",
+    "source",
+    "sticky",
+    "test",
+    "toString",
+    "unicode",
+    "unicodeSets",
+];
+
+/// Whether a name is no method but a property that Flow has.
+#[must_use]
+pub fn is_getter(kind: Kind, name: &str) -> bool {
+    let method = matches!(name, "compile" | "exec" | "test" | "toString");
+    kind == Kind::RegExp && REGEXP.contains(&name) && !method
+}
+
 /// The names of the prototype of a kind.
 #[must_use]
 pub fn names(kind: Kind) -> &'static [&'static str] {
@@ -280,6 +308,7 @@ pub fn names(kind: Kind) -> &'static [&'static str] {
         Kind::Map => MAP,
         Kind::Set => SET,
         Kind::Iterator => ITERATOR,
+        Kind::RegExp => REGEXP,
     }
 }
 

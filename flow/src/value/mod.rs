@@ -14,6 +14,7 @@ pub mod json;
 pub mod number;
 pub mod object;
 pub mod promise;
+pub mod regex;
 mod spare;
 pub mod string;
 pub mod table;

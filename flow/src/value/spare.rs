@@ -2,7 +2,6 @@
 //! of its time in the allocator. They are not freed by a collection but emptied, and wait here for their kind.
 
 use super::heap::Body;
-use super::object::Integrity;
 use super::promise::PromiseState;
 
 /// As many of each kind are kept at least, and not more than there are live bodies if these are more.
@@ -40,7 +39,7 @@ impl Spare {
             }
             Body::Array(array) if array.items.capacity() <= SMALL => {
                 array.items.clear();
-                array.integrity = Integrity::Open;
+                array.names = None;
                 &mut self.arrays
             }
             Body::Promise(promise) if promise.reactions.capacity() <= SMALL => {

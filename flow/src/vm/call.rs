@@ -225,18 +225,26 @@ impl Cx<'_> {
                 args,
                 count,
                 state,
-            } => {
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.pc = state;
-                }
-                let floor = self.stack.len();
-                self.stack.extend_from_slice(&args[..usize::from(count)]);
-                let count = usize::from(count);
-                let called = self.call_value(callee, Value::Undefined, count, floor, NO_WORDS)?;
-                if let Called::Value(value) = called {
-                    self.state.input = value;
-                }
-            }
+            } => self.call_from_native(callee, &args[..usize::from(count)], state)?,
+            Step::Apply {
+                callee,
+                args,
+                state,
+            } => self.call_from_native(callee, &args, state)?,
+        }
+        Ok(())
+    }
+
+    /// A call by the builtin frame on top, which goes on in a state.
+    fn call_from_native(&mut self, callee: Value, args: &[Value], state: u32) -> Result<(), Throw> {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.pc = state;
+        }
+        let floor = self.stack.len();
+        self.stack.extend_from_slice(args);
+        let called = self.call_value(callee, Value::Undefined, args.len(), floor, NO_WORDS)?;
+        if let Called::Value(value) = called {
+            self.state.input = value;
         }
         Ok(())
     }

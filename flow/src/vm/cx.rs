@@ -62,6 +62,15 @@ pub enum Step {
         /// The next state.
         state: u32,
     },
+    /// As `Call`, with any number of arguments.
+    Apply {
+        /// The function; not callable is a TypeError.
+        callee: Value,
+        /// The arguments.
+        args: Vec<Value>,
+        /// The next state.
+        state: u32,
+    },
 }
 
 impl Step {

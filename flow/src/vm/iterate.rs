@@ -85,6 +85,15 @@ impl Cx<'_> {
             return Err(Throw::fault("iterator"));
         };
         let (source, kind, at) = (iter.source, iter.kind, iter.at);
+        if let (IterKind::Matches, Value::Object(object)) = (kind, source) {
+            let next = crate::builtins::regexp::next_match(self, object)?;
+            if next.is_none()
+                && let Body::Iterator(iter) = self.heap.body_mut(iterator)
+            {
+                iter.source = Value::Undefined;
+            }
+            return Ok(next);
+        }
         let found = match source {
             Value::Object(object) => match self.heap.body(object) {
                 Body::Array(array) => {
@@ -123,7 +132,7 @@ impl Cx<'_> {
         };
         iter.at = next;
         Ok(Some(match kind {
-            IterKind::Values => value,
+            IterKind::Values | IterKind::Matches => value,
             IterKind::Keys => key,
             IterKind::Entries => self.heap.array(vec![key, value]),
         }))

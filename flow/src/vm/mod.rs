@@ -13,6 +13,7 @@ pub mod operate;
 mod outcome;
 mod promise;
 mod property;
+mod regex;
 mod registers;
 mod run;
 mod stack;

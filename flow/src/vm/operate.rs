@@ -39,6 +39,7 @@ pub fn type_name(heap: &Heap, value: Value) -> &'static str {
             Body::Map(_) => "a map",
             Body::Set(_) => "a set",
             Body::Iterator(_) => "an iterator",
+            Body::Regex(_) => "a regular expression",
             _ => "an object",
         },
     }
@@ -143,6 +144,7 @@ impl Cx<'_> {
             "Date" => matches!(body, Body::Date(_)),
             "Map" => matches!(body, Body::Map(_)),
             "Set" => matches!(body, Body::Set(_)),
+            "RegExp" => matches!(body, Body::Regex(_)),
             "String" | "Number" | "Boolean" => false,
             _ => {
                 return Err(Throw::type_error(

@@ -32,6 +32,7 @@ impl Cx<'_> {
                 Body::Map(_) => Kind::Map,
                 Body::Set(_) => Kind::Set,
                 Body::Iterator(_) => Kind::Iterator,
+                Body::Regex(_) => Kind::RegExp,
                 _ => Kind::Object,
             },
         })
@@ -103,6 +104,9 @@ impl Cx<'_> {
                 _ => {}
             }
         }
+        if let Some(found) = self.regex_property(value, &name)? {
+            return Ok(found);
+        }
         let known = registry();
         if let Some(number) = known
             .method(kind, &name)
@@ -141,9 +145,19 @@ impl Cx<'_> {
                     .filter(|item| !item.is_empty()),
                 Key::Name(name) => {
                     let length = array.items.len();
-                    self.is_name(name, "length").then(|| Value::from(length))
+                    match array.names.as_ref().and_then(|names| names.get(key)) {
+                        Some(value) => Some(value),
+                        None => self.is_name(name, "length").then(|| Value::from(length)),
+                    }
                 }
             },
+            Body::Regex(regex) => {
+                let last_index = regex.last_index;
+                match key {
+                    Key::Name(name) if self.is_name(name, "lastIndex") => Some(last_index),
+                    _ => None,
+                }
+            }
             Body::Error(error) => error.hidden.get(key).or_else(|| error.props.get(key)),
             Body::Map(table) | Body::Set(table) => {
                 let size = table.len();
@@ -268,6 +282,7 @@ impl Cx<'_> {
                 Ok(())
             }
             Body::Array(_) => self.set_array(at, key, new),
+            Body::Regex(_) => self.set_regex(value, key, new),
             Body::Error(error) => {
                 let integrity = error.props.integrity;
                 let hidden = error.hidden.has(key);
@@ -297,7 +312,7 @@ impl Cx<'_> {
         let Body::Array(array) = self.heap.body_mut(at) else {
             return Ok(());
         };
-        let integrity = array.integrity;
+        let (integrity, named) = (array.integrity(), array.has_name(key));
         match key {
             Key::Index(index) => {
                 let index = index as usize;
@@ -354,6 +369,17 @@ impl Cx<'_> {
                     None => Ok(()),
                 }
             }
+            Key::Name(_) if named => {
+                if integrity == Integrity::Frozen {
+                    return Err(self.read_only(Value::Object(at), key));
+                }
+                if let Body::Array(array) = self.heap.body_mut(at)
+                    && let Some(names) = &mut array.names
+                {
+                    names.set(key, new);
+                }
+                Ok(())
+            }
             Key::Name(_) if integrity > Integrity::Open => Err(self.not_extensible(key)),
             Key::Name(_) => {
                 let name = self.key_text(key);
@@ -404,7 +430,7 @@ impl Cx<'_> {
     pub fn set_index(&mut self, value: Value, index: Value, new: Value) -> Result<(), Throw> {
         if let (Value::Object(at), Value::Number(number)) = (value, index)
             && let Body::Array(array) = self.heap.body_mut(at)
-            && array.integrity == Integrity::Open
+            && array.integrity() == Integrity::Open
             && number as usize as f64 == number
             && let Some(item) = array.items.get_mut(number as usize)
         {
@@ -456,13 +482,20 @@ impl Cx<'_> {
             }
             Body::Array(array) => match key {
                 Key::Index(index) => {
-                    let refused = has && array.integrity >= Integrity::Sealed;
+                    let refused = has && array.integrity() >= Integrity::Sealed;
                     if !refused && let Some(item) = array.items.get_mut(index as usize) {
                         *item = Value::Empty;
                     }
                     refused
                 }
-                Key::Name(_) => has,
+                Key::Name(_) => {
+                    let own = array.has_name(key);
+                    let refused = has && (!own || array.integrity() >= Integrity::Sealed);
+                    if let (false, Some(names)) = (refused, &mut array.names) {
+                        names.remove(key);
+                    }
+                    refused
+                }
             },
             Body::Error(error) => {
                 let refused = has && error.props.integrity >= Integrity::Sealed;
@@ -510,9 +543,11 @@ impl Cx<'_> {
                 Body::Error(error) => error.props.iter().map(|(key, _)| key).collect(),
                 Body::Array(array) => {
                     let items = array.items.iter().enumerate();
+                    let names = array.names.iter().flat_map(|names| names.iter());
                     items
                         .filter(|(_, item)| !item.is_empty())
                         .map(|(at, _)| Key::Index(at as u32))
+                        .chain(names.map(|(key, _)| key))
                         .collect()
                 }
                 _ => Vec::new(),

@@ -544,7 +544,7 @@ impl Cx<'_> {
                             if let (Value::Object(array), Value::Number(number)) =
                                 (reg!(array), reg!(at))
                                 && let Body::Array(array) = self.heap.body_mut(array)
-                                && array.integrity == Integrity::Open
+                                && array.integrity() == Integrity::Open
                                 && let Some(item) =
                                     index(number).and_then(|at| array.items.get_mut(at))
                             {

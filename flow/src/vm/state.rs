@@ -8,6 +8,7 @@ use crate::value::heap::Tracer;
 use crate::value::inherited::Kind;
 use crate::value::object::Key;
 use crate::value::promise::Reaction;
+use crate::value::regex::Regexes;
 use crate::value::{Ref, Value};
 
 /// A microtask.
@@ -59,6 +60,8 @@ pub(crate) struct State {
     pub(crate) unhandled: Vec<Ref>,
     /// The promise of the main function.
     pub(crate) main: Option<Ref>,
+    /// Compiled regular expressions.
+    pub(crate) regexes: Regexes,
     /// What was returned to the frame on top, if that is no code.
     pub(crate) input: Value,
 }
@@ -82,6 +85,7 @@ impl State {
             first_of_step: 1,
             unhandled: Vec::new(),
             main: None,
+            regexes: Regexes::default(),
             input: Value::Undefined,
         }
     }

@@ -20,6 +20,7 @@ impl Cx<'_> {
         match self.heap.body(at) {
             Body::Array(_) => "[object Array]".into(),
             Body::Date(_) => "[object Date]".into(),
+            Body::Regex(_) => "[object Object]".into(),
             Body::Iterator(_) => "[object Iterator]".into(),
             Body::Closure(_) | Body::Native(_) => "function".into(),
             Body::Error(_) => match self.heap.to_string(value) {
@@ -112,7 +113,7 @@ impl Cx<'_> {
     pub(super) fn told_key(&mut self, key: Value, verb: &str) -> String {
         let own_words = match key {
             Value::Object(at) => match self.heap.body(at) {
-                Body::Array(_) | Body::Date(_) | Body::Iterator(_) => true,
+                Body::Array(_) | Body::Date(_) | Body::Iterator(_) | Body::Regex(_) => true,
                 Body::Object(props) => {
                     let found = props.iter().map(|(key, _)| key).collect::<Vec<_>>();
                     found.into_iter().any(|key| self.is_key(key, "toString"))

@@ -53,7 +53,11 @@ impl Parser<'_> {
             '1'..='9' => {
                 if let Some(group) = self.group_number() {
                     let inside = self.inside.contains(&group);
-                    return Ok(if inside { Node::Empty } else { Node::Back(group) });
+                    return Ok(if inside {
+                        Node::Empty
+                    } else {
+                        Node::Back(group)
+                    });
                 }
                 if self.unicode {
                     return Err(self.error("Invalid escape"));
