@@ -6,7 +6,7 @@
 //! - `connection`: from `--url` and environment to a client.
 //! - `output`: the only file that prints; `render/`: what a value looks like to people.
 //! - `error`: kinds of errors and the exit codes 0 ok, 1 user, 2 usage, 3 server.
-//! - `dev/`: the embedded server.
+//! - `dev/`: the embedded server; `testing/`: test files and their reports.
 
 mod cli;
 mod commands;
@@ -15,6 +15,7 @@ mod dev;
 mod error;
 mod output;
 mod render;
+mod testing;
 
 use std::process::ExitCode;
 

@@ -151,6 +151,16 @@ impl Output {
         self.paint("2", text)
     }
 
+    /// Text that tells of a success.
+    pub(crate) fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// Text that tells of a failure.
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
     /// Text that stands out.
     pub(crate) fn strong(self, text: &str) -> String {
         self.paint("1", text)

@@ -88,7 +88,7 @@ fn a_folder_is_checked_with_all_that_is_in_it() {
             "if (Inputs.total = 1) return 2\nreturn 1",
         ),
         ("more/deep/broken.flow", "const a = ;\nreturn b b"),
-        ("more/order.test.flow", "is no workflow"),
+        ("more/order.test.flow", "test('an order', () => {});\n"),
         ("notes.txt", "is no workflow"),
         (".hidden/skipped.flow", "is none of ours"),
         ("node_modules/x/skipped.flow", "is none of ours"),

@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod fmt;
 mod reference;
+mod test;
 mod usage;
 
 use std::process::{Command, Output};

@@ -2,13 +2,14 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 20] = [
+const VERBS: [&[&str]; 21] = [
     &[],
     &["dev"],
     &["deploy"],
     &["check"],
     &["fmt"],
     &["explain"],
+    &["test"],
     &["start"],
     &["enqueue"],
     &["wait"],

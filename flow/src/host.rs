@@ -93,6 +93,8 @@ pub trait Host {
     fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError>;
     /// Keeps a line of the log. `level` is `log`, `info`, `warn` or `error`.
     fn log(&mut self, level: &'static str, message: &str);
+    /// A statement begins, by its number; only in programs that were compiled for coverage.
+    fn cover(&mut self, _statement: u32) {}
     /// Called every few thousand instructions, and before long operations.
     fn tick(&mut self) -> Result<(), Interrupt>;
 }

@@ -12,6 +12,7 @@
 //! - `vm`: the machine; `limits`: what a step may use
 //! - `builtins`: everything that a program can name without declaring it
 //! - `snapshot`: a suspended run as bytes
+//! - `harness`: a source as a part of a program around it
 //! - `host`: the one seam to the world; `mock`: a host for tests
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,7 @@ mod compile;
 pub mod diagnostic;
 pub mod error;
 pub mod format;
+pub mod harness;
 pub mod host;
 pub mod input_type;
 pub mod limits;
@@ -60,13 +62,33 @@ pub struct Checked {
 /// Parses, checks and compiles a source. Never fails: what is wrong stands in the diagnostics.
 #[must_use]
 pub fn check(source: &Source) -> Checked {
+    check_covered(source, false).0
+}
+
+/// As `check`; where `cover` is true, the program tells its host of each statement that it comes to
+/// (`Host::cover`). Gives the lines of these statements, by their numbers.
+#[must_use]
+pub fn check_covered(source: &Source, cover: bool) -> (Checked, Vec<u32>) {
     let (script, mut diagnostics) = parse::parse(source);
     let (found, calls) = check::check_with_calls(&script, source);
     diagnostics.extend(found);
+    let (mut checked, lines) = compiled(&script, source, diagnostics, cover);
+    checked.calls = calls;
+    (checked, lines)
+}
+
+/// A checked script with its program, unless there is an error.
+fn compiled(
+    script: &ast::Script,
+    source: &Source,
+    mut diagnostics: Vec<Diagnostic>,
+    cover: bool,
+) -> (Checked, Vec<u32>) {
     let mut program = None;
+    let mut lines = Vec::new();
     if !diagnostics.iter().any(Diagnostic::is_error) {
-        match compile::compile(&script, source) {
-            Ok(compiled) => program = Some(compiled),
+        match compile::compile(script, source, cover) {
+            Ok((compiled, covered)) => (program, lines) = (Some(compiled), covered),
             Err(too_large) => diagnostics.push(Diagnostic::new(
                 codes::Code::TooBig,
                 too_large.span,
@@ -75,9 +97,10 @@ pub fn check(source: &Source) -> Checked {
         }
     }
     diagnostic::sort(&mut diagnostics);
-    Checked {
+    let checked = Checked {
         diagnostics,
         program,
-        calls,
-    }
+        calls: Vec::new(),
+    };
+    (checked, lines)
 }

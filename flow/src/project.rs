@@ -37,6 +37,11 @@ impl Project {
     /// Adds a file. A text without a name of its own (from a pipe) defines no workflow.
     pub fn add(&mut self, workflow: Option<String>, source: Source) {
         let checked = check(&source);
+        self.add_checked(workflow, source, checked);
+    }
+
+    /// Adds a file that is checked otherwise, such as a test file.
+    pub fn add_checked(&mut self, workflow: Option<String>, source: Source, checked: Checked) {
         self.workflows.extend(workflow.clone());
         self.files.push(File {
             workflow,

@@ -148,6 +148,10 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
         "adapters/python/src",
         &["tokio_postgres", "rhythm_flow", "pgrx"],
     ),
+    (
+        "testing/src",
+        &["std::fs", "std::net", "std::io", "pgrx", "rhythm_client"],
+    ),
     ("cli/src", &["pgrx"]),
 ];
 

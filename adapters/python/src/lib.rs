@@ -1,9 +1,10 @@
 //! The compiled half of the Python package `rhythm`: translation between Python and the client and worker of
-//! `rhythm-client`, and nothing else. What is idiomatic is in `python/rhythm`.
+//! `rhythm-client` and the simulation of `rhythm-testing`, and nothing else. What is idiomatic is in `python/rhythm`.
 //!
 //! # Layout
 //! - `client`: a method for each call; `call`: waiting for its answer, blocking or as a callback.
 //! - `worker`: a worker whose handlers are Python's; `attempt`: what a handler is given.
+//! - `simulation`: a run without a database.
 //! - `error`: errors of the client as Python's exceptions; `runtime`: the threads behind it all.
 
 use pyo3::prelude::*;
@@ -13,6 +14,7 @@ mod call;
 mod client;
 mod error;
 mod runtime;
+mod simulation;
 mod worker;
 
 /// The compiled half of `rhythm`; use the package instead.
@@ -24,6 +26,8 @@ mod _native {
     use crate::call::{Call, Started};
     #[pymodule_export]
     use crate::client::Client;
+    #[pymodule_export]
+    use crate::simulation::{Simulation, duration};
     #[pymodule_export]
     use crate::worker::Worker;
 }

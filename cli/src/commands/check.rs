@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use rhythm_flow::Source;
 use rhythm_flow::project::{File, Project};
+use rhythm_testing::suite;
 
 use crate::cli::Context;
 use crate::commands::input;
@@ -106,12 +107,14 @@ fn read(args: &CheckArgs) -> Result<Project> {
     let mut folders: BTreeSet<&Path> = BTreeSet::new();
     let mut count = 0;
     for path in input::flow_files(&named)? {
-        // A test of a workflow has names of its own; it is checked when it is run.
-        if is_test(&path) && !named.contains(&path) {
-            continue;
-        }
         let (name, source) = input::flow_file(&path)?;
-        project.add(Some(name), source);
+        // A test file has names of its own, and is no workflow.
+        if is_test(&path) {
+            let checked = suite::check(&source);
+            project.add_checked(None, source, checked);
+        } else {
+            project.add(Some(name), source);
+        }
         count += 1;
     }
     if count == 0 && !named.is_empty() {
@@ -150,8 +153,8 @@ fn read(args: &CheckArgs) -> Result<Project> {
 
 /// Whether a file tests a workflow.
 fn is_test(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.ends_with(".test.flow")
+    let name = path.file_name().unwrap_or_default();
+    suite::is_test_file(&name.to_string_lossy())
 }
 
 /// How many of what were found.

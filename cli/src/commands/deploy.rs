@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rhythm_testing::suite::is_test_file;
 use serde::Serialize;
 
 use crate::cli::Context;
@@ -46,6 +47,14 @@ pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
     let mut all = Vec::new();
     for path in &args.files {
+        // A shell's *.flow names them too.
+        if is_test_file(&path.to_string_lossy()) {
+            note(format!(
+                "· {} is a test file, and stays here",
+                path.display()
+            ));
+            continue;
+        }
         let deployed = deploy_file(&client, path, args.name.as_deref()).await?;
         if !context.output.is_json() {
             context.output.line(deployed.sentence());

@@ -15,5 +15,6 @@ pub(crate) mod retry;
 pub(crate) mod show;
 pub(crate) mod signal;
 pub(crate) mod start;
+pub(crate) mod test;
 pub(crate) mod wait;
 pub(crate) mod worker;

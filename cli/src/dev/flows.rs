@@ -6,6 +6,8 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rhythm_testing::suite::is_test_file;
+
 use crate::commands::deploy;
 use crate::connection;
 use crate::dev::database;
@@ -98,8 +100,8 @@ impl Flows {
             .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
             .map(|entry| entry.path())
             .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "flow")
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.ends_with(".flow") && !is_test_file(&name)
             })
             .filter_map(|path| stamp(&path).map(|stamp| (path, stamp)))
             .filter(|(path, stamp)| self.seen.get(path) != Some(stamp))

@@ -41,8 +41,10 @@ pub(super) fn milliseconds(cx: &mut Cx<'_>, value: Value, what: &str) -> Result<
     Ok(ms)
 }
 
-/// The milliseconds of numbers with units, one after the other. The checker reads literals with it.
-pub(crate) fn parse(text: &str) -> Option<f64> {
+/// The milliseconds of numbers with units, one after the other: `"250ms"`, `"1h30m"`. The checker
+/// reads literals with it.
+#[must_use]
+pub fn parse(text: &str) -> Option<f64> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return None;

@@ -9,9 +9,10 @@ mod array_sort;
 mod array_walk;
 mod console;
 mod context;
+mod coverage;
 mod crypto;
 mod date;
-pub(crate) mod duration;
+pub mod duration;
 mod encoding;
 mod error;
 mod globals;
@@ -32,6 +33,8 @@ mod string;
 mod string_replace;
 mod task;
 mod timer;
+
+pub(crate) use coverage::COVER;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -120,6 +123,7 @@ const TABLES: &[&[Builtin]] = &[
     console::TABLE,
     globals::TABLE,
     context::TABLE,
+    coverage::TABLE,
     crypto::TABLE,
     encoding::TABLE,
     error::TABLE,
@@ -253,7 +257,7 @@ impl Registry {
         let mut names: Vec<&'static str> = paths
             .filter_map(|path| {
                 let path = path.strip_prefix("new ").unwrap_or(path);
-                (!path.contains('.')).then_some(path)
+                (!path.contains('.') && path != COVER).then_some(path)
             })
             .chain(self.namespaces.iter().copied())
             .chain(["undefined", "NaN", "Infinity"])

@@ -134,6 +134,7 @@ impl Compiler<'_> {
         match &function.body {
             FunctionBody::Block(body) => self.block(body),
             FunctionBody::Expr(expr) => {
+                self.cover(expr.span);
                 self.expr(expr);
                 self.emit(Op::Return);
             }

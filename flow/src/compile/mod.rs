@@ -32,8 +32,13 @@ pub(crate) struct TooLarge {
     pub(crate) span: Span,
 }
 
-/// Compiles a script that the checker found without errors.
-pub(crate) fn compile(script: &Script, source: &Source) -> Result<Program, TooLarge> {
+/// Compiles a script that the checker found without errors. Where `cover` is true, the program tells
+/// its host of each statement that it comes to (`Host::cover`). Gives the lines of these statements, by their numbers.
+pub(crate) fn compile(
+    script: &Script,
+    source: &Source,
+    cover: bool,
+) -> Result<(Program, Vec<u32>), TooLarge> {
     let mut compiler = Compiler {
         source,
         analysis: analyze::analyze(script),
@@ -46,6 +51,7 @@ pub(crate) fn compile(script: &Script, source: &Source) -> Result<Program, TooLa
         uses_sql: false,
         task_names: HashSet::new(),
         too_large: None,
+        covered: cover.then(Vec::new),
     };
     compiler.main(script);
     if let Some(span) = compiler.too_large {
@@ -67,7 +73,7 @@ pub(crate) fn compile(script: &Script, source: &Source) -> Result<Program, TooLa
     // The compiler names only builtins that it found in the registry and makes balanced code.
     let linked = program.link();
     debug_assert_eq!(linked, Ok(()), "{}", program.disassemble());
-    Ok(program)
+    Ok((program, compiler.covered.unwrap_or_default()))
 }
 
 struct Compiler<'a> {
@@ -82,6 +88,8 @@ struct Compiler<'a> {
     uses_sql: bool,
     task_names: HashSet<String>,
     too_large: Option<Span>,
+    /// The lines of the statements that are told of, if any are.
+    covered: Option<Vec<u32>>,
 }
 
 /// A function whose code is being made.
@@ -131,6 +139,21 @@ impl Compiler<'_> {
     /// Says where the code that follows comes from.
     fn mark(&mut self, span: Span) {
         self.this().at = span;
+    }
+
+    /// Tells of the statement that begins here. There are no operands yet, so nothing is in the way.
+    fn cover(&mut self, span: Span) {
+        let line = self.source.line_of(span.start);
+        let Some(lines) = &mut self.covered else {
+            return;
+        };
+        let number = lines.len();
+        lines.push(line);
+        if let Some(index) = self.global(crate::builtins::COVER) {
+            self.number(number as f64);
+            self.emit(Op::CallGlobal(index, 1));
+            self.emit(Op::Pop);
+        }
     }
 
     fn string(&mut self, units: &[u16]) -> u32 {

@@ -24,6 +24,17 @@ impl Compiler<'_> {
     /// A statement with the labels in front of it.
     pub(super) fn labeled_stmt(&mut self, stmt: &Stmt, mut labels: Vec<String>) {
         self.mark(stmt.span);
+        let is_made_of_others = matches!(
+            stmt.kind,
+            StmtKind::Empty
+                | StmtKind::Broken
+                | StmtKind::Function(_)
+                | StmtKind::Block(_)
+                | StmtKind::Labeled { .. }
+        );
+        if !is_made_of_others {
+            self.cover(stmt.span);
+        }
         match &stmt.kind {
             // Functions got their values when the block began.
             StmtKind::Empty | StmtKind::Broken | StmtKind::Function(_) => {}

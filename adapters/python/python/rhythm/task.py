@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from rhythm.errors import TaskCancelled
 
 if TYPE_CHECKING:
-    from rhythm import _native
+    from rhythm.outcome import AnyAttempt
 
 #: The attribute by which a decorated function is known to be a task.
 MARK = "__rhythm_task__"
@@ -25,7 +25,7 @@ class Context:
 
     __slots__ = ("_attempt",)
 
-    def __init__(self, attempt: _native.Attempt) -> None:
+    def __init__(self, attempt: AnyAttempt) -> None:
         self._attempt = attempt
 
     @property
@@ -128,7 +128,7 @@ def task(
         made = Task(
             name=name or function.__name__,
             function=function,
-            arguments=_arguments(function),
+            arguments=arguments_of(function),
             is_async=inspect.iscoroutinefunction(function),
             queue=queue,
             retry=None if retry is None else json.dumps(dict(retry)),
@@ -149,7 +149,7 @@ def seconds(duration: float | timedelta | None) -> float | None:
     return None if duration is None else float(duration)
 
 
-def _arguments(function: Callable[..., Any]) -> int:
+def arguments_of(function: Callable[..., Any]) -> int:
     """Counts the arguments that a task wants, or says why it cannot be one."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"task {function.__name__} is a generator: return a value instead of yielding")

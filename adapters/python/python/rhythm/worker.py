@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import queue
 import signal
 import socket
 import threading
-import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType
 from typing import Any
 
 from rhythm import _native
-from rhythm.errors import NonRetryable, Retry, TaskCancelled
-from rhythm.task import Context, Task, seconds, tasks_of
+from rhythm.outcome import arguments, encode, fail
+from rhythm.task import tasks_of
 
 log = logging.getLogger("rhythm.worker")
 
@@ -146,16 +144,16 @@ class Worker:
     def _run(self, attempt: _native.Attempt) -> None:
         task = self.tasks[attempt.name]
         try:
-            attempt.complete(_encode(task, task.function(*_arguments(task, attempt))))
+            attempt.complete(encode(task, task.function(*arguments(task, attempt))))
         except BaseException as error:
-            _fail(attempt, error)
+            fail(attempt, error)
 
     async def _run_async(self, attempt: _native.Attempt) -> None:
         task = self.tasks[attempt.name]
         try:
-            attempt.complete(_encode(task, await task.function(*_arguments(task, attempt))))
+            attempt.complete(encode(task, await task.function(*arguments(task, attempt))))
         except BaseException as error:
-            _fail(attempt, error)
+            fail(attempt, error)
 
 
 class _Crew:
@@ -224,65 +222,3 @@ class _Signals:
         else:
             self._worker.drain()
         self._asked = True
-
-
-def _arguments(task: Task, attempt: _native.Attempt) -> tuple[Any, ...]:
-    if task.arguments == 0:
-        return ()
-    inputs = json.loads(attempt.inputs)
-    return (inputs,) if task.arguments == 1 else (inputs, Context(attempt))
-
-
-class _NotJson(Exception):
-    """A task returned what JSON cannot hold. Another attempt would, too."""
-
-
-def _encode(task: Task, value: Any) -> str:
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        # Half a surrogate pair is a str, and no text.
-        text.encode()
-        return text
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _NotJson(f"task {task.name} returned what is not JSON: {error}") from error
-
-
-def _fail(attempt: _native.Attempt, error: BaseException) -> None:
-    """Turns what a task raised into the outcome of its attempt."""
-    cancelled = isinstance(error, (asyncio.CancelledError, TaskCancelled)) and attempt.cancellation is not None
-    code, data = getattr(error, "code", None), getattr(error, "data", None)
-    try:
-        data = None if data is None else json.dumps(data, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        data = json.dumps(_text(repr(data)))
-    attempt.fail(
-        "TypeError" if isinstance(error, _NotJson) else type(error).__name__,
-        _text(str(error)) or type(error).__name__,
-        _text(str(code)) if isinstance(code, (str, int)) else None,
-        _text(_stack(error)),
-        _cause(error),
-        data,
-        not (cancelled or isinstance(error, (NonRetryable, _NotJson))),
-        seconds(error.in_) if isinstance(error, Retry) else None,
-    )
-
-
-def _stack(error: BaseException) -> str:
-    """The traceback, from the task's own code on."""
-    frames = error.__traceback__
-    # The first frame is this module's.
-    if frames is not None and frames.tb_next is not None:
-        frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
-
-
-def _cause(error: BaseException) -> str | None:
-    cause = error.__cause__
-    if cause is None:
-        return None
-    return json.dumps({"name": type(cause).__name__, "message": _text(str(cause))})
-
-
-def _text(text: str) -> str:
-    """Replaces what is no Unicode text, such as half a surrogate pair, which a message may well quote."""
-    return text.encode(errors="replace").decode()

@@ -246,7 +246,9 @@ impl<'a> Resolver<'a, '_> {
                     .scopes
                     .iter()
                     .rev()
-                    .flat_map(|scope| scope.names.keys().copied());
+                    .flat_map(|scope| scope.names.keys().copied())
+                    // `$` sets names apart on purpose, such as those of a harness.
+                    .filter(|known| !known.starts_with('$') || name.name.starts_with('$'));
                 let mut known: Vec<&str> = declared.collect();
                 known.sort_unstable();
                 known.extend(PARAMETERS);

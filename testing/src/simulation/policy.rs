@@ -1,0 +1,109 @@
+//! The options of a started task as numbers: when it begins, how it is retried, when it is too late.
+
+use rhythm_flow::builtins::duration;
+use rhythm_flow::value::date;
+use serde_json::Value;
+
+/// What the server does when the options do not say.
+const MAX_ATTEMPTS: u32 = 5;
+const INITIAL_MS: f64 = 1_000.0;
+const BACKOFF: f64 = 2.0;
+const MAX_MS: f64 = 300_000.0;
+
+/// The options of one task. Flow has checked them; what is not as it should be counts as not given.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    pub(super) max_attempts: u32,
+    initial_ms: f64,
+    backoff: f64,
+    max_ms: f64,
+    /// Not before this.
+    pub(super) begins_ms: f64,
+    /// From the beginning to the end of the last attempt.
+    pub(super) timeout_ms: Option<f64>,
+    /// How long a handler may be silent.
+    pub(super) heartbeat_ms: Option<f64>,
+    /// The idempotency key.
+    pub(super) task_id: Option<String>,
+}
+
+impl Policy {
+    /// Reads the options of a task that is started at `now_ms`.
+    pub(super) fn read(options: &str, now_ms: f64) -> Self {
+        let options: Value = serde_json::from_str(options).unwrap_or_default();
+        let retry = &options["retry"];
+        let begins_ms = moment(&options["runAt"])
+            .or_else(|| milliseconds(&options["delay"]).map(|delay| now_ms + delay))
+            .unwrap_or(now_ms);
+        Self {
+            max_attempts: retry["maxAttempts"]
+                .as_f64()
+                .map_or(MAX_ATTEMPTS, |most| most as u32),
+            initial_ms: milliseconds(&retry["initial"]).unwrap_or(INITIAL_MS),
+            backoff: retry["backoff"].as_f64().unwrap_or(BACKOFF),
+            max_ms: milliseconds(&retry["max"]).unwrap_or(MAX_MS),
+            begins_ms: begins_ms.max(now_ms),
+            timeout_ms: milliseconds(&options["timeout"]),
+            heartbeat_ms: milliseconds(&options["heartbeatTimeout"]),
+            task_id: options["taskId"].as_str().map(str::to_owned),
+        }
+    }
+
+    /// The policy with the defaults of a worker for what the options leave open.
+    pub(super) fn with_defaults(options: &str, defaults: &str, now_ms: f64) -> Self {
+        let mut merged: Value = serde_json::from_str(defaults).unwrap_or_default();
+        let own: Value = serde_json::from_str(options).unwrap_or_default();
+        if let (Some(merged), Some(own)) = (merged.as_object_mut(), own.as_object()) {
+            for (key, value) in own {
+                merged.insert(key.clone(), value.clone());
+            }
+            return Self::read(&Value::Object(std::mem::take(merged)).to_string(), now_ms);
+        }
+        Self::read(options, now_ms)
+    }
+
+    /// How long the server waits after this attempt. It shortens that by up to a tenth (`jitter`) to
+    /// spread load; here it does not, so that tests can name the moment.
+    pub(super) fn pause_ms(&self, attempt: u32) -> f64 {
+        let grown = self.initial_ms * self.backoff.powi(attempt.saturating_sub(1).min(60) as i32);
+        grown.min(self.max_ms)
+    }
+}
+
+fn milliseconds(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(seconds) => seconds.as_f64().map(|seconds| seconds * 1000.0),
+        Value::String(text) => duration::parse(text),
+        _ => None,
+    }
+}
+
+fn moment(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(ms) => ms.as_f64(),
+        Value::String(text) => date::parse(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Policy;
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let policy = Policy::read(r#"{"retry": {"initial": "1s", "max": "5s"}}"#, 0.0);
+        let pauses: Vec<f64> = (1..=5).map(|attempt| policy.pause_ms(attempt)).collect();
+        assert_eq!(pauses, [1000.0, 2000.0, 4000.0, 5000.0, 5000.0]);
+    }
+
+    #[test]
+    fn own_options_go_before_those_of_the_worker() {
+        let policy = Policy::with_defaults(
+            r#"{"retry": {"maxAttempts": 2}}"#,
+            r#"{"retry": {"maxAttempts": 9}, "timeout": 3}"#,
+            0.0,
+        );
+        assert_eq!((policy.max_attempts, policy.timeout_ms), (2, Some(3000.0)));
+    }
+}

@@ -1,0 +1,142 @@
+//! The host of one step: gathers what the program wants, answers its SQL with what is known.
+//!
+//! Nothing that a step wants happens before the step has ended well, as on the server. A query without
+//! an answer gives the step up; it runs again from its save once the answer is there.
+
+use rhythm_flow::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCall};
+
+use super::Query;
+
+/// What a step asked for.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) tasks: Vec<(PromiseId, TaskCall)>,
+    pub(super) timers: Vec<(PromiseId, f64)>,
+    pub(super) waits: Vec<(PromiseId, String, Option<f64>)>,
+    pub(super) attributes: Vec<(String, String)>,
+    pub(super) log: Vec<(&'static str, String)>,
+    pub(super) statements: Vec<u32>,
+}
+
+/// The host of one step.
+pub(super) struct StepHost<'a> {
+    pub(super) now_ms: f64,
+    pub(super) seed: u64,
+    pub(super) effects: Effects,
+    /// The answers to the first queries of this step.
+    pub(super) answers: &'a [Result<String, HostError>],
+    pub(super) asked: usize,
+    /// The query that has no answer yet.
+    pub(super) question: Option<Query>,
+}
+
+impl<'a> StepHost<'a> {
+    pub(super) fn new(now_ms: f64, seed: u64, answers: &'a [Result<String, HostError>]) -> Self {
+        Self {
+            now_ms,
+            seed,
+            effects: Effects::default(),
+            answers,
+            asked: 0,
+            question: None,
+        }
+    }
+}
+
+/// SplitMix64: any sequence will do, as long as it is always the same one.
+pub(super) fn draw(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut mixed = *seed;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+/// A number in [0, 1).
+pub(crate) fn fraction(seed: &mut u64) -> f64 {
+    (draw(seed) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// A UUID of version 4.
+pub(crate) fn uuid(seed: &mut u64) -> String {
+    let (a, b) = (draw(seed), draw(seed));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        a >> 32,
+        a >> 16 & 0xFFFF,
+        a & 0xFFF,
+        b >> 52,
+        b & 0xFFFF_FFFF_FFFF
+    )
+}
+
+impl Host for StepHost<'_> {
+    fn now_ms(&mut self) -> f64 {
+        self.now_ms
+    }
+
+    fn random(&mut self) -> f64 {
+        fraction(&mut self.seed)
+    }
+
+    fn uuid(&mut self) -> String {
+        uuid(&mut self.seed)
+    }
+
+    fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
+        self.effects.tasks.push((promise, call));
+        Ok(())
+    }
+
+    fn start_timer(&mut self, promise: PromiseId, due_ms: f64) -> Result<(), HostError> {
+        self.effects.timers.push((promise, due_ms));
+        Ok(())
+    }
+
+    fn next_signal(
+        &mut self,
+        promise: PromiseId,
+        name: &str,
+        due_ms: Option<f64>,
+    ) -> Result<(), HostError> {
+        let wait = (promise, name.to_owned(), due_ms);
+        self.effects.waits.push(wait);
+        Ok(())
+    }
+
+    fn await_all(&mut self, _group: u32, _promises: &[PromiseId]) {}
+
+    fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
+        let number = self.asked;
+        self.asked += 1;
+        match self.answers.get(number) {
+            Some(answer) => answer.clone().map_err(CallError::Throw),
+            None => {
+                self.question = Some(Query {
+                    text: text.to_owned(),
+                    params: params.to_owned(),
+                });
+                Err(CallError::Interrupt(Interrupt::Abandon))
+            }
+        }
+    }
+
+    fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {
+        let attribute = (key.to_owned(), value.to_owned());
+        self.effects.attributes.push(attribute);
+        Ok(())
+    }
+
+    fn log(&mut self, level: &'static str, message: &str) {
+        self.effects.log.push((level, message.to_owned()));
+    }
+
+    fn cover(&mut self, statement: u32) {
+        self.effects.statements.push(statement);
+    }
+
+    fn tick(&mut self) -> Result<(), Interrupt> {
+        // Fuel ends an endless step.
+        Ok(())
+    }
+}

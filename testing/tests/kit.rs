@@ -1,0 +1,220 @@
+//! What test files can say, and what they are told when something is not as they expected.
+
+use rhythm_testing::suite::{self, Status, TestFile};
+
+use crate::{run, run_with, told};
+
+const PAY: &str =
+    "const paid = await Task.run('pay', { amount: Inputs.amount }, { retry: { maxAttempts: 3 } })
+const mailed = await Task.try('mail', { to: Inputs.to })
+console.log('done')
+return { paid, mailed: mailed.success }
+";
+
+/// All tests of the file pass, with and without saving and loading.
+#[track_caller]
+fn passes(test: &str, workflows: &[(&str, &str)]) {
+    let result = run(test, workflows);
+    assert!(!result.has_failed(), "{}", told(&result));
+    assert!(result.tests.iter().any(|one| one.status == Status::Passed));
+}
+
+#[test]
+fn every_matcher_holds_where_it_should() {
+    passes(include_str!("kit/matchers.test.flow"), &[]);
+}
+
+#[test]
+fn what_does_not_hold_is_told_with_place_and_difference() {
+    let result = run_with(
+        include_str!("kit/failures.test.flow"),
+        &[("pay", PAY)],
+        true,
+    );
+    assert!(
+        result.tests.iter().all(|one| one.status == Status::Failed),
+        "{}",
+        told(&result)
+    );
+    insta::assert_snapshot!(told(&result));
+}
+
+#[test]
+fn tasks_are_played_by_values_functions_failures_and_silence() {
+    passes(include_str!("kit/tasks.test.flow"), &[("pay", PAY)]);
+}
+
+#[test]
+fn signals_sql_cancel_and_the_clock() {
+    let remind = "let n = 0
+while (true) {
+  try {
+    const { by } = await Signal.next('paid', { timeout: '7d' })
+    return { by, n }
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error
+    n += 1
+    await Task.run('remind', { n }, { taskId: `remind-${n}` })
+  }
+}
+";
+    let count = "const [{ n }] = await Sql.query('select count(*)::int as n from orders where id = $1', [Inputs.id])
+try {
+  await Sql.query('insert into orders (id) values ($1)', [Inputs.id])
+} catch (error) {
+  return { n, code: error.code, name: error.name }
+}
+await sleep('1m')
+return { n, random: Math.random() < 1 }
+";
+    let careful = "try {
+  await sleep('30d')
+} finally {
+  await Task.run('clean', {})
+}
+";
+    passes(
+        include_str!("kit/time.test.flow"),
+        &[("remind", remind), ("count", count), ("careful", careful)],
+    );
+}
+
+#[test]
+fn options_of_tasks_mean_what_they_mean_on_the_server() {
+    let workflows = [
+        (
+            "timeout",
+            "try {
+  return await Task.run('slow', {}, { timeout: '2m', retry: { initial: '30s', maxAttempts: 9 } })
+} catch (error) {
+  return { name: error.name, cause: error.cause.name, message: error.message }
+}",
+        ),
+        (
+            "silent",
+            "return await Task.run('work', {}, { heartbeatTimeout: 10, retry: { maxAttempts: 3 } })",
+        ),
+        (
+            "later",
+            "await Task.run('work', {}, { delay: '1h' })
+await Task.run('work', {}, { runAt: '2030-01-01T02:00:00Z' })
+return Date.now()",
+        ),
+        (
+            "keys",
+            "const charge = async () => {
+  try {
+    return await Task.run('charge', {}, { taskId: 'A-1' })
+  } catch (error) {
+    return error.message
+  }
+}
+return [...(await Promise.all([charge(), charge()])), await charge(), await charge()]",
+        ),
+        (
+            "broken",
+            "Context.set('at', 'first')
+console.log('one')
+await Task.run('first')
+Context.set('at', 'second')
+console.log('two')
+const second = Task.run('second')
+null.nowhere
+return await second",
+        ),
+        (
+            "forgets",
+            "const _mail = Task.run('mail', { to: 'ada' })
+return 'returned'",
+        ),
+        (
+            "keyed",
+            "const back = await Task.run('echo', { bb: 1, a: -0 })
+return { inputs: Object.keys(Inputs), result: Object.keys(back) }",
+        ),
+        ("endless", "while (true) await sleep(1)"),
+    ];
+    passes(include_str!("kit/options.test.flow"), &workflows);
+}
+
+#[test]
+fn hooks_groups_and_options_run_as_in_vitest() {
+    let result = run_with(include_str!("kit/order.test.flow"), &[], false);
+    insta::assert_snapshot!(told(&result));
+}
+
+#[test]
+fn one_only_leaves_out_the_others() {
+    let result = run(
+        "test('a', () => {})\ntest('b', {only: true}, () => {})",
+        &[],
+    );
+    let statuses: Vec<Status> = result.tests.iter().map(|one| one.status).collect();
+    assert_eq!(statuses, [Status::Skipped, Status::Passed]);
+}
+
+#[test]
+fn a_test_that_never_ends_fails_and_the_others_run() {
+    let test = "test('loops', () => { for (;;); })\n\
+                test('waits', async () => { await Promise.race([]) })\n\
+                test('passes', () => { expect(1).toBe(1) })";
+    let result = run_with(test, &[], false);
+    let statuses: Vec<Status> = result.tests.iter().map(|one| one.status).collect();
+    assert_eq!(
+        statuses,
+        [Status::Failed, Status::Failed, Status::Passed],
+        "{}",
+        told(&result)
+    );
+    assert_eq!(result.tests[0].problems[0].name, "LimitError");
+}
+
+#[test]
+fn an_error_outside_of_tests_is_the_files() {
+    let result = run_with("test('a', () => {})\nthrow new Error('no')", &[], false);
+    assert!(result.has_failed());
+    assert_eq!(
+        result.problems[0].place().as_deref(),
+        Some("a.test.flow:2:7")
+    );
+    assert!(result.tests.is_empty());
+}
+
+#[test]
+fn a_forgotten_await_is_told() {
+    let test = "test('a', () => { runWorkflow('pay', {}, { tasks: { pay: 1, mail: 1 } }) })";
+    let result = run_with(test, &[("pay", PAY)], false);
+    assert!(
+        told(&result).contains("write `await` in front of runWorkflow"),
+        "{}",
+        told(&result)
+    );
+}
+
+#[test]
+fn only_test_files_know_the_words_of_tests() {
+    for name in suite::GLOBALS {
+        let source = rhythm_flow::Source::new("a.flow", format!("return {name}"));
+        assert!(rhythm_flow::check(&source).program.is_none(), "{name}");
+        assert!(suite::check(&source).program.is_some(), "{name}");
+    }
+    let wrong = TestFile::compile("a.test.flow", "tests('a', () => {})").expect_err("no such name");
+    assert!(
+        wrong.to_string().contains("Did you mean `test`?"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn coverage_says_which_lines_did_not_run() {
+    let workflow = "if (Inputs.n > 1) {\n  return 'many'\n}\nconst one = [1].map((n) =>\n  n + 1\n)\nreturn one\n";
+    let result = run_with(
+        "test('a', async () => { await runWorkflow('w', { n: 5 }) })",
+        &[("w", workflow)],
+        false,
+    );
+    let coverage = &result.coverage["w.flow"];
+    let lines: Vec<(u32, u64)> = coverage.lines.clone().into_iter().collect();
+    assert_eq!(lines, [(1, 1), (2, 1), (4, 0), (5, 0), (7, 0)]);
+    assert_eq!(coverage.missed(), [(4, 7)]);
+}
