@@ -111,7 +111,9 @@ fn copied_class(cx: &mut Cx<'_>, error: Ref) -> ErrorClass {
             | ErrorClass::SyntaxError
             | ErrorClass::ReferenceError
             | ErrorClass::EvalError
-            | ErrorClass::UriError),
+            | ErrorClass::UriError
+            | ErrorClass::InvalidCharacterError
+            | ErrorClass::DataCloneError),
         ) => class,
         _ => ErrorClass::Error,
     }

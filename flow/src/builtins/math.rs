@@ -3,7 +3,7 @@
 //! Transcendental functions come from `libm`: like V8's they descend from FreeBSD's, and unlike the
 //! system's they give the same bits on every machine.
 
-use super::{Builtin, plain};
+use super::{Builtin, math_log, plain};
 use crate::error::Throw;
 use crate::value::Value;
 use crate::value::number::power;
@@ -75,11 +75,11 @@ macro_rules! of_one_number {
 of_one_number! {
     abs => f64::abs;
     acos => libm::acos;
-    acosh => libm::acosh;
+    acosh => math_log::acosh;
     asin => libm::asin;
-    asinh => libm::asinh;
+    asinh => math_log::asinh;
     atan => libm::atan;
-    atanh => libm::atanh;
+    atanh => math_log::atanh;
     cbrt => cbrt_of;
     ceil => f64::ceil;
     cos => libm::cos;
@@ -88,9 +88,9 @@ of_one_number! {
     expm1 => libm::expm1;
     floor => f64::floor;
     fround => |x| f64::from(x as f32);
-    log => libm::log;
+    log => math_log::log;
     log10 => log10_of;
-    log1p => libm::log1p;
+    log1p => math_log::log1p;
     log2 => libm::log2;
     // Halves go up, also below zero; adding 0.5 first would round 0.49999999999999994 to 1.
     round => |x| {
@@ -165,7 +165,7 @@ fn log10_of(x: f64) -> f64 {
     let below = i32::from(exponent + offset < 0);
     let mantissa = scaled.to_bits() & ((1 << 52) - 1) | ((1023 - below as u64) << 52);
     let whole = f64::from(exponent + offset + below);
-    let low = whole * LOG10_2_LOW + INV_LN10 * libm::log(f64::from_bits(mantissa));
+    let low = whole * LOG10_2_LOW + INV_LN10 * math_log::log(f64::from_bits(mantissa));
     low + whole * LOG10_2_HIGH
 }
 

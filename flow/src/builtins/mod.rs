@@ -20,6 +20,7 @@ mod iterator;
 mod json;
 mod map_set;
 mod math;
+mod math_log;
 mod number;
 mod object;
 mod options;

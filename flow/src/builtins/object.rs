@@ -2,6 +2,7 @@
 
 use super::{Builtin, plain, stepped};
 use crate::error::Throw;
+use crate::value::inherited::Kind;
 use crate::value::object::{Integrity, Key, Props};
 use crate::value::{Body, Ref, Value};
 use crate::vm::cx::{Call, Cx, Native, Step};
@@ -104,10 +105,10 @@ fn own_names(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (value, keys) = listed(cx, call)?;
     let mut names: Vec<Value> = keys.into_iter().map(|key| cx.heap.key_value(key)).collect();
     match cx.kind(value) {
-        Some(crate::value::inherited::Kind::Array | crate::value::inherited::Kind::String) => {
+        Some(Kind::Array | Kind::String) => {
             names.push(Value::String(cx.heap.intern_str("length")));
         }
-        Some(crate::value::inherited::Kind::Object) => {}
+        Some(Kind::Object | Kind::Number | Kind::Boolean) => {}
         _ => {
             return Err(Throw::type_error(
                 "Object.getOwnPropertyNames of Flow takes plain objects, arrays and strings.",
