@@ -134,11 +134,9 @@ fn the_examples_have_nothing_to_tell() {
         .flatten()
     {
         for entry in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
-            if entry
-                .path()
-                .extension()
-                .is_none_or(|extension| extension != "flow")
-            {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Tests of workflows have names of their own; `rhythm test` runs them.
+            if !name.ends_with(".flow") || name.ends_with(".test.flow") {
                 continue;
             }
             let (source, found) = told(&fs::read_to_string(entry.path()).expect("it is text"));
