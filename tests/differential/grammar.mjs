@@ -639,8 +639,8 @@ export const FORMS = {
     (...rest) => rest
     ({ x, y = %any } = {}, ...rest) => [x, y, rest]
     ([a, , b] = []) => ({ a, b })
-    [String][0]
-    [Math.max][0]
+    (value) => String(value)
+    (...all) => Math.max(...all)
     $obj.f
     (a = %any, b = a) => [a, b]
   `),
