@@ -150,3 +150,15 @@ fn tampering_behind_the_checksum_is_a_fault_or_a_run_but_never_a_panic() {
     }
     assert!(loaded > 0, "some damage only changes a value");
 }
+
+#[test]
+fn a_save_of_ropes_is_refused_before_it_is_written() {
+    // Each rope shares its long part in the heap; written out they would take 400 GB.
+    let program = compile(
+        "const s = 'x'.repeat(4e6); const a = []; for (let i = 0; i < 100000; i++) a.push(s + i); await sleep(1); return a;",
+    );
+    let mut vm = start(&program, Limits::default());
+    assert_eq!(vm.run(&mut MockHost::default()), Outcome::Suspended);
+    let refused = vm.save().unwrap_err();
+    assert!(refused.message.contains("bytes"), "{refused:?}");
+}

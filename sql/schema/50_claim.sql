@@ -2,7 +2,7 @@
 -- Only who shows the token can heartbeat, complete or fail.
 --
 -- Locks: claim takes rows of `live` with SKIP LOCKED; heartbeat takes its rows in the order of ids. The worker's own row
--- is written at most every ten seconds, and never waited for. Dying halfway leaves the tasks pending (before commit) or
+-- is written at most every ten seconds, at the end, and never waited for once it is known. Dying halfway leaves the tasks pending (before commit) or
 -- leased until the lease ends (after it).
 
 create table rhythm.worker_registry (
@@ -79,28 +79,21 @@ $$;
 comment on function rhythm.register(text, jsonb) is
 'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, heartbeatTimeout, inputSchema (defaults for this task). Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
 
--- Returns the names that the worker may be given; null: any. Notes that the worker is alive.
-create function rhythm._worker_tasks(p_worker text, p_tasks text[], p_now timestamptz) returns text[]
+-- Notes that a worker is alive, and what it says that it serves. Called at the end of a claim, so that no row is held
+-- while it waits. Locks: as register, first the tasks, then the worker, which is never waited for once it is known.
+create function rhythm._note_worker(p_worker text, p_tasks text[], p_is_known bool, p_now timestamptz) returns void
 language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_tasks text[];
-  v_seen timestamptz;
 begin
-  select w.tasks, w.last_seen into v_tasks, v_seen from rhythm.worker_registry w where w.name = p_worker;
-  if v_seen is null then
-    -- One at a time, or an insert would wait for another session's. Who does not get the lock notes it at a later claim.
-    if pg_try_advisory_xact_lock(hashtextextended('rhythm.worker_registry', 0)) then
-      insert into rhythm.worker_registry (name, tasks, registered_at, last_seen) values (p_worker, p_tasks, p_now, p_now)
-      on conflict do nothing;
-      insert into rhythm.served_tasks (name, first_served_at) select n, p_now from unnest(p_tasks) n order by n
-      on conflict do nothing;
-    end if;
-  elsif v_seen not between p_now - interval '10 seconds' and p_now then
+  if p_is_known then
     update rhythm.worker_registry w set last_seen = p_now
     where w.name = (select m.name from rhythm.worker_registry m where m.name = p_worker for update skip locked);
+  -- One claim at a time, or an insert would wait for another's. Who does not get the lock notes it at a later claim.
+  elsif pg_try_advisory_xact_lock(hashtextextended('rhythm.worker_registry', 0)) then
+    insert into rhythm.served_tasks (name, first_served_at) select n, p_now from unnest(p_tasks) n order by n
+    on conflict do nothing;
+    insert into rhythm.worker_registry (name, tasks, registered_at, last_seen) values (p_worker, p_tasks, p_now, p_now)
+    on conflict do nothing;
   end if;
-  return coalesce(p_tasks, v_tasks);
 end
 $$;
 
@@ -115,7 +108,9 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
+  -- The names that the worker may be given; null: any.
   v_tasks text[];
+  v_seen timestamptz;
   -- One random number for a claim: its hash with the row's number is the row's token.
   v_seed uuid := gen_random_uuid();
   v_queue text;
@@ -128,7 +123,9 @@ begin
   if p_max = 0 then
     return;
   end if;
-  v_tasks := rhythm._worker_tasks(p_worker, p_tasks, v_now);
+  select coalesce(p_tasks, w.tasks), w.last_seen into v_tasks, v_seen
+  from rhythm.worker_registry w where w.name = p_worker;
+  v_tasks := coalesce(v_tasks, p_tasks);
   loop
     foreach v_queue in array p_queues loop
       return query
@@ -171,7 +168,12 @@ begin
     end if;
   end loop;
   if v_parked then
-    perform rhythm._park_end(case when v_left < p_max then v_queue end, v_left between 1 and p_max - 1);
+    -- Whether the queue has nothing left, who asks for some names alone cannot know.
+    perform rhythm._park_end(case when v_left < p_max then v_queue end,
+      v_tasks is null and v_left between 1 and p_max - 1);
+  end if;
+  if v_seen is null or v_seen not between v_now - interval '10 seconds' and v_now then
+    perform rhythm._note_worker(p_worker, p_tasks, v_seen is not null, v_now);
   end if;
   if v_left < p_max then
     perform rhythm._wake_due(v_now + p_lease);

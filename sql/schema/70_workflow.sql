@@ -170,10 +170,14 @@ begin
     v_done := rhythm._step(p_id);
   end if;
   if v_done ->> 'outcome' = 'abandon' then
+    -- Events may step it before the pause is over: those tries do not count, or a burst of them would use all up.
     with tried as (
-      delete from rhythm.runnable r where r.execution_id = p_id and r.alone_at is not null returning r.tries
+      delete from rhythm.runnable r
+      where r.root_id = (select l.root_id from rhythm.live l where l.id = p_id) and r.execution_id = p_id
+        and r.alone_at is not null
+      returning r.tries, r.alone_at
     )
-    select coalesce(max(t.tries), 0) + 1 into v_tries from tried t;
+    select coalesce(max(t.tries) + (max(t.alone_at) <= rhythm._now())::int, 1) into v_tries from tried t;
     if v_tries > 10 then
       v_done := v_done || '{"outcome": "failed"}';
     else
@@ -466,8 +470,11 @@ begin
   where l.id = p_id and l.state = 'pending';
   if cardinality(p_told) > 0 then
     delete from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told);
-    insert into rhythm.history (execution_id, at, event) values (p_id, rhythm._now(), 'cancelling');
-    update rhythm.live l set cancelling = true where l.id = p_id;
+    -- A step that goes on at once saves more than once.
+    if found then
+      insert into rhythm.history (execution_id, at, event) values (p_id, rhythm._now(), 'cancelling');
+      update rhythm.live l set cancelling = true where l.id = p_id;
+    end if;
   end if;
 end
 $$;

@@ -216,6 +216,14 @@ declare
   v_seq bigint;
   v_id uuid;
 begin
+  if not exists (select from rhythm.runnable r where r.alone_at is not null) then
+    return false;
+  end if;
+  -- What has ended meanwhile by another way needs no step; its mark would be due for ever.
+  delete from rhythm.runnable r where r.ctid = any (array(
+    select d.ctid from rhythm.runnable d
+    where d.alone_at is not null and not exists (select from rhythm.live l where l.id = d.execution_id)
+    for update skip locked));
   select r.seq, r.execution_id into v_seq, v_id
   from rhythm.runnable r where r.alone_at <= rhythm._now()
     and exists (select from rhythm.live l where l.id = r.root_id for update skip locked)

@@ -53,6 +53,8 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
     let mut found = Vec::new();
     let mut next_look = Instant::now();
     let mut warned: Option<Instant> = None;
+    // Somebody has asked for a look since the last one.
+    let mut is_news = true;
     loop {
         let now = Instant::now();
         running.retain(|oid, one| {
@@ -79,17 +81,20 @@ pub extern "C-unwind" fn rhythm_launcher_main(_arg: pg_sys::Datum) {
             // A command on a database is over, or there is a new installation.
             left.values_mut().for_each(|one| one.hold = now);
             next_look = now;
+            is_news = true;
         }
         let mut is_short = false;
         if next_look <= now {
             match look() {
                 Some(seen) => {
                     found = seen;
+                    is_news = false;
                     next_look = now + RESCAN;
                     left.retain(|oid, _| found.contains(oid));
                 }
                 None => {
-                    is_short = true;
+                    // A mere rescan can wait: no worker that is needed leaves for it.
+                    is_short = is_news;
                     next_look = now + TURN;
                 }
             }

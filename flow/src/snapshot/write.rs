@@ -20,6 +20,8 @@ pub(crate) fn save(program: &Program, heap: &Heap, state: &State, limit: usize) 
         bodies: Vec::new(),
         strings: Writer::default(),
         string_numbers: Hashed::default(),
+        limit,
+        is_over: false,
     };
     let mut roots = Writer::default();
     roots.number(u64::from(state.next_promise));
@@ -36,7 +38,7 @@ pub(crate) fn save(program: &Program, heap: &Heap, state: &State, limit: usize) 
     while let Some(at) = saver.bodies.get(next).copied() {
         saver.body(&mut bodies, at);
         next += 1;
-        if bodies.bytes.len() + saver.strings.bytes.len() > limit {
+        if saver.is_over || bodies.bytes.len() + saver.strings.bytes.len() > limit {
             return None;
         }
     }
@@ -62,6 +64,10 @@ struct Saver<'a> {
     bodies: Vec<Ref>,
     strings: Writer,
     string_numbers: Hashed<Ref, u64>,
+    limit: usize,
+    /// The strings alone are over the limit. Ropes share their parts in the heap, but not in a save, so
+    /// one array of them may hold far more than the heap: asked before each string is written.
+    is_over: bool,
 }
 
 impl Saver<'_> {
@@ -84,7 +90,11 @@ impl Saver<'_> {
         };
         let next = self.string_numbers.len() as u64;
         let number = *self.string_numbers.entry(at).or_insert(next);
-        if number == next {
+        if number == next && !self.is_over {
+            // No unit takes less than a byte.
+            self.is_over = self.strings.bytes.len() + self.heap.string_len(at) > self.limit;
+        }
+        if number == next && !self.is_over {
             match self.heap.body(at) {
                 Body::String {
                     text: Text::Flat(units),
