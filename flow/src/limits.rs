@@ -88,8 +88,21 @@ impl Meter {
             if self.fuel < 0 {
                 return Err(self.out_of_fuel());
             }
+            // What was allocated without asking: `charge` refuses the same.
+            if self.bytes > self.limits.heap_bytes.saturating_mul(2) {
+                return Err(self.out_of_heap());
+            }
         }
         Ok(())
+    }
+
+    /// Counts work that is done where nothing can fail. The loop asks for it before its next instruction, and
+    /// a builtin that loops has to ask for it itself (`Cx::pay`).
+    #[inline]
+    pub(crate) fn owe(&mut self, amount: usize) {
+        self.countdown = self
+            .countdown
+            .saturating_sub(i64::try_from(amount).unwrap_or(i64::MAX));
     }
 
     /// Takes the next chunk of fuel.
@@ -191,7 +204,7 @@ impl Meter {
     }
 
     #[cold]
-    fn out_of_heap(&self) -> Throw {
+    pub(crate) fn out_of_heap(&self) -> Throw {
         let most = self.limits.heap_bytes;
         Throw::limit(
             "rhythm.step_heap",

@@ -148,6 +148,93 @@ fn calls_use_depth() {
     }
 }
 
+/// A function `f` with thousands of locals that have no value yet.
+fn many_locals(body: &str) -> String {
+    let names: Vec<String> = (0..5000).map(|n| format!("x{n}")).collect();
+    format!(
+        "function f(n) {{ {body} if (n < 0) {{ let {}; }} }}",
+        names.join(", ")
+    )
+}
+
+#[test]
+fn locals_and_arguments_use_heap_and_fuel() {
+    for (body, call) in [
+        ("if (n > 0) f(n - 1);", "f(150);"),
+        ("if (n > 0) [n - 1].forEach(f);", "f(60);"),
+        ("if (n > 0) f(...[n - 1]);", "f(150);"),
+    ] {
+        let text = format!("{} {call}", many_locals(body));
+        assert_eq!(limit(&text), "rhythm.step_heap", "{body}");
+    }
+    let text = "const a = Array(20000); const f = (...b) => f(...b); f(...a);";
+    assert_eq!(limit(text), "rhythm.step_heap");
+    // What was used is given back.
+    let text = format!(
+        "{} f(15); const kept = []; for (let i = 0; i < 28; i++) {{ kept.push('x'.repeat(50000)); }} return kept.length;",
+        many_locals("if (n > 0) f(n - 1);")
+    );
+    let outcome = start(&compile(&text), small()).run(&mut MockHost::default());
+    assert_eq!(outcome, Outcome::Completed("28".into()));
+    let text = format!(
+        "{} for (;;) {{ console.log('called'); f(0); }}",
+        many_locals("")
+    );
+    let mut host = MockHost::default();
+    let outcome = start(&compile(&text), small()).run(&mut host);
+    assert_eq!(failure(outcome).2.as_deref(), Some("rhythm.step_fuel"));
+    assert!(host.logs.len() < 10_000, "{}", host.logs.len());
+}
+
+#[test]
+fn ropes_that_a_builtin_flattens_use_heap() {
+    let ropes =
+        "const s = 'x'.repeat(90000); const a = []; for (let i = 100; i < 300; i++) a.push(s + i);";
+    for call in [
+        "a.sort();",
+        "a.includes(s + '***');",
+        "a.indexOf(s + '***');",
+        "a.lastIndexOf(s + '***');",
+        "new Set(a);",
+        "new Map(a.map((text) => [text, 1]));",
+    ] {
+        assert_eq!(
+            limit(&format!("{ropes} {call}")),
+            "rhythm.step_heap",
+            "{call}"
+        );
+    }
+}
+
+#[test]
+fn comparing_long_strings_uses_fuel() {
+    let texts = "const x = 'x'.repeat(90000); const y = 'x'.repeat(89999) + 'y';";
+    for text in [
+        "Array(5000).fill(x).indexOf(y);",
+        "Array(5000).fill(x).lastIndexOf(y);",
+        "Array(5000).fill(x).includes(y);",
+        "const a = []; for (let i = 0; i < 1000; i++) a.push(i % 2 ? x : y); a.sort();",
+        "while (x !== y) {}",
+        "while (x < y) {}",
+        "const o = {}; while (!o[y]) {}",
+    ] {
+        assert_eq!(
+            limit(&format!("{texts} {text}")),
+            "rhythm.step_fuel",
+            "{text}"
+        );
+    }
+    // The same string is equal without a look at it, and the order is that of short texts.
+    let program = compile(&format!(
+        "{texts} const a = Array(5000).fill(x); a.sort(); const b = [y, x, 'b', x + 'a', undefined, 3, x]; b.sort(); return [a.indexOf(x), a.length, b.map((v) => v === undefined ? 'u' : v === x ? 'x' : v === y ? 'y' : v.length > 9 ? 'xa' : v).join()];",
+    ));
+    let outcome = start(&program, small()).run(&mut MockHost::default());
+    assert_eq!(
+        outcome,
+        Outcome::Completed("[0,5000,\"3,b,x,x,xa,y,u\"]".into())
+    );
+}
+
 #[test]
 fn strings_have_a_size() {
     for text in [

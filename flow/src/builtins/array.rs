@@ -259,6 +259,7 @@ fn includes(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         if cx.heap.same_value_zero(item.or_undefined(), wanted) {
             return Ok(Value::Bool(true));
         }
+        cx.pay()?;
     }
     Ok(Value::Bool(false))
 }
@@ -278,11 +279,24 @@ fn index_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let start = relative(cx, cx.arg(call, 1), length, 0)?;
     let wanted = cx.arg(call, 0);
     cx.work(length - start)?;
-    let found = (start..length).find(|index| {
-        let item = item(cx, at, *index);
-        !item.is_empty() && cx.heap.strict_equal(item, wanted)
-    });
-    Ok(found.map_or(Value::Number(-1.0), Value::from))
+    position(cx, at, wanted, start..length)
+}
+
+/// The first of some places where an array has a value; −1 if there is none.
+fn position(
+    cx: &mut Cx<'_>,
+    at: Ref,
+    wanted: Value,
+    places: impl Iterator<Item = usize>,
+) -> Result<Value, Throw> {
+    for index in places {
+        let item = item(cx, at, index);
+        if !item.is_empty() && cx.heap.strict_equal(item, wanted) {
+            return Ok(Value::from(index));
+        }
+        cx.pay()?;
+    }
+    Ok(Value::Number(-1.0))
 }
 
 /// `[1, 2, 1].lastIndexOf(1)` → `2`
@@ -304,11 +318,7 @@ fn last_index_of(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         };
     }
     cx.work(end)?;
-    let found = (0..end).rev().find(|index| {
-        let item = item(cx, at, *index);
-        !item.is_empty() && cx.heap.strict_equal(item, wanted)
-    });
-    Ok(found.map_or(Value::Number(-1.0), Value::from))
+    position(cx, at, wanted, (0..end).rev())
 }
 
 /// `[1, null, 2].join("-")` → `"1--2"`

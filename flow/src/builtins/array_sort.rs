@@ -2,6 +2,9 @@
 //!
 //! A comparator may be inconsistent; then the order is any, but nothing is lost and nothing panics.
 
+use std::cmp::Ordering;
+use std::rc::Rc;
+
 use super::array::receiver;
 use super::{Builtin, stepped};
 use crate::error::Throw;
@@ -84,12 +87,6 @@ fn merge_sort(cx: &mut Cx<'_>, frame: Native, input: Value, in_place: bool) -> R
         if left < middle && right < high {
             let items = cx.heap.items(from).unwrap_or_default();
             let pair = [items[left], items[right]];
-            if comparator.is_undefined() {
-                let (a, b) = (cx.units(pair[0])?, cx.units(pair[1])?);
-                cx.work(a.len().min(b.len()) / 16)?;
-                take(cx, frame, a > b)?;
-                continue;
-            }
             return Ok(Step::call(comparator, &pair, 1));
         }
         // One run is used up: the rest of the other follows.
@@ -158,16 +155,68 @@ fn begin(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<(), Throw> {
     Ok(())
 }
 
+/// An element, and its text.
+type Keyed = (Rc<[u16]>, Value);
+
+/// Texts of so many units pay for being compared.
+const LONG: usize = 256;
+
 /// The default order needs no function of the program: strings are in a total order.
 fn sorted_by_text(cx: &mut Cx<'_>, items: Vec<Value>) -> Result<Vec<Value>, Throw> {
-    let mut keyed = Vec::with_capacity(items.len());
+    let mut keyed: Vec<Keyed> = Vec::with_capacity(items.len());
+    let mut longest = 0;
     for item in items {
         cx.work(1)?;
-        keyed.push((cx.units(item)?, item));
+        let units = cx.units(item)?;
+        longest = longest.max(units.len());
+        keyed.push((units, item));
     }
     cx.work(keyed.len() * (keyed.len().max(2).ilog2() as usize))?;
-    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    if longest < LONG {
+        keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    } else {
+        keyed = sorted_by_long_text(cx, keyed)?;
+    }
     Ok(keyed.into_iter().map(|(_, item)| item).collect())
+}
+
+/// As the sort of Rust, but the comparisons pay for the units that they look at, and can be interrupted.
+fn sorted_by_long_text(cx: &mut Cx<'_>, mut from: Vec<Keyed>) -> Result<Vec<Keyed>, Throw> {
+    let mut width = 1;
+    while width < from.len() {
+        let mut to = Vec::with_capacity(from.len());
+        for runs in from.chunks(width * 2) {
+            let (mut left, mut right) = runs.split_at(width.min(runs.len()));
+            while let (Some(a), Some(b)) = (left.first(), right.first()) {
+                if compare_long(cx, &a.0, &b.0)?.is_gt() {
+                    to.push(b.clone());
+                    right = &right[1..];
+                } else {
+                    to.push(a.clone());
+                    left = &left[1..];
+                }
+            }
+            to.extend_from_slice(left);
+            to.extend_from_slice(right);
+        }
+        from = to;
+        width *= 2;
+    }
+    Ok(from)
+}
+
+fn compare_long(cx: &mut Cx<'_>, a: &Rc<[u16]>, b: &Rc<[u16]>) -> Result<Ordering, Throw> {
+    if Rc::ptr_eq(a, b) {
+        return Ok(Ordering::Equal);
+    }
+    for (a, b) in a.chunks(LONG).zip(b.chunks(LONG)) {
+        cx.work(a.len().min(b.len()) / 16)?;
+        if a != b {
+            return Ok(a.cmp(b));
+        }
+    }
+    // One begins with the other.
+    Ok(a.len().cmp(&b.len()))
 }
 
 /// Takes the next element of the right or left run.

@@ -1,9 +1,14 @@
 //! `===`, `==`, SameValue and SameValueZero.
 
+use std::rc::Rc;
+
 use super::coerce::Hint;
 use super::string::Text;
 use super::{Body, Heap, Ref, Value};
 use crate::error::Throw;
+
+/// Strings of so many units pay for being compared.
+const LONG: usize = 256;
 
 impl Heap {
     /// `left === right`
@@ -33,11 +38,24 @@ impl Heap {
             if a.len() != b.len() {
                 return false;
             }
-            if let (Text::Flat(a), Text::Flat(b)) = (a, b) {
+            if let (Text::Flat(a), Text::Flat(b)) = (a, b)
+                && a.len() < LONG
+            {
                 return a == b;
             }
         }
-        self.text(left) == self.text(right)
+        self.same_long_text(left, right)
+    }
+
+    /// Comparing long strings is work of its own.
+    #[cold]
+    fn same_long_text(&mut self, left: Ref, right: Ref) -> bool {
+        let (a, b) = (self.text(left), self.text(right));
+        if Rc::ptr_eq(&a, &b) {
+            return true;
+        }
+        self.meter.owe(a.len() / 16);
+        a == b
     }
 
     /// Equality of `includes`, `Map` and `Set`: NaN is itself.

@@ -358,11 +358,15 @@ impl Heap {
         }
     }
 
-    /// Frees everything that `roots` does not lead to.
+    /// Frees everything that `roots` does not lead to. `besides` is how many bytes are in use outside of the heap.
     ///
     /// # Errors
     /// When what is left is over the limit.
-    pub(crate) fn collect(&mut self, roots: impl FnOnce(&mut Tracer)) -> Result<(), Throw> {
+    pub(crate) fn collect(
+        &mut self,
+        besides: usize,
+        roots: impl FnOnce(&mut Tracer),
+    ) -> Result<(), Throw> {
         let mut tracer = Tracer {
             marks: std::mem::take(&mut self.marks),
             work: Vec::new(),
@@ -371,7 +375,7 @@ impl Heap {
         tracer.marks.resize(self.slots.len(), false);
         roots(&mut tracer);
         self.trace(&mut tracer);
-        let mut live = 0;
+        let mut live = besides;
         let count = tracer.marks.iter().filter(|mark| **mark).count();
         self.spare.restart(count);
         for (at, body) in self.slots.iter_mut().enumerate() {

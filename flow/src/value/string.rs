@@ -122,6 +122,7 @@ impl Heap {
             return *atom;
         }
         let units = self.text(string);
+        self.meter.owe(units.len() / 16);
         let name = self.intern(&units);
         if let Body::String { atom, .. } = self.body_mut(string) {
             *atom = Some(name);
@@ -138,6 +139,7 @@ impl Heap {
             return Some(*atom);
         }
         let units = self.text(string);
+        self.meter.owe(units.len() / 16);
         self.interned.get(&*units).copied()
     }
 
@@ -177,6 +179,7 @@ impl Heap {
         // From the right: ropes made by `s += …` in a loop are deep on the left.
         let mut end = units.len();
         let mut pending = vec![string];
+        let mut ropes = 0;
         while let Some(part) = pending.pop() {
             match self.body(part) {
                 Body::String {
@@ -191,6 +194,7 @@ impl Heap {
                     text: Text::Rope(left, right, _),
                     ..
                 } => {
+                    ropes += 1;
                     pending.push(*left);
                     pending.push(*right);
                 }
@@ -202,6 +206,8 @@ impl Heap {
             *text = Text::Flat(Rc::clone(&flat));
         }
         self.meter.allocated(flat.len() * 2);
+        // At least one, so that a loop that has used up its memory is asked to pay.
+        self.meter.owe((flat.len() / 16 + ropes / 8).max(1));
         flat
     }
 

@@ -10,6 +10,9 @@ use crate::value::inherited::{Kind, is_inherited};
 use crate::value::object::Key;
 use crate::value::{Body, Ref, Value};
 
+/// So many locals that making them is work of its own.
+pub(super) const MANY_LOCALS: u32 = 256;
+
 /// What a call led to.
 pub(super) enum Called {
     /// It is done.
@@ -103,6 +106,28 @@ impl Cx<'_> {
         Err(Throw::type_error(format!("{what} is not a function")))
     }
 
+    /// Counts the memory of a stack as high as this before it is used.
+    ///
+    /// # Errors
+    /// When the stack would need more than the heap may have.
+    #[inline]
+    pub(super) fn make_room(&mut self, top: usize) -> Result<(), Throw> {
+        if self.stack.has_room(top) {
+            return Ok(());
+        }
+        self.grow_stack(top)
+    }
+
+    #[cold]
+    fn grow_stack(&mut self, top: usize) -> Result<(), Throw> {
+        let most = self.heap.meter.limits.heap_bytes;
+        let Some(bytes) = self.stack.reserve(top, most) else {
+            return Err(self.heap.meter.out_of_heap());
+        };
+        self.heap.meter.allocated(bytes);
+        Ok(())
+    }
+
     /// Pushes the frame of a function of the program.
     pub(super) fn enter(
         &mut self,
@@ -118,6 +143,10 @@ impl Cx<'_> {
         let base = self.stack.len() - count;
         let params = function.params as usize;
         let slots = base + function.locals as usize;
+        self.make_room(slots)?;
+        if function.locals >= MANY_LOCALS {
+            self.heap.meter.owe(function.locals as usize / 16);
+        }
         if function.rest {
             let rest = self
                 .stack
@@ -181,9 +210,10 @@ impl Cx<'_> {
                     return Err(self.heap.meter.too_deep());
                 }
                 // Registers: the receiver, the arguments, then its own.
+                let size = 1 + usize::from(params) + usize::from(registers);
+                self.make_room(base + size)?;
                 self.stack.fit(base + usize::from(params).min(count));
                 self.stack.insert(base, this);
-                let size = 1 + usize::from(params) + usize::from(registers);
                 self.stack.fit(base + size);
                 self.frames.push(Frame {
                     kind: FrameKind::Native {
@@ -241,6 +271,7 @@ impl Cx<'_> {
             frame.pc = state;
         }
         let floor = self.stack.len();
+        self.make_room(floor + args.len())?;
         self.stack.extend_from_slice(args);
         let called = self.call_value(callee, Value::Undefined, args.len(), floor, NO_WORDS)?;
         if let Called::Value(value) = called {

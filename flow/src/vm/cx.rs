@@ -132,6 +132,18 @@ impl Cx<'_> {
         Ok(())
     }
 
+    /// Pays for what was done without asking, in a loop over values that may be long strings.
+    ///
+    /// # Errors
+    /// As of `work`, and when strings that were flattened take too much memory.
+    #[inline]
+    pub fn pay(&mut self) -> Result<(), Throw> {
+        if self.heap.meter.countdown < 0 {
+            return self.work(0);
+        }
+        Ok(())
+    }
+
     /// The units of a string value after conversion with `String(value)`.
     ///
     /// # Errors

@@ -471,6 +471,7 @@ impl Cx<'_> {
                 let (receiver, callee) = (self.stack[floor], self.stack[floor + 1]);
                 let args = self.spread(args)?;
                 let count = args.len();
+                self.make_room(self.stack.len() + count)?;
                 self.stack.extend_from_slice(&args);
                 let called = self.call_value(callee, receiver, count, floor, words)?;
                 return Ok(self.after_call(called));

@@ -71,8 +71,9 @@ impl Cx<'_> {
 
     /// Frees what nobody can reach.
     fn collect(&mut self) -> Result<(), Throw> {
+        self.stack.shrink();
         let (stack, frames, state) = (&*self.stack, &*self.frames, &*self.state);
-        self.heap.collect(|tracer| {
+        self.heap.collect(stack.bytes(), |tracer| {
             stack.iter().for_each(|value| tracer.value(*value));
             state.trace(tracer);
             for frame in frames {

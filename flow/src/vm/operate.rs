@@ -86,6 +86,7 @@ impl Cx<'_> {
         let right = self.heap.to_primitive(right, Hint::Number)?;
         if let (Value::String(a), Value::String(b)) = (left, right) {
             let (a, b) = (self.heap.text(a), self.heap.text(b));
+            self.heap.meter.owe(a.len().min(b.len()) / 16);
             return Ok(match op {
                 Op::Lt => a < b,
                 Op::Le => a <= b,

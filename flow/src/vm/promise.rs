@@ -1,5 +1,6 @@
 //! Promises and microtasks, in the order and with the number of ticks that JavaScript has.
 
+use super::call::MANY_LOCALS;
 use super::cx::Cx;
 use super::frame::{AsyncTask, Frame, FrameKind};
 use super::state::Job;
@@ -247,6 +248,10 @@ impl Cx<'_> {
             .map(|found| function.awaits[found].1 as usize)
             .map_err(|_| Throw::fault("place of an await"))?;
         let base = self.stack.len();
+        self.make_room(base + function.locals as usize + operands)?;
+        if function.locals >= MANY_LOCALS {
+            self.heap.meter.owe(function.locals as usize / 16);
+        }
         let live = slots.len().saturating_sub(operands);
         self.stack.extend_from_slice(&slots[..live]);
         self.stack.fit(base + function.locals as usize);

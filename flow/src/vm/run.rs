@@ -210,6 +210,7 @@ impl Cx<'_> {
             return Ok(Outcome::Failed(ExecutionError::never_settles()));
         }
         grouping::announce(self.heap, self.state, self.host);
+        self.stack.shrink();
         Ok(Outcome::Suspended)
     }
 

@@ -12,13 +12,19 @@ pub(crate) struct Stack {
     /// At least `REGISTERS` longer than `top`; what lies above the top is stale.
     slots: Vec<Value>,
     top: usize,
+    /// How many of the slots the meter knows of: operands may make the stack grow before a call asks.
+    counted: usize,
 }
+
+/// A stack below this is never made smaller.
+const KEPT: usize = 4096;
 
 impl Default for Stack {
     fn default() -> Self {
         Self {
             slots: vec![Value::Undefined; REGISTERS + 32],
             top: 0,
+            counted: REGISTERS + 32,
         }
     }
 }
@@ -63,6 +69,45 @@ impl Stack {
     fn grow(&mut self, top: usize) {
         let length = (top + REGISTERS).max(self.slots.len() * 2);
         self.slots.resize(length, Value::Undefined);
+    }
+
+    /// Whether the stack can be as high as this without more memory than the meter knows of.
+    #[inline]
+    pub(crate) fn has_room(&self, top: usize) -> bool {
+        top + REGISTERS <= self.counted
+    }
+
+    /// Makes room for a stack as high as this, of at most `most` bytes: the bytes that the meter does not know
+    /// of yet, or nothing if that is too much.
+    pub(crate) fn reserve(&mut self, top: usize, most: usize) -> Option<usize> {
+        let wanted = top.checked_add(REGISTERS)?;
+        let most = most / size_of::<Value>();
+        if wanted > most.max(KEPT) {
+            return None;
+        }
+        if wanted > self.slots.len() {
+            let length = wanted.max((self.slots.len() * 2).min(most));
+            self.slots.reserve_exact(length - self.slots.len());
+            self.slots.resize(length, Value::Undefined);
+        }
+        let new = self.slots.len() - self.counted;
+        self.counted = self.slots.len();
+        Some(new * size_of::<Value>())
+    }
+
+    /// Gives memory back that a stack of this height does not need.
+    pub(crate) fn shrink(&mut self) {
+        let wanted = ((self.top + REGISTERS) * 2).max(KEPT);
+        if self.slots.len() > wanted * 2 {
+            self.slots.truncate(wanted);
+            self.slots.shrink_to_fit();
+        }
+        self.counted = self.slots.len();
+    }
+
+    /// What the stack takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<Value>()
     }
 
     #[inline]
