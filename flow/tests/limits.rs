@@ -6,7 +6,7 @@ use rhythm_flow::host::Interrupt;
 use rhythm_flow::mock::MockHost;
 use rhythm_flow::{Limits, Outcome};
 
-use crate::drive::{compile, failure, start};
+use crate::drive::{compile, failure, result, start};
 
 fn small() -> Limits {
     Limits {
@@ -73,6 +73,11 @@ fn regular_expressions_use_fuel_and_heap() {
         "while (true) /a/.test('b');",
         "let n = 0; for (;;) new RegExp('a' + n++);",
         "for (;;) new RegExp('[a-z]{1,3}'.repeat(100));",
+        "const p = '(?:)'.repeat(2000); for (let n = 0; n < 3000; n++) new RegExp(p);",
+        "for (let n = 0; n < 100; n++) try { new RegExp('\\\\w'.repeat(9000) + ')'); } catch {}",
+        // Registers are cleared wherever a match could begin, and the groups of a match are listed.
+        "new RegExp('(?=c)' + '()'.repeat(32000)).test('a'.repeat(90000));",
+        "'a'.repeat(300).replace(new RegExp('a|' + '()'.repeat(32000), 'g'), 'b');",
     ] {
         assert_eq!(limit(text), "rhythm.step_fuel", "{text}");
     }
@@ -88,6 +93,28 @@ fn regular_expressions_use_fuel_and_heap() {
             "{text}: {setting}"
         );
     }
+}
+
+#[test]
+fn regular_expressions_that_only_look_long_are_fast() {
+    let started = Instant::now();
+    for (text, expected) in [
+        (
+            "return 'a'.replace(/(?<n>a)/, '$<'.repeat(4e6)).length;",
+            "8000000",
+        ),
+        (
+            "return 'a'.replace(/(?<n>a)/, '$<n>' + '$<'.repeat(4e6)).length;",
+            "8000001",
+        ),
+        (
+            r#"try { new RegExp("[" + "\\p{L}".repeat(13000) + "]", "u"); } catch (e) { return e.message.slice(-28); }"#,
+            r#""Regular expression too large""#,
+        ),
+    ] {
+        assert_eq!(result(text), expected, "{text}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 #[test]

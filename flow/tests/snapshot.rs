@@ -59,6 +59,23 @@ fn a_save_is_small_and_holds_only_what_is_reachable() {
 }
 
 #[test]
+fn the_source_of_a_regular_expression_can_always_be_loaded() {
+    // Slashes and line breaks are longer in the source, which is what a save holds.
+    let text = "const made = []; for (const [part, times] of [['/', 40000], ['/', 30000], ['\\n', 32768], ['', 1]]) \
+                { try { made.push(new RegExp(part.repeat(times))); } catch (e) { made.push(e.name); } } \
+                await sleep(1); return made.map((r) => r.source?.length ?? r);";
+    let program = compile(text);
+    let mut vm = start(&program, Limits::default());
+    let mut host = MockHost::default();
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    let save = vm.save().expect("a save");
+    let mut vm = Vm::load(program, &save, Limits::default()).expect("a load");
+    assert!(answer(&mut vm, &mut host), "nothing to answer");
+    let expected = r#"["SyntaxError",60000,65536,4]"#;
+    assert_eq!(vm.run(&mut host), Outcome::Completed(expected.to_owned()));
+}
+
+#[test]
 fn a_save_belongs_to_its_program() {
     let save = suspended("await sleep(1); return 1;");
     let other = compile("await sleep(1); return 2;");

@@ -91,22 +91,14 @@ fn read_flags(cx: &mut Cx<'_>, given: Value) -> Result<Flags, Throw> {
 
 /// Makes a regular expression of a pattern.
 fn create(cx: &mut Cx<'_>, pattern: &Rc<[u16]>, flags: Flags) -> Result<Value, Throw> {
-    let (program, made) = match cx.state.regexes.program(pattern, flags) {
-        Ok(found) => found,
-        Err(error) => {
-            let (text, flags) = (String::from_utf16_lossy(pattern), flags.text());
-            let message = error.message;
-            return Err(Throw::error(
-                ErrorClass::SyntaxError,
-                format!("Invalid regular expression: /{text}/{flags}: {message}"),
-            ));
-        }
-    };
-    if made {
-        cx.work(program.cost())?;
-        cx.heap.meter.charge(program.bytes())?;
-    }
+    // To look it up, and to escape it.
+    cx.work(pattern.len() / 8)?;
+    let mut program = compiled(cx, pattern, pattern, flags)?;
     let source = escaped(pattern);
+    // A save holds the source alone, which is longer: it must be a pattern that can be loaded.
+    if source != **pattern {
+        program = compiled(cx, &Rc::from(&source[..]), pattern, flags)?;
+    }
     let source = cx.heap.string(&source)?;
     let source = cx.string(source)?;
     let regex = Regex {
@@ -116,6 +108,33 @@ fn create(cx: &mut Cx<'_>, pattern: &Rc<[u16]>, flags: Flags) -> Result<Value, T
         program,
     };
     Ok(Value::Object(cx.heap.alloc(Body::Regex(Box::new(regex)))))
+}
+
+/// The program of a pattern, paid for; `shown` is what an error says.
+fn compiled(
+    cx: &mut Cx<'_>,
+    pattern: &Rc<[u16]>,
+    shown: &[u16],
+    flags: Flags,
+) -> Result<Rc<Program>, Throw> {
+    match cx.state.regexes.program(pattern, flags) {
+        Ok((program, made)) => {
+            if made {
+                cx.work(program.cost())?;
+                cx.heap.meter.charge(program.bytes())?;
+            }
+            Ok(program)
+        }
+        Err(error) => {
+            cx.work(error.cost)?;
+            let (text, flags) = (String::from_utf16_lossy(shown), flags.text());
+            let message = error.message;
+            Err(Throw::error(
+                ErrorClass::SyntaxError,
+                format!("Invalid regular expression: /{text}/{flags}: {message}"),
+            ))
+        }
+    }
 }
 
 /// A pattern as it could stand between slashes.
@@ -167,6 +186,9 @@ fn pattern_of(cx: &mut Cx<'_>, given: Value, flags: Flags) -> Result<Value, Thro
 
 // ---- Matching ------------------------------------------------------------------------------------
 
+/// Where a match begins and ends.
+type Place = (usize, usize);
+
 /// What a match is made of.
 pub(super) struct Found {
     /// Where it begins and ends.
@@ -202,23 +224,38 @@ impl Used {
         from: usize,
         sticky: bool,
     ) -> Result<Option<Found>, Throw> {
+        match self.place(cx, text, from, sticky)? {
+            Some(place) => self.with_groups(cx, place).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The groups of the match that was just found.
+    fn with_groups(&self, cx: &mut Cx<'_>, (start, end): Place) -> Result<Found, Throw> {
+        let count = self.program.groups();
+        cx.work(count as usize / 4)?;
+        let scratch = &cx.state.regexes.scratch;
+        let groups = (0..count).map(|group| scratch.group(group)).collect();
+        Ok(Found { start, end, groups })
+    }
+
+    /// Looks for a match from a position on, and makes no list of its groups.
+    fn place(
+        &self,
+        cx: &mut Cx<'_>,
+        text: &[u16],
+        from: usize,
+        sticky: bool,
+    ) -> Result<Option<Place>, Throw> {
         cx.work(8)?;
         let mut scratch = std::mem::take(&mut cx.state.regexes.scratch);
         let found = self
             .program
             .exec(text, from, sticky, &mut scratch, &mut Meter(cx));
-        let result = match found {
-            Ok(true) => {
-                let count = self.program.groups();
-                let groups: Vec<_> = (0..count).map(|group| scratch.group(group)).collect();
-                let (start, end) = groups.first().copied().flatten().unwrap_or_default();
-                Ok(Some(Found { start, end, groups }))
-            }
-            Ok(false) => Ok(None),
-            Err(throw) => Err(throw),
-        };
+        scratch.trim();
+        let place = scratch.group(0);
         cx.state.regexes.scratch = scratch;
-        result
+        Ok(if found? { place } else { None })
     }
 
     /// The position behind an empty match: a code point further with the flag `u`.
@@ -239,6 +276,19 @@ pub(super) fn find_next(
     text: &[u16],
 ) -> Result<Option<Found>, Throw> {
     let used = Used::of(cx, regex)?;
+    match next_place(cx, regex, &used, text)? {
+        Some(place) => used.with_groups(cx, place).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// As `find_next`, without the groups.
+fn next_place(
+    cx: &mut Cx<'_>,
+    regex: Value,
+    used: &Used,
+    text: &[u16],
+) -> Result<Option<Place>, Throw> {
     let sticky = used.flags.has(Flags::STICKY);
     let keeps = sticky || used.flags.has(Flags::GLOBAL);
     let last = cx.heap.regex(regex).map(|regex| regex.last_index);
@@ -247,10 +297,10 @@ pub(super) fn find_next(
     let found = if from > text.len() as f64 {
         None
     } else {
-        used.find(cx, text, from as usize, sticky)?
+        used.place(cx, text, from as usize, sticky)?
     };
     if keeps {
-        let end = found.as_ref().map_or(0, |found| found.end);
+        let end = found.map_or(0, |(_, end)| end);
         cx.heap.set_last_index(regex, Value::from(end));
     }
     Ok(found)
@@ -356,7 +406,9 @@ fn exec(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn test(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let regex = receiver(cx, call, "test")?;
     let text = cx.units(cx.arg(call, 0))?;
-    Ok(Value::Bool(find_next(cx, regex, &text)?.is_some()))
+    let used = Used::of(cx, regex)?;
+    let found = next_place(cx, regex, &used, &text)?;
+    Ok(Value::Bool(found.is_some()))
 }
 
 /// `/a/g.toString()` → `"/a/g"`
@@ -385,14 +437,14 @@ fn string_match(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let mut from = 0;
     let sticky = used.flags.has(Flags::STICKY);
     while from <= text.len()
-        && let Some(found) = used.find(cx, &text, from, sticky)?
+        && let Some((start, end)) = used.place(cx, &text, from, sticky)?
     {
         cx.heap.meter.charge(16)?;
-        matches.push(group_text(cx, &text, Some((found.start, found.end)))?);
-        from = if found.start == found.end {
-            used.behind(&text, found.end)
+        matches.push(group_text(cx, &text, Some((start, end)))?);
+        from = if start == end {
+            used.behind(&text, end)
         } else {
-            found.end
+            end
         };
     }
     Ok(if matches.is_empty() {
@@ -465,8 +517,8 @@ fn search(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let regex = pattern_of(cx, cx.arg(call, 0), Flags::default())?;
     let used = Used::of(cx, regex)?;
     let text = cx.heap.text(input);
-    let found = used.find(cx, &text, 0, used.flags.has(Flags::STICKY))?;
-    Ok(found.map_or(Value::Number(-1.0), |found| Value::from(found.start)))
+    let found = used.place(cx, &text, 0, used.flags.has(Flags::STICKY))?;
+    Ok(found.map_or(Value::Number(-1.0), |(start, _)| Value::from(start)))
 }
 
 /// `"a, b".split(/, */)` → `["a", "b"]`
@@ -488,7 +540,7 @@ fn split(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     }
     if text.is_empty() {
         // What fits the empty string leaves nothing.
-        if used.find(cx, &text, 0, true)?.is_none() {
+        if used.place(cx, &text, 0, true)?.is_none() {
             parts.push(Value::String(input));
         }
         return Ok(cx.heap.array(parts));

@@ -21,10 +21,25 @@ pub(super) fn expand(
     names: &[(Box<[u16]>, u32)],
 ) -> Result<(), Throw> {
     let dollar = u16::from(b'$');
+    // Behind the last `>` no name can end: looked for once, not behind each `$<`.
+    let last = if names.is_empty() {
+        None
+    } else {
+        words.iter().rposition(|unit| *unit == u16::from(b'>'))
+    };
+    let names_end = last.map_or(0, |at| at + 1);
     let mut rest = words;
     while let Some(next) = rest.iter().position(|unit| *unit == dollar) {
         out.extend_from_slice(&rest[..next]);
         rest = &rest[next + 1..];
+        let names = if words.len() - rest.len() < names_end {
+            names
+        } else {
+            &[]
+        };
+        if rest.first() == Some(&u16::from(b'<')) {
+            cx.work(names.len() / 8)?;
+        }
         match reference(rest, text, found, names) {
             Reference::Text(part, width) => {
                 cx.work(part.len() / 16 + 1)?;

@@ -103,6 +103,8 @@ pub struct PatternError {
     pub message: &'static str,
     /// The unit of the pattern at which it was found.
     pub at: usize,
+    /// What it cost to find it, in steps.
+    pub cost: usize,
 }
 
 /// Makes a program of a pattern.

@@ -32,10 +32,12 @@ const NONE: u32 = u32::MAX;
 const CHUNK: usize = 4096;
 /// The room for choices that nobody pays for.
 const FREE: usize = 1 << 10;
+/// The room for choices that is kept for the next match.
+const KEPT: usize = 1 << 16;
 
 /// Something to do when the machine fails.
 #[derive(Clone, Copy, Debug)]
-enum Entry {
+pub(super) enum Entry {
     /// Goes on at `pc`.
     Choice { pc: u32, at: u32 },
     /// Restores a register, and fails again.
@@ -50,12 +52,19 @@ enum Entry {
 #[derive(Debug, Default)]
 pub struct Scratch {
     registers: Vec<u32>,
-    stack: Vec<Entry>,
+    pub(super) stack: Vec<Entry>,
     /// Entries that were paid for.
     paid: usize,
 }
 
 impl Scratch {
+    /// Gives the room for choices back if it is large. It stays paid for: the next match may take as much.
+    pub fn trim(&mut self) {
+        if self.stack.capacity() > KEPT {
+            self.stack = Vec::new();
+        }
+    }
+
     /// Where a group of the last match begins and ends; none if it took no part.
     #[must_use]
     pub fn group(&self, group: u32) -> Option<(usize, usize)> {
@@ -98,6 +107,7 @@ impl Program {
                     break;
                 }
             }
+            steps += self.registers as usize / 16;
             scratch.registers.clear();
             scratch.registers.resize(self.registers as usize, NONE);
             scratch.stack.clear();

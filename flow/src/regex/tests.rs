@@ -116,3 +116,30 @@ fn a_pattern_that_explodes_stops_when_nobody_pays() {
     let text = "ab".repeat(100_000);
     assert_eq!(run("(?:a|b)*", "", &text, &mut purse), Err("bytes"));
 }
+
+#[test]
+fn the_room_of_a_large_match_is_given_back() {
+    let mut purse = Purse {
+        steps: usize::MAX,
+        bytes: 8 << 20,
+    };
+    let program = compile(&units("(?:a|b)*"), Flags::default()).expect("a pattern");
+    let text = units(&"ab".repeat(100_000));
+    let mut scratch = Scratch::default();
+    // Paid for once, however often it is taken again.
+    for _ in 0..3 {
+        assert_eq!(
+            program.exec(&text, 0, false, &mut scratch, &mut purse),
+            Ok(true)
+        );
+        assert!(scratch.stack.capacity() >= 200_000);
+        scratch.trim();
+        assert_eq!(scratch.stack.capacity(), 0);
+        assert_eq!(scratch.group(0), Some((0, 200_000)));
+    }
+    program
+        .exec(&text[..1000], 0, false, &mut scratch, &mut purse)
+        .expect("steps");
+    scratch.trim();
+    assert!(scratch.stack.capacity() > 0);
+}

@@ -51,7 +51,7 @@ pub(crate) fn load(program: &Program, save: &[u8], limits: Limits) -> Result<(He
         kinds: Vec::new(),
         expected: Vec::new(),
         unknown: None,
-        regexes: Regexes::default(),
+        regexes: Regexes::that_keep_all(),
     };
     match loader.all() {
         Some(state) => Ok((loader.heap, state)),

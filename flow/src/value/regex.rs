@@ -25,15 +25,25 @@ pub struct Regex {
 #[derive(Debug, Default)]
 pub(crate) struct Regexes {
     programs: HashMap<(Rc<[u16]>, Flags), Rc<Program>>,
+    /// Whether all are kept, whatever they take.
+    all: bool,
     /// What the machine works with.
     pub(crate) scratch: Scratch,
 }
 
-/// How many programs are kept, and how large one may be: what is kept is not counted as heap.
+/// How many programs are kept, and how large one may be with its pattern: what is kept is not counted as heap.
 const KEPT: usize = 64;
 const SMALL: usize = 32 << 10;
 
 impl Regexes {
+    /// One that forgets nothing: what shares a program still does after a save was loaded.
+    pub(crate) fn that_keep_all() -> Self {
+        Self {
+            all: true,
+            ..Self::default()
+        }
+    }
+
     /// The program of a pattern, and whether it had to be made.
     ///
     /// # Errors
@@ -48,8 +58,8 @@ impl Regexes {
             return Ok((Rc::clone(known), false));
         }
         let made = Rc::new(regex::compile(pattern, flags)?);
-        if made.bytes() <= SMALL {
-            if self.programs.len() >= KEPT {
+        if self.all || made.bytes() + pattern.len() * 2 <= SMALL {
+            if !self.all && self.programs.len() >= KEPT {
                 self.programs.clear();
             }
             self.programs.insert(key, Rc::clone(&made));
@@ -87,5 +97,27 @@ impl Heap {
         {
             regex.last_index = last_index;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::Regexes;
+    use crate::regex::Flags;
+
+    #[test]
+    fn long_patterns_are_kept_only_while_a_save_is_loaded() {
+        let pattern = |times| -> Rc<[u16]> { "(?:)".repeat(times).encode_utf16().collect() };
+        let made = |regexes: &mut Regexes, times| {
+            let found = regexes.program(&pattern(times), Flags::default());
+            found.expect("a pattern").1
+        };
+        let mut some = Regexes::default();
+        assert!(made(&mut some, 1000) && !made(&mut some, 1000));
+        assert!(made(&mut some, 16000) && made(&mut some, 16000));
+        let mut all = Regexes::that_keep_all();
+        assert!(made(&mut all, 16000) && !made(&mut all, 16000));
     }
 }

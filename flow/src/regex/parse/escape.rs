@@ -149,6 +149,7 @@ impl Parser<'_> {
                 {
                     let found = Rc::clone(found);
                     self.at = behind;
+                    self.spend(found.0.len())?;
                     return Ok(Some(found));
                 }
                 let Some(found) = behind.and_then(|behind| self.property(behind)) else {
@@ -163,8 +164,10 @@ impl Parser<'_> {
             self.at += 2;
         }
         let key = self.units[start..self.at].to_vec();
-        if let Some(known) = self.known.get(&key) {
-            return Ok(Some(Rc::clone(known)));
+        // Each place pays, since classes copy the ranges of a set.
+        if let Some(known) = self.known.get(&key).map(Rc::clone) {
+            self.spend(known.0.len())?;
+            return Ok(Some(known));
         }
         let mut ranges = if letter.is_ascii_uppercase() {
             ranges.inverted()

@@ -99,6 +99,7 @@ impl Parser<'_> {
         PatternError {
             message,
             at: self.at.min(self.units.len()),
+            cost: self.cost.min(MAX_COST),
         }
     }
 
@@ -208,6 +209,7 @@ impl Parser<'_> {
                     return Err(PatternError {
                         message: "Invalid named capture referenced",
                         at: pending.at,
+                        cost: self.cost,
                     });
                 };
                 *number = *group;
