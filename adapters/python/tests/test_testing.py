@@ -237,7 +237,7 @@ def test_the_tests_of_the_guide_pass(tmp_path: pathlib.Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
         cwd=ORDER.parent,
-        env={**os.environ, "PYTHONPATH": str(ORDER.parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ORDER.parent), *sys.path])},
         capture_output=True,
         text=True,
         check=False,
