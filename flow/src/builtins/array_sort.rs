@@ -165,6 +165,10 @@ const LONG: usize = 256;
 fn sorted_by_text(cx: &mut Cx<'_>, items: Vec<Value>) -> Result<Vec<Value>, Throw> {
     let mut keyed: Vec<Keyed> = Vec::with_capacity(items.len());
     let mut longest = 0;
+    // One element needs no order, and so no text: it may have none.
+    if items.len() < 2 {
+        return Ok(items);
+    }
     for item in items {
         cx.work(1)?;
         let units = cx.units(item)?;

@@ -354,7 +354,7 @@ fn refuse_cycle(cx: &mut Cx<'_>, list: Value, value: Value) -> Result<(), Throw>
 /// Writes what needs no function any more.
 fn write(cx: &mut Cx<'_>, frame: Native, value: Value) -> Result<Value, Throw> {
     let style = Style {
-        indent: indent(cx, cx.reg(frame, 3))?,
+        indent: indent(cx, cx.reg(frame, 3)),
         only: only(cx, cx.reg(frame, REPLACER))?,
     };
     match json::stringify(cx.heap, value, &style)? {
@@ -381,17 +381,17 @@ fn only(cx: &mut Cx<'_>, replacer: Value) -> Result<Option<Vec<Key>>, Throw> {
     Ok(Some(only))
 }
 
-/// At most ten spaces, or the first ten units of a text.
-fn indent(cx: &mut Cx<'_>, space: Value) -> Result<Vec<u16>, Throw> {
+/// At most ten spaces, or the first ten units of a text. V8 breaks lines for whatever is above zero, so also where it
+/// indents by nothing.
+fn indent(cx: &mut Cx<'_>, space: Value) -> Option<Vec<u16>> {
     match space {
-        Value::Number(_) => {
-            let count = cx.heap.to_integer(space)?.clamp(0.0, 10.0);
-            Ok(vec![u16::from(b' '); count as usize])
+        Value::Number(count) if count > 0.0 => {
+            Some(vec![u16::from(b' '); count.min(10.0) as usize])
         }
         Value::String(text) => {
             let units = cx.heap.text(text);
-            Ok(units[..units.len().min(10)].to_vec())
+            (!units.is_empty()).then(|| units[..units.len().min(10)].to_vec())
         }
-        _ => Ok(Vec::new()),
+        _ => None,
     }
 }

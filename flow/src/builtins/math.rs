@@ -1,9 +1,10 @@
 //! `Math`, as far as it is pure; `Math.random` asks the host.
 //!
 //! Transcendental functions come from `libm`: like V8's they descend from FreeBSD's, and unlike the
-//! system's they give the same bits on every machine.
+//! system's they give the same bits on every machine. Where `libm` rounds otherwise than V8, they stand here, in
+//! `math_log` and in `math_trig`.
 
-use super::{Builtin, math_log, plain};
+use super::{Builtin, math_log, math_trig, plain};
 use crate::error::Throw;
 use crate::value::Value;
 use crate::value::number::power;
@@ -82,7 +83,7 @@ of_one_number! {
     atanh => math_log::atanh;
     cbrt => cbrt_of;
     ceil => f64::ceil;
-    cos => libm::cos;
+    cos => math_trig::cos;
     cosh => cosh_of;
     exp => exp_of;
     expm1 => libm::expm1;
@@ -99,17 +100,17 @@ of_one_number! {
         rounded.copysign(x)
     };
     sign => |x| if x == 0.0 || x.is_nan() { x } else { x.signum() };
-    sin => libm::sin;
+    sin => math_trig::sin;
     sinh => sinh_of;
     sqrt => f64::sqrt;
-    tan => libm::tan;
+    tan => math_trig::tan;
     tanh => tanh_of;
     trunc => f64::trunc;
 }
 
 fn atan2(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (y, x) = two(cx, call)?;
-    Ok(Value::Number(libm::atan2(y, x)))
+    Ok(Value::Number(math_trig::atan2(y, x)))
 }
 
 /// `Math.pow(a, b)`, which is `a ** b`.

@@ -21,6 +21,8 @@ mod json;
 mod map_set;
 mod math;
 mod math_log;
+mod math_reduce;
+mod math_trig;
 mod number;
 mod object;
 mod options;
@@ -200,6 +202,15 @@ impl Registry {
         // `HashMap<(Kind, &'static str)>` cannot be asked with a shorter-lived name otherwise.
         let path = self.methods.get(&(kind, name));
         path.copied()
+    }
+
+    /// The number of a method that values of a kind have or inherit.
+    #[must_use]
+    pub fn method_or_inherited(&self, kind: Kind, name: &str) -> Option<u16> {
+        self.method(kind, name).or_else(|| match kind {
+            Kind::Bare => None,
+            _ => self.method(Kind::Object, name),
+        })
     }
 
     /// The number of a namespace.

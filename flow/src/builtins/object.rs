@@ -108,7 +108,7 @@ fn own_names(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         Some(Kind::Array | Kind::String) => {
             names.push(Value::String(cx.heap.intern_str("length")));
         }
-        Some(Kind::Object | Kind::Number | Kind::Boolean) => {}
+        Some(Kind::Object | Kind::Bare | Kind::Number | Kind::Boolean) => {}
         _ => {
             return Err(Throw::type_error(
                 "Object.getOwnPropertyNames of Flow takes plain objects, arrays and strings.",
@@ -322,7 +322,7 @@ pub(super) fn groups(
         let result = if in_map {
             Body::Map(Box::default())
         } else {
-            Body::Object(Props::default())
+            Body::Object(Props::bare())
         };
         let result = cx.heap.alloc(result);
         cx.set_reg(frame, ITERATOR, iterator);

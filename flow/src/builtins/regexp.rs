@@ -323,7 +323,7 @@ pub(super) fn named(cx: &mut Cx<'_>, used: &Used, values: &[Value]) -> Value {
     if used.program.names().is_empty() {
         return Value::Undefined;
     }
-    let mut props = Props::default();
+    let mut props = Props::bare();
     for (name, group) in used.program.names() {
         let name = cx.heap.intern(name);
         let key = cx.heap.string_key(name);

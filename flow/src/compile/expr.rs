@@ -169,11 +169,30 @@ impl Compiler<'_> {
             if let Some(expr) = exprs.get(at) {
                 self.expr(expr);
                 parts += 1;
+                // A part is text before the next one is looked at, which may change or throw something.
+                if !is_primitive(expr) && !exprs[at + 1..].iter().all(|next| self.is_quiet(next)) {
+                    self.mark(whole.span);
+                    self.emit(Op::Template(1));
+                }
             }
         }
         if !exprs.is_empty() {
             self.mark(whole.span);
             self.emit(Op::Template(parts));
+        }
+    }
+
+    /// Whether looking at an expression neither changes nor throws anything.
+    fn is_quiet(&mut self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.is_quiet(inner),
+            ExprKind::Name(ident) => self.find(&ident.name).is_none_or(|place| !place.early),
+            ExprKind::Null
+            | ExprKind::Bool(_)
+            | ExprKind::Number(_)
+            | ExprKind::String(_)
+            | ExprKind::Function(_) => true,
+            _ => false,
         }
     }
 
@@ -245,6 +264,10 @@ impl Compiler<'_> {
                     ..
                 } => {
                     self.expr(key);
+                    if !is_primitive(key) && !self.is_quiet(value) {
+                        self.mark(key.span);
+                        self.emit(Op::Template(1));
+                    }
                     self.expr_named(value, Some(NAME_OF_KEY));
                     self.mark(key.span);
                     self.emit(Op::DefineIndex);
@@ -324,5 +347,21 @@ impl Compiler<'_> {
         let text = self.source.slice(pattern.span);
         let text: String = text.chars().take(40).collect();
         self.words(&text)
+    }
+}
+
+/// Whether an expression is sure to give a primitive value, whose text cannot change and needs no looking for.
+fn is_primitive(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Paren(inner) => is_primitive(inner),
+        ExprKind::Null
+        | ExprKind::Bool(_)
+        | ExprKind::Number(_)
+        | ExprKind::String(_)
+        | ExprKind::Template { .. }
+        | ExprKind::Unary { .. }
+        | ExprKind::Binary { .. }
+        | ExprKind::Update { .. } => true,
+        _ => false,
     }
 }

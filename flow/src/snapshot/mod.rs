@@ -49,6 +49,8 @@ mod kind {
     pub(super) const ITERATOR: u8 = 13;
     pub(super) const REGEX: u8 = 14;
     pub(super) const MATCH: u8 = 15;
+    /// An object that inherits nothing.
+    pub(super) const BARE: u8 = 16;
 }
 
 /// The kinds of reaction. Only ever append.

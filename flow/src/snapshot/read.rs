@@ -349,6 +349,11 @@ impl Loader<'_> {
         let kind = self.input.byte()?;
         let body = match kind {
             kind::OBJECT => Body::Object(self.props()?),
+            kind::BARE => {
+                let mut props = self.props()?;
+                props.is_bare = true;
+                Body::Object(props)
+            }
             kind::ARRAY | kind::MATCH => {
                 let integrity = self.integrity()?;
                 let items = self.values()?;

@@ -288,7 +288,11 @@ impl Saver<'_> {
                 out.byte(tag::UNDEFINED);
             }
             Body::Object(props) => {
-                out.byte(kind::OBJECT);
+                out.byte(if props.is_bare {
+                    kind::BARE
+                } else {
+                    kind::OBJECT
+                });
                 self.props(out, props);
             }
             Body::Array(array) => {

@@ -194,7 +194,7 @@ impl Heap {
                 out.extend_from_slice(&self.text(text));
                 continue;
             };
-            self.refuse_own_conversion(at, "toString")?;
+            self.has_text(at)?;
             match self.body(at) {
                 Body::Array(array) => {
                     // An array inside itself is the empty string, as in JavaScript.
@@ -263,21 +263,35 @@ impl Heap {
         Ok(out)
     }
 
-    /// Conversions of the program's own would be calls from inside a conversion.
-    fn refuse_own_conversion(&mut self, at: Ref, name: &str) -> Result<(), Throw> {
+    /// Refuses what has no `toString`: it inherits none, or has a property of this name that is no function.
+    fn has_text(&mut self, at: Ref) -> Result<(), Throw> {
+        let own = self.refuse_own_conversion(at, "toString")?;
+        let is_bare = matches!(self.body(at), Body::Object(props) if props.is_bare);
+        if own || is_bare {
+            self.refuse_own_conversion(at, "valueOf")?;
+            return Err(Throw::type_error(
+                "Cannot convert object to primitive value",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Conversions of the program's own would be calls from inside a conversion. Whether the object has something else
+    /// under this name.
+    fn refuse_own_conversion(&mut self, at: Ref, name: &str) -> Result<bool, Throw> {
         let key = Key::Name(self.intern_str(name));
         let own = match self.body(at) {
-            Body::Object(props) => props.has(key),
-            Body::Error(error) => error.props.has(key),
-            _ => false,
+            Body::Object(props) => props.get(key),
+            Body::Error(error) => error.props.get(key),
+            _ => None,
         };
-        if own {
+        if own.is_some_and(|own| self.is_callable(own)) {
             return Err(Throw::type_error(format!(
                 "The object has a '{name}' of its own, which Flow does not call by itself. \
                  Call it where you want its value."
             )));
         }
-        Ok(())
+        Ok(own.is_some())
     }
 
     /// The property key that a value means.

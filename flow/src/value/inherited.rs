@@ -18,6 +18,8 @@ pub enum Kind {
     Set,
     Iterator,
     RegExp,
+    /// An object that inherits nothing.
+    Bare,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::Set => "Set",
             Self::Iterator => "Iterator",
             Self::RegExp => "RegExp",
+            Self::Bare => "null",
         }
     }
 
@@ -50,7 +53,7 @@ impl Kind {
         )
     }
 
-    /// All kinds.
+    /// All kinds that have methods.
     pub const ALL: [Self; 13] = [
         Self::Object,
         Self::Array,
@@ -298,7 +301,7 @@ pub fn is_getter(kind: Kind, name: &str) -> bool {
 pub fn names(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Object => OBJECT,
-        Kind::Boolean | Kind::Error => &[],
+        Kind::Boolean | Kind::Error | Kind::Bare => &[],
         Kind::Array => ARRAY,
         Kind::String => STRING,
         Kind::Number => NUMBER,
@@ -315,5 +318,5 @@ pub fn names(kind: Kind) -> &'static [&'static str] {
 /// Whether JavaScript's prototypes of this kind have the name.
 #[must_use]
 pub fn is_inherited(kind: Kind, name: &str) -> bool {
-    OBJECT.contains(&name) || names(kind).contains(&name)
+    kind != Kind::Bare && (OBJECT.contains(&name) || names(kind).contains(&name))
 }

@@ -41,6 +41,9 @@ pub struct Props {
     rare: Option<Box<Rare>>,
     /// What may still be changed.
     pub integrity: Integrity,
+    /// Whether it inherits nothing, as the results of `Object.groupBy` and the named groups of a match: in JavaScript their
+    /// prototype is `null`.
+    pub is_bare: bool,
 }
 
 /// What most objects do not have.
@@ -58,6 +61,15 @@ impl Props {
     pub fn with_capacity(names: usize) -> Self {
         Self {
             names: Vec::with_capacity(names),
+            ..Self::default()
+        }
+    }
+
+    /// An empty map that inherits nothing.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self {
+            is_bare: true,
             ..Self::default()
         }
     }
@@ -139,6 +151,7 @@ impl Props {
     pub(super) fn clear(&mut self) {
         self.names.clear();
         self.integrity = Integrity::Open;
+        self.is_bare = false;
     }
 
     /// Sets all properties of another one.

@@ -348,11 +348,7 @@ impl Cx<'_> {
             Value::Object(at) => self.get_own(at, prepared.key)?.is_some(),
             _ => false,
         };
-        if !has_own
-            && let Some(number) = registry()
-                .method(kind, &text)
-                .or_else(|| registry().method(Kind::Object, &text))
-        {
+        if !has_own && let Some(number) = registry().method_or_inherited(kind, &text) {
             // Plain objects, errors and namespaces may get an own property of that name.
             if !matches!(kind, Kind::Object | Kind::Error | Kind::Function) {
                 self.state.consts[name as usize].method = Some((kind, number));

@@ -138,7 +138,10 @@ impl Cx<'_> {
                 if error.class == class || class == ErrorClass::Error));
         }
         Ok(match name {
-            "Object" => !matches!(body, Body::Variable(_)),
+            "Object" => match body {
+                Body::Object(props) => !props.is_bare,
+                body => !matches!(body, Body::Variable(_)),
+            },
             "Array" => matches!(body, Body::Array(_)),
             "Function" => matches!(body, Body::Closure(_) | Body::Native(_)),
             "Promise" => matches!(body, Body::Promise(_)),

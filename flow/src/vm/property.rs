@@ -33,6 +33,7 @@ impl Cx<'_> {
                 Body::Set(_) => Kind::Set,
                 Body::Iterator(_) => Kind::Iterator,
                 Body::Regex(_) => Kind::RegExp,
+                Body::Object(props) if props.is_bare => Kind::Bare,
                 _ => Kind::Object,
             },
         })
@@ -108,10 +109,7 @@ impl Cx<'_> {
             return Ok(found);
         }
         let known = registry();
-        if let Some(number) = known
-            .method(kind, &name)
-            .or_else(|| known.method(Kind::Object, &name))
-        {
+        if let Some(number) = known.method_or_inherited(kind, &name) {
             return Ok(self.heap.native(number));
         }
         if is_inherited(kind, &name) {
@@ -258,6 +256,7 @@ impl Cx<'_> {
             Body::Object(props) => {
                 if props.integrity == Integrity::Open {
                     if let Key::Name(name) = key
+                        && !props.is_bare
                         && !props.has(key)
                         && self.is_name(name, "__proto__")
                     {

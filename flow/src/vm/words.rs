@@ -30,6 +30,7 @@ impl Cx<'_> {
             Body::Promise(_) => "#<Promise>".into(),
             Body::Map(_) => "#<Map>".into(),
             Body::Set(_) => "#<Set>".into(),
+            Body::Object(props) if props.is_bare => "[object Object]".into(),
             _ => "#<Object>".into(),
         }
     }
@@ -114,6 +115,7 @@ impl Cx<'_> {
         let own_words = match key {
             Value::Object(at) => match self.heap.body(at) {
                 Body::Array(_) | Body::Date(_) | Body::Iterator(_) | Body::Regex(_) => true,
+                Body::Object(props) if props.is_bare => true,
                 Body::Object(props) => {
                     let found = props.iter().map(|(key, _)| key).collect::<Vec<_>>();
                     found.into_iter().any(|key| self.is_key(key, "toString"))

@@ -10,8 +10,8 @@ use crate::error::Throw;
 /// How the text looks and what it holds.
 #[derive(Debug, Default)]
 pub struct Style {
-    /// One level of indentation; empty for text without line breaks.
-    pub indent: Vec<u16>,
+    /// One level of indentation, which may be empty; none for text without line breaks.
+    pub indent: Option<Vec<u16>>,
     /// The only properties to write, in this order; all if it is none.
     pub only: Option<Vec<Key>>,
 }
@@ -125,10 +125,9 @@ impl Writer<'_> {
                     };
                     let name = heap.text(name);
                     self.string(heap, &name)?;
-                    self.ascii(if self.style.indent.is_empty() {
-                        ":"
-                    } else {
-                        ": "
+                    self.ascii(match self.style.indent {
+                        None => ":",
+                        Some(_) => ": ",
                     });
                     self.value(heap, value, Some(key))?;
                 }
@@ -224,10 +223,10 @@ impl Writer<'_> {
 
     /// A new line, where there is indentation.
     fn line(&mut self, depth: usize) {
-        if !self.style.indent.is_empty() {
+        if let Some(indent) = &self.style.indent {
             self.out.push(u16::from(b'\n'));
             for _ in 0..depth {
-                self.out.extend_from_slice(&self.style.indent);
+                self.out.extend_from_slice(indent);
             }
         }
     }
