@@ -40,6 +40,7 @@ conformance: ## Compare the conformance corpus with Node
 	tests/conformance/run.sh
 	tests/conformance/strict.sh
 	tests/conformance/regex.sh
+	tests/conformance/unicode.sh --check
 	tests/differential/run.sh --n 2000
 
 differential: ## Run N generated programs of a SEED in Flow and in Node, and shrink what differs

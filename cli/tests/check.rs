@@ -193,6 +193,102 @@ fn sarif_has_rules_and_places() {
     }
 }
 
+/// An object of SARIF 2.1.0, as its schema has it: what has to be there, and what may be, as far as we write it. It allows
+/// nothing else. What is behind the colon says what the value is.
+const SARIF: &[(&str, &str, &str)] = &[
+    ("log", "version:2.1.0 runs:*run", "$schema:uri"),
+    (
+        "run",
+        "tool:tool",
+        "results:*result columnKind:utf16CodeUnits",
+    ),
+    ("tool", "driver:component", ""),
+    ("component", "name:text", "semanticVersion:text rules:*rule"),
+    (
+        "rule",
+        "id:text",
+        "name:text shortDescription:words help:words defaultConfiguration:configuration",
+    ),
+    ("words", "text:text", "markdown:text"),
+    ("configuration", "", "level:level"),
+    (
+        "result",
+        "message:message",
+        "ruleId:text ruleIndex:index level:level locations:*location",
+    ),
+    ("message", "text:text", ""),
+    ("location", "", "physicalLocation:place"),
+    ("place", "artifactLocation:artifact", "region:region"),
+    ("artifact", "", "uri:uri"),
+    (
+        "region",
+        "",
+        "startLine:line startColumn:line endLine:line endColumn:line",
+    ),
+];
+
+/// Where a value is not what SARIF wants there.
+fn not_sarif(value: &serde_json::Value, kind: &str, place: &str) -> Vec<String> {
+    use serde_json::Value;
+    let wrong = || vec![format!("{place} is not {kind}: {value}")];
+    if let Some(kind) = kind.strip_prefix('*') {
+        let Some(items) = value.as_array() else {
+            return wrong();
+        };
+        let each = items.iter().enumerate();
+        return each
+            .flat_map(|(at, item)| not_sarif(item, kind, &format!("{place}[{at}]")))
+            .collect();
+    }
+    let Some((_, required, optional)) = SARIF.iter().find(|(name, ..)| *name == kind) else {
+        let fits = match (kind, value) {
+            ("text", Value::String(text)) => !text.is_empty(),
+            ("uri", Value::String(text)) => !text.contains([' ', '\\']),
+            ("level", Value::String(text)) => {
+                ["none", "note", "warning", "error"].contains(&text.as_str())
+            }
+            ("line", Value::Number(number)) => number.as_u64().is_some_and(|number| number >= 1),
+            ("index", Value::Number(number)) => number.is_u64(),
+            (constant, Value::String(text)) => text == constant,
+            _ => false,
+        };
+        return if fits { Vec::new() } else { wrong() };
+    };
+    let Some(object) = value.as_object() else {
+        return wrong();
+    };
+    let fields = |list: &'static str| {
+        list.split_whitespace()
+            .filter_map(|one| one.split_once(':'))
+    };
+    let missing = fields(required)
+        .filter(|(name, _)| !object.contains_key(*name))
+        .map(|(name, _)| format!("{place} lacks {name}"));
+    let found = object.iter().flat_map(|(name, value)| {
+        let place = format!("{place}.{name}");
+        let mut known = fields(required).chain(fields(optional));
+        match known.find(|(known, _)| known == name) {
+            Some((_, kind)) => not_sarif(value, kind, &place),
+            None => vec![format!("{place} is not allowed")],
+        }
+    });
+    missing.chain(found).collect()
+}
+
+#[test]
+fn sarif_has_what_its_schema_wants_and_nothing_else() {
+    let text = "const sum = 1\nlet b = [Inputs.a,\n  totl]\nreturn b\n";
+    let folder = folder("sarif_schema", &[("a.flow", text), ("b.flow", "return )")]);
+    for files in [&["a.flow", "b.flow"][..], &["a.flow"]] {
+        let output = check_in(&folder, &[&["--format=sarif"], files].concat());
+        let log = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        assert_eq!(not_sarif(&log, "log", "log"), Vec::<String>::new());
+    }
+    let bad =
+        serde_json::json!({"version": "2.1", "runs": [{"results": [{"level": "bad"}], "x": 1}]});
+    assert_eq!(not_sarif(&bad, "log", "log").len(), 5);
+}
+
 #[test]
 fn hundreds_of_files_take_a_blink() {
     let text = std::fs::read_to_string(example("orders/order.flow")).expect("it is there");

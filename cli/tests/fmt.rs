@@ -111,6 +111,16 @@ fn a_file_with_syntax_errors_is_left_and_the_others_are_not() {
 }
 
 #[test]
+fn a_file_that_grows_over_a_limit_says_which() {
+    let folder = folder("fmt_grows");
+    let path = folder.join("a.flow");
+    let text = format!("let a = 1\n{}\n", "{{{{a;a;a;a}}}}".repeat(60_000));
+    write(&path, &text);
+    insta::assert_snapshot!(told(&fmt(&folder, &[])));
+    assert_eq!(read(&path), text);
+}
+
+#[test]
 fn stdin_goes_to_stdout() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_rhythm"))
         .args(["fmt", "-"])

@@ -132,6 +132,12 @@ impl Code {
         })
     }
 
+    /// Whether it says that a program is too large for Flow, and not that it is wrong.
+    #[must_use]
+    pub fn is_limit(self) -> bool {
+        matches!(self, Self::TooDeep | Self::TooLarge | Self::TooBig)
+    }
+
     /// Whether it refuses the program.
     #[must_use]
     pub fn severity(self) -> Severity {

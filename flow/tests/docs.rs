@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rhythm_flow::codes::Code;
 use rhythm_flow::diagnostic::Diagnostic;
+use rhythm_flow::format::format;
 use rhythm_flow::parse::MAX_SOURCE;
 use rhythm_flow::project::Project;
 use rhythm_flow::reference;
@@ -123,6 +124,61 @@ fn every_program_of_the_guide_is_one() {
         }
     }
     assert!(count >= 100, "{count} programs");
+}
+
+/// Programs are laid out as `rhythm fmt` does it, wrong ones too where they are as wrong then; `make accept` does so.
+#[test]
+fn every_program_is_formatted() {
+    let explained = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/explain");
+    let accept = std::env::var("INSTA_UPDATE").is_ok_and(|mode| mode == "always");
+    let (mut count, mut wrong) = (0, Vec::new());
+    for folder in [folder(), explained] {
+        for entry in fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("it can be listed").path();
+            // The page of diagnostics is made of the others.
+            if path.extension().is_none_or(|ending| ending != "md")
+                || path.ends_with("diagnostics.md")
+            {
+                continue;
+            }
+            let page = fs::read_to_string(&path).expect("a page is text");
+            let mut lines: Vec<String> = page.lines().map(str::to_owned).collect();
+            // From below, so that the lines above keep their numbers.
+            for block in blocks(&page).iter().rev() {
+                let Some(text) = laid_out(block) else {
+                    continue;
+                };
+                if text != block.text {
+                    let place = format!("line {} of {}", block.line, path.display());
+                    wrong.push(place);
+                    let first = block.line - 1;
+                    let old = first..first + block.text.lines().count();
+                    lines.splice(old, text.lines().map(str::to_owned));
+                }
+                count += 1;
+            }
+            if accept && !wrong.is_empty() {
+                let page = lines.join("\n") + "\n";
+                fs::write(&path, page).expect("the documentation can be written");
+            }
+        }
+    }
+    assert!(count >= 100, "{count} programs");
+    assert!(accept || wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A program as it should stand on its page; none if that cannot be said.
+fn laid_out(block: &Block) -> Option<String> {
+    // One that is wrong for a line break keeps it.
+    if block.kind != Kind::Right && block.text.contains("return\n") {
+        return None;
+    }
+    let codes = |text: &str| -> Vec<Code> { told(text).1.iter().map(|one| one.code).collect() };
+    match format(&Source::new("example.flow", block.text.as_str())) {
+        Ok(text) => (codes(&text) == codes(&block.text)).then_some(text),
+        Err(refusal) if block.kind == Kind::Right => panic!("{refusal:?}: {}", block.text),
+        Err(_) => None,
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rhythm_flow::codes::Code;
 use rhythm_flow::format::{Refusal, format};
+use rhythm_flow::parse::MAX_SOURCE;
 use rhythm_flow::source::Source;
 
 use crate::parse::read;
@@ -50,6 +52,17 @@ fn a_program_with_syntax_errors_is_refused() {
         panic!("{refusal:?}");
     };
     assert_eq!(diagnostics.len(), 2);
+}
+
+#[test]
+fn a_program_that_grows_over_a_limit_is_refused_by_its_name() {
+    // Formatted each statement has a line and an indentation of its own.
+    let text = format!("{{{}}}", "{{{{a;a;a;a;a;a;a;a}}}}".repeat(MAX_SOURCE / 24));
+    let refusal = format(&Source::new("a.flow", format!("let a = 1\n{text}")));
+    let Err(Refusal::Limit(limit)) = refusal else {
+        panic!("{refusal:?}");
+    };
+    assert_eq!(limit.code, Code::TooLarge);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 // Writes flow/src/regex/unicode.txt: what the pinned Node knows of Unicode, so that `\\p{…}` and the flag `i` mean in Flow
 // what they mean there. To be run again when the pinned Node gets a newer Unicode.
-// unicode.mjs [--check]
+// unicode.sh runs it; with --check it only compares.
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const target = new URL('../../flow/src/regex/unicode.txt', import.meta.url)
@@ -52,20 +52,31 @@ function words(text) {
 
 const number = (value) => value.toString(36)
 
+// All characters in stretches of one width, with surrogates so that no two of them make a pair.
+const stretches = [[0, 0xd7ff], [0xd800, 0xdbff], [0xdc00, 0xdfff], [0xe000, 0xffff], [0x10000, LAST]].map(([first, last]) => ({
+  first,
+  width: last > 0xffff ? 2 : 1,
+  text: Array.from({ length: last - first + 1 }, (_, at) => String.fromCodePoint(first + at)).join(''),
+}))
+
 /** Ranges as `gap-more`: how far it is from behind the range before, and how many follow the first; both in base 36. */
 function ranges(property) {
-  const fits = new RegExp(`\\p{${property}}`, 'u')
-  const out = []
-  let behind = 0
-  for (let point = 0; point <= LAST; point++) {
-    if (!fits.test(String.fromCodePoint(point))) continue
-    let last = point
-    while (last < LAST && fits.test(String.fromCodePoint(last + 1))) last++
-    out.push(number(point - behind) + (last > point ? `-${number(last - point)}` : ''))
-    behind = last + 1
-    point = last
+  const found = []
+  for (const { first, width, text } of stretches) {
+    for (const match of text.matchAll(new RegExp(`\\p{${property}}+`, 'gu'))) {
+      const from = first + match.index / width
+      const to = from + match[0].length / width
+      if (found.at(-1)?.to === from) found.at(-1).to = to
+      else found.push({ from, to })
+    }
   }
-  return out.join(' ')
+  let behind = 0
+  const gaps = found.map(({ from, to }) => {
+    const gap = number(from - behind) + (to - from > 1 ? `-${number(to - from - 1)}` : '')
+    behind = to
+    return gap
+  })
+  return gaps.join(' ')
 }
 
 function known(property) {

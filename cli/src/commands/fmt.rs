@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rhythm_flow::Source;
+use rhythm_flow::diagnostic::Diagnostic;
 use rhythm_flow::format::{Refusal, format};
+use rhythm_flow::source::Span;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
@@ -96,6 +98,21 @@ impl File {
                     .iter()
                     .map(|one| diagnostic::facts(one, &source))
                     .collect();
+            }
+            Err(Refusal::Limit(limit)) => {
+                rendered.push(format!(
+                    "{}: formatted it would be over a limit: {}",
+                    source.name(),
+                    limit.message
+                ));
+                // Its place is one of a text that there is not.
+                diagnostics.push(diagnostic::facts(
+                    &Diagnostic {
+                        span: Span::new(0, 0),
+                        ..*limit
+                    },
+                    &source,
+                ));
             }
             Err(Refusal::Fault(line)) => rendered.push(format!(
                 "{}:{line}: this cannot be formatted, which is a fault of `rhythm fmt`",

@@ -31,6 +31,8 @@ use cursor::Printer;
 pub enum Refusal {
     /// It has syntax errors: all that the parser says of it.
     Syntax(Vec<Diagnostic>),
+    /// Laid out it would be over a limit of the language, which this tells.
+    Limit(Box<Diagnostic>),
     /// A fault of the formatter, at this line.
     Fault(u32),
 }
@@ -49,11 +51,14 @@ pub fn format(source: &Source) -> Result<String, Refusal> {
     for _ in 1..ROUNDS {
         let source = Source::new(source.name(), text);
         let again = lay_out(&source).map_err(|refusal| match refusal {
-            Refusal::Syntax(found) => {
-                let first = found.first().map_or(0, |one| one.span.start);
-                Refusal::Fault(source.line_of(first))
-            }
-            fault @ Refusal::Fault(_) => fault,
+            Refusal::Syntax(mut found) => match found.iter().position(|one| one.code.is_limit()) {
+                Some(limit) => Refusal::Limit(Box::new(found.swap_remove(limit))),
+                None => {
+                    let first = found.first().map_or(0, |one| one.span.start);
+                    Refusal::Fault(source.line_of(first))
+                }
+            },
+            other => other,
         })?;
         if again == source.text() {
             return Ok(again);

@@ -112,6 +112,7 @@ fn comment_texts(text: &str) -> Vec<String> {
 fn formatted(text: &str) -> Result<String, String> {
     format(&Source::new("a.flow", text)).map_err(|refusal| match refusal {
         Refusal::Syntax(found) => format!("syntax: {}", found[0].message),
+        Refusal::Limit(limit) => format!("limit: {}", limit.message),
         Refusal::Fault(line) => format!("the formatter lost its place in line {line}"),
     })
 }

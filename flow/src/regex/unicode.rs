@@ -1,4 +1,4 @@
-//! What Unicode says of characters: the table `unicode.txt`, which `tests/conformance/unicode.mjs` writes from the pinned
+//! What Unicode says of characters: the table `unicode.txt`, which `tests/conformance/unicode.sh` writes from the pinned
 //! Node. So a pattern means the same in both, and does not change its meaning when a library is updated.
 //!
 //! A line is `kind=Name=Alias ranges`; how ranges and classes are written is said there.

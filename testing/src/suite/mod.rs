@@ -24,10 +24,10 @@ pub use problem::{Diff, Frame, Problem};
 
 /// The harness. Declarations first, what runs last.
 const KIT: &str = concat!(
-    include_str!("../kit/suite.flow"),
-    include_str!("../kit/value.flow"),
-    include_str!("../kit/expect.flow"),
-    include_str!("../kit/run.flow"),
+    include_str!("../kit/suite.js"),
+    include_str!("../kit/value.js"),
+    include_str!("../kit/expect.js"),
+    include_str!("../kit/run.js"),
 );
 
 /// What a test file may name besides what every program may.
