@@ -6,10 +6,33 @@
 /// The number of a promise that the host settles; unique within one execution, never used twice.
 pub type PromiseId = u32;
 
-/// A started task as the program asked for it.
+/// What a program can start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A task, by `Task.run` or `Task.try`.
+    #[default]
+    Task,
+    /// A child workflow, by `Workflow.run` or `Workflow.try`.
+    Workflow,
+}
+
+impl Kind {
+    /// Its name, as hosts write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Workflow => "workflow",
+        }
+    }
+}
+
+/// A started task or child workflow as the program asked for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskCall {
-    /// The task's name.
+    /// Which of them.
+    pub kind: Kind,
+    /// The name of the task or workflow.
     pub name: String,
     /// Its inputs as JSON text.
     pub inputs: String,
@@ -72,7 +95,7 @@ pub trait Host {
     fn random(&mut self) -> f64;
     /// A random UUID in its text form.
     fn uuid(&mut self) -> String;
-    /// Starts a task; the host settles `promise` with its outcome.
+    /// Starts a task or a child workflow; the host settles `promise` with its outcome.
     fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError>;
     /// Starts a timer that fulfils `promise` with `undefined` at `due_ms` (since 1970).
     fn start_timer(&mut self, promise: PromiseId, due_ms: f64) -> Result<(), HostError>;

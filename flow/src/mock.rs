@@ -11,7 +11,7 @@ use crate::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCall};
 pub struct MockHost {
     /// The virtual clock, in milliseconds since 1970.
     pub now_ms: f64,
-    /// Tasks that were started and not taken yet.
+    /// Tasks and child workflows that were started and not taken yet.
     pub tasks: Vec<(PromiseId, TaskCall)>,
     /// Timers that were started and not taken yet, with their due time.
     pub timers: Vec<(PromiseId, f64)>,

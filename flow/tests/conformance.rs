@@ -80,12 +80,12 @@ fn start(inputs: &str) -> Start {
     }
 }
 
-/// Runs the handler of a task, itself a Flow function.
+/// Runs the handler of a task or child workflow, itself a Flow function.
 fn handle(source: &str, call: &TaskCall) -> Settlement {
-    let handler = directive(source, "task")
+    let handler = directive(source, call.kind.word())
         .into_iter()
         .find_map(|line| line.strip_prefix(call.name.as_str())?.strip_prefix(": "))
-        .unwrap_or_else(|| panic!("no handler for the task {}", call.name));
+        .unwrap_or_else(|| panic!("no handler for the {} {}", call.kind.word(), call.name));
     let text = format!("return ({handler})(Inputs);");
     let program = compile("handler.flow", &text).unwrap_or_else(|why| panic!("{why}"));
     let mut vm = Vm::start(program, start(&call.inputs), Limits::default());

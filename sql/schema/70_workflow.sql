@@ -253,14 +253,19 @@ declare
   v_options jsonb := coalesce(nullif(p_item -> 'options', 'null'), '{}');
   v_child rhythm.new_execution;
 begin
-  perform rhythm._check_name('task name', p_item ->> 'name');
+  v_child.kind := coalesce(p_item ->> 'kind', 'task');
+  perform rhythm._check_name(v_child.kind || ' name', p_item ->> 'name');
   v_child.id := rhythm._new_id();
-  v_child.kind := 'task';
   v_child.name := p_item ->> 'name';
   v_child.inputs := coalesce(p_item -> 'inputs', '{}');
   v_child.priority := p_parent.priority;
   v_child.trace := p_trace;
-  v_child.root_id := p_parent.root_id;
+  if v_child.kind = 'workflow' then
+    -- The root of a tree of its own: it may outlive its parent. Its end is an event of its parent, as a task's is.
+    v_child.definition_id := rhythm._current_definition(v_child.name, v_child.inputs);
+  else
+    v_child.root_id := p_parent.root_id;
+  end if;
   v_child.parent_id := p_parent.id;
   v_child.promise := (p_item ->> 'promise')::int;
   v_child.wake_group := (p_item ->> 'group')::int;
@@ -276,15 +281,15 @@ begin
       when 'number' then to_timestamp((v_options ->> 'runAt')::float8 / 1000)
       when 'string' then (v_options ->> 'runAt')::timestamptz
       else p_now + rhythm._duration(v_options -> 'delay') end;
-    perform rhythm._check_enqueue('task', v_child.name, '{}', v_child.queue, v_child.task_id, v_child.priority, null,
+    perform rhythm._check_enqueue(v_child.kind, v_child.name, '{}', v_child.queue, v_child.task_id, v_child.priority, null,
       v_child.run_at, null, null, null);
   end if;
   return v_child;
 end
 $$;
 
--- Starts the children of a workflow: [{promise, name, inputs, options, group}]. True: a promise is settled at once.
---
+-- Starts the children of a workflow: [{promise, kind, name, inputs, options, group}]. True: a promise is settled at once.
+-- A child workflow takes its first step after the commit: this step has not stored its own state yet.
 -- A child whose task_id another execution holds is not made: its promise gets that one's outcome. One whose task_id is
 -- being taken at this moment is put off, since a step must not wait for somebody's transaction. One with impossible
 -- options rejects its promise: nothing that a program says may abort the transaction in which it steps.
@@ -300,6 +305,7 @@ declare
   v_held uuid[];
   v_settled bool := false;
   v_timeout text;
+  v_workflows uuid[];
 begin
   select l.* into v_parent from rhythm.live l where l.id = p_id;
   select p.trace into v_trace from rhythm.payload p where p.id = p_id;
@@ -347,6 +353,10 @@ begin
   end if;
   if v_items <> '{}' then
     perform rhythm._create(v_items, v_now);
+    v_workflows := array(select i.id from unnest(v_items) i where i.kind = 'workflow' and coalesce(i.run_at <= v_now, true));
+    if v_workflows <> '{}' then
+      perform rhythm._mark(v_workflows, array_fill(null::int, array[cardinality(v_workflows)]), false);
+    end if;
   end if;
   return v_settled;
 end

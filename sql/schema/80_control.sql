@@ -138,7 +138,8 @@ begin
 end
 $$;
 
--- Cancels what a workflow has started and nobody has begun; what runs is told at its next heartbeat.
+-- Cancels what a workflow has started and nobody has begun; what runs is told at its next heartbeat, and a child workflow
+-- by a step of its own, which goes on down.
 create function rhythm._cancel_children(p_id uuid, p_reason text) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -149,6 +150,11 @@ begin
     return;
   end if;
   perform from rhythm._cancel_waiting(v_ids, p_reason);
+  perform rhythm._finish_workflow(s.id, 'cancelled', null, jsonb_build_object('name', 'CancelledError', 'message', p_reason))
+  from (
+    select l.id from rhythm.live l
+    where l.id = any (v_ids) and l.kind = 'workflow' and l.state = 'scheduled'
+    order by l.id for update skip locked) s;
   insert into rhythm.cancels (execution_id, reason, at)
   select l.id, p_reason, rhythm._now() from rhythm.live l where l.id = any (v_ids);
   insert into rhythm.runnable (root_id, execution_id)
@@ -211,6 +217,9 @@ begin
     perform from rhythm.live l where l.id = cancel.id and l.state = 'scheduled' for update skip locked;
     if found then
       perform rhythm._finish_workflow(cancel.id, 'cancelled', null, null);
+      if v_live.parent_id is not null then
+        perform rhythm._advance(array[v_live.parent_id], array[null::int]);
+      end if;
       return true;
     end if;
   end if;

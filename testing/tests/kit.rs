@@ -44,6 +44,35 @@ fn tasks_are_played_by_values_functions_failures_and_silence() {
     passes(include_str!("kit/tasks.test.flow"), &[("pay", PAY)]);
 }
 
+const PARENT: &str = "const value = await Workflow.run('child', { n: Inputs.n }, { timeout: '1d' })
+const { success } = await Workflow.try('child', { n: Inputs.n + 1 })
+return { value, second: success }
+";
+
+const CHILD: &str = "await sleep('1h')
+return await Task.run('charge', { n: Inputs.n })
+";
+
+#[test]
+fn child_workflows_are_played_or_run() {
+    let workflows = [("parent", PARENT), ("child", CHILD)];
+    passes(include_str!("kit/children.test.flow"), &workflows);
+}
+
+#[test]
+fn a_child_that_nobody_plays_and_nobody_has_is_told() {
+    let test = "test('a', async () => {
+  await runWorkflow('parent', { n: 1 }, { workflows: { chidl: 1 } });
+});
+";
+    let result = run(test, &[("parent", PARENT)]);
+    let told = told(&result);
+    assert!(result.has_failed());
+    let expected = "parent starts the workflow \"child\", and the workflows of runWorkflow have only chidl: \
+                    add child with a result or a function.";
+    assert!(told.contains(expected), "{told}");
+}
+
 #[test]
 fn signals_sql_cancel_and_the_clock() {
     let remind = "let n = 0

@@ -4,7 +4,7 @@
 //   node run_node.mjs [--write] [part of a name]
 //
 // A program's expectation stands in its comments:
-//   // inputs: JSON               // task name: (inputs) => result
+//   // inputs: JSON               // task name: (inputs) => result      (the same for `workflow`)
 //   // result: JSON, as JSON.stringify writes it, or   // throws: Name: message   or   // throws: Name
 //   // log: one line              (all of them, in order)
 // `--write` adds what Node gives to programs that have neither result nor throws; read the diff.
@@ -55,26 +55,29 @@ async function run(source) {
   const tasks = [];
   const timers = [];
   const handlers = new Map();
-  for (const line of directive(source, "task")) {
-    const [, name, handler] = /^(\w+): (.*)$/.exec(line);
-    handlers.set(name, new AsyncFunction("inputs", `"use strict"; return (${handler})(inputs);`));
+  for (const kind of ["task", "workflow"]) {
+    for (const line of directive(source, kind)) {
+      const [, name, handler] = /^(\w+): (.*)$/.exec(line);
+      const play = new AsyncFunction("inputs", `"use strict"; return (${handler})(inputs);`);
+      handlers.set(`${kind} ${name}`, play);
+    }
   }
   const timer = (due, settle) => timers.push({ due, settle, order: timers.length });
   const wait = (duration) => {
     const due = now + milliseconds(duration);
     return new Promise((resolve) => timer(due, resolve));
   };
-  const start = (name, inputs) => {
-    const given = cross(inputs);
-    return new Promise((resolve, reject) => tasks.push({ name, given, resolve, reject }));
-  };
-  const Task = {
-    run: start,
+  const started = (kind) => ({
+    run: (name, inputs) => {
+      const given = cross(inputs);
+      return new Promise((resolve, reject) => tasks.push({ kind, name, given, resolve, reject }));
+    },
     try: (name, inputs) => {
       // One reaction, as the host settles the wrapped promise itself.
       const given = cross(inputs);
       return new Promise((resolve) =>
         tasks.push({
+          kind,
           name,
           given,
           resolve: (value) => resolve({ success: true, value }),
@@ -82,7 +85,9 @@ async function run(source) {
         }),
       );
     },
-  };
+  });
+  const Task = started("task");
+  const Workflow = started("workflow");
   const Timer = {
     delay: wait,
     until: (date) => new Promise((resolve) => timer(date.getTime(), resolve)),
@@ -103,7 +108,7 @@ async function run(source) {
     get: (target, name) => (name === "now" ? () => now : target[name]),
   });
 
-  const names = ["Inputs", "Context", "Task", "Timer", "Signal", "sleep", "console", "Date"];
+  const names = ["Inputs", "Context", "Task", "Workflow", "Timer", "Signal", "sleep", "console", "Date"];
   const inputs = JSON.parse(directive(source, "inputs")[0] ?? "{}");
   let end;
   const fail = (error) => {
@@ -112,7 +117,7 @@ async function run(source) {
   process.removeAllListeners("unhandledRejection");
   process.on("unhandledRejection", fail);
   new AsyncFunction(...names, `"use strict";\n${source}`)(
-    ...[inputs, Context, Task, Timer, Signal, wait, console, VirtualDate],
+    ...[inputs, Context, Task, Workflow, Timer, Signal, wait, console, VirtualDate],
   ).then((value) => (end ??= { result: JSON.stringify(value === undefined ? null : value) }), fail);
 
   // The host settles one promise at a time, when all microtasks are done: tasks in their order, then timers.
@@ -122,7 +127,7 @@ async function run(source) {
     const task = tasks.shift();
     if (task) {
       try {
-        task.resolve(cross(await handlers.get(task.name)(task.given ?? (task.given === null ? null : {}))) ?? null);
+        task.resolve(cross(await handlers.get(`${task.kind} ${task.name}`)(task.given ?? (task.given === null ? null : {}))) ?? null);
       } catch (error) {
         const cause = Object.assign(new Error(error.message), { name: error.name });
         task.reject(new TaskError(error.message, { cause }));

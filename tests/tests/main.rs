@@ -5,6 +5,7 @@ mod adapter;
 mod background;
 mod bad_input;
 mod batch;
+mod children;
 mod cli;
 mod crash;
 mod dev;

@@ -208,6 +208,15 @@ def test_a_result_that_is_not_json_fails_the_task(flow: Write) -> None:
     assert run.calls[0].attempts == 1
 
 
+def test_a_child_workflow_is_played_by_the_handler_of_its_name(flow: Write) -> None:
+    path = flow("return (await Workflow.run('ship', {n: 2})) + (await Task.run('ship', {n: 1}))")
+    run = testing.run(path, handlers={"ship": lambda inputs: inputs["n"] * 10})
+    assert run.result == 30
+    assert [call.kind for call in run.calls] == ["workflow", "task"]
+    failed = testing.run(path, handlers={"ship": testing.failing("no")})
+    assert (failed.calls[0].attempts, failed.state) == (1, "failed")
+
+
 def test_random_numbers_are_the_same_in_each_run(flow: Write) -> None:
     path = flow("await sleep(1)\nreturn [Math.random(), crypto.randomUUID(), Date.now()]")
     first = testing.run(path).result

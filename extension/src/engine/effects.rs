@@ -31,7 +31,10 @@ pub(super) struct Effects {
 
 impl Effects {
     pub(super) fn task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
-        check("The inputs of a task", &call.inputs)?;
+        check(
+            &format!("The inputs of a {}", call.kind.word()),
+            &call.inputs,
+        )?;
         self.count(call.inputs.len() + call.options.len() + call.name.len())?;
         self.tasks.push((promise, call));
         Ok(())
@@ -85,7 +88,10 @@ impl Effects {
         let mut out = String::with_capacity(taken.size + 64 * taken.tasks.len() + 256);
         out.push('{');
         list(&mut out, "tasks", &taken.tasks, |out, (promise, call)| {
-            out.push_str(&format!("{{\"promise\":{promise},\"name\":"));
+            let kind = call.kind.word();
+            out.push_str(&format!(
+                "{{\"promise\":{promise},\"kind\":\"{kind}\",\"name\":"
+            ));
             quote(out, &call.name);
             out.push_str(&format!(
                 ",\"inputs\":{},\"options\":{}",

@@ -85,7 +85,7 @@ impl Host for StepHost {
     }
 
     fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
-        check_name("a task's name", &call.name)?;
+        check_name(&format!("a {}'s name", call.kind.word()), &call.name)?;
         self.effects.task(promise, call)
     }
 

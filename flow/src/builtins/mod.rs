@@ -36,6 +36,7 @@ mod string;
 mod string_replace;
 mod task;
 mod timer;
+mod workflow;
 
 pub(crate) use coverage::COVER;
 
@@ -135,6 +136,7 @@ const TABLES: &[&[Builtin]] = &[
     signal::TABLE,
     sql::TABLE,
     task::TABLE,
+    workflow::TABLE,
     timer::TABLE,
 ];
 

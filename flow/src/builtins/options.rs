@@ -2,6 +2,7 @@
 
 use super::duration;
 use crate::error::Throw;
+use crate::host::Kind;
 use crate::value::object::Key;
 use crate::value::{Body, Ref, Value, json};
 use crate::vm::cx::Cx;
@@ -31,6 +32,15 @@ const TASK: &[(&str, Form)] = &[
     ("heartbeatTimeout", Form::Duration),
 ];
 
+const WORKFLOW: &[(&str, Form)] = &[
+    ("queue", Form::Text),
+    ("priority", Form::Integer),
+    ("delay", Form::Duration),
+    ("runAt", Form::Moment),
+    ("taskId", Form::Text),
+    ("timeout", Form::Duration),
+];
+
 const RETRY: &[(&str, Form)] = &[
     ("maxAttempts", Form::PositiveInteger),
     ("initial", Form::Duration),
@@ -39,12 +49,15 @@ const RETRY: &[(&str, Form)] = &[
     ("jitter", Form::Fraction),
 ];
 
-/// Checks the options of a task, and gives them as JSON text.
-pub(super) fn task(cx: &mut Cx<'_>, options: Value) -> Result<String, Throw> {
+/// Checks the options of a task or workflow, and gives them as JSON text.
+pub(super) fn start(cx: &mut Cx<'_>, kind: Kind, options: Value) -> Result<String, Throw> {
     if options.is_undefined() {
         return Ok("{}".to_owned());
     }
-    check(cx, options, TASK, "the options of a task")?;
+    match kind {
+        Kind::Task => check(cx, options, TASK, "the options of a task")?,
+        Kind::Workflow => check(cx, options, WORKFLOW, "the options of a workflow")?,
+    }
     Ok(json::to_host(cx.heap, options)?.unwrap_or_else(|| "{}".to_owned()))
 }
 

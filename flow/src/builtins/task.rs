@@ -2,7 +2,7 @@
 
 use super::{Builtin, options, plain};
 use crate::error::Throw;
-use crate::host::TaskCall;
+use crate::host::{Kind, TaskCall};
 use crate::value::promise::Wrap;
 use crate::value::{Value, json};
 use crate::vm::cx::{Call, Cx};
@@ -12,23 +12,31 @@ pub(super) const TABLE: &[Builtin] = &[plain("Task.run", 1, run), plain("Task.tr
 
 /// `Task.run("charge", {amount: 5})` → a promise of the result; rejects with a `TaskError`.
 fn run(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    start(cx, call, Wrap::Plain, "Task.run")
+    start(cx, call, Wrap::Plain, Kind::Task, "Task.run")
 }
 
 /// `Task.try("charge")` → a promise of `{success: true, value}` or `{success: false, error}`.
 fn try_(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    start(cx, call, Wrap::Try, "Task.try")
+    start(cx, call, Wrap::Try, Kind::Task, "Task.try")
 }
 
-fn start(cx: &mut Cx<'_>, call: Call, wrap: Wrap, what: &str) -> Result<Value, Throw> {
-    let name = name_argument(cx, cx.arg(call, 0), what, "task")?;
+/// Starts what a call names.
+pub(super) fn start(
+    cx: &mut Cx<'_>,
+    call: Call,
+    wrap: Wrap,
+    kind: Kind,
+    what: &str,
+) -> Result<Value, Throw> {
+    let name = name_argument(cx, cx.arg(call, 0), what, kind.word())?;
     let inputs = json::to_host(cx.heap, cx.arg(call, 1))?.unwrap_or_else(|| "{}".to_owned());
-    let options = options::task(cx, cx.arg(call, 2))?;
+    let options = options::start(cx, kind, cx.arg(call, 2))?;
     cx.work(100)?;
     let (id, promise) = cx.host_promise(wrap);
     if let Err(error) = cx.host.start_task(
         id,
         TaskCall {
+            kind,
             name,
             inputs,
             options,

@@ -195,10 +195,6 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
         "proxyActivities",
         "Write `await Task.run(\"name\", inputs)`.",
     ),
-    (
-        "Workflow",
-        "Child workflows are not there yet: do the work in tasks, or start it from outside.",
-    ),
     ("runTask", "Write `await Task.run(\"name\", inputs)`."),
     (
         "string",

@@ -63,16 +63,32 @@ const START: &[(&str, Wanted)] = &[
     ("heartbeatTimeout", Wanted::Duration),
 ];
 
+/// A workflow is not tried again as a whole: it is durable, and tries its tasks again.
+const START_WORKFLOW: &[(&str, Wanted)] = &[
+    ("queue", Wanted::Name),
+    ("priority", Wanted::Number),
+    ("delay", Wanted::Duration),
+    ("runAt", Wanted::Date),
+    ("taskId", Wanted::Name),
+    ("timeout", Wanted::Duration),
+];
+
 const STARTED: &[(&str, Wanted)] = &[
     ("name", Wanted::Name),
     ("inputs", Wanted::Any),
     ("options", Wanted::Options(START)),
 ];
 
-const fn start(path: &'static str) -> Call {
+const STARTED_WORKFLOW: &[(&str, Wanted)] = &[
+    ("name", Wanted::Name),
+    ("inputs", Wanted::Any),
+    ("options", Wanted::Options(START_WORKFLOW)),
+];
+
+const fn start(path: &'static str, args: &'static [(&'static str, Wanted)]) -> Call {
     Call {
         path,
-        args: STARTED,
+        args,
         required: 1,
         waits: false,
         promises: true,
@@ -80,10 +96,10 @@ const fn start(path: &'static str) -> Call {
 }
 
 const CALLS: &[Call] = &[
-    start("Task.run"),
-    start("Task.try"),
-    start("Workflow.run"),
-    start("Workflow.try"),
+    start("Task.run", STARTED),
+    start("Task.try", STARTED),
+    start("Workflow.run", STARTED_WORKFLOW),
+    start("Workflow.try", STARTED_WORKFLOW),
     Call {
         path: "sleep",
         args: &[("duration", Wanted::Sleep)],

@@ -1,4 +1,4 @@
-// runWorkflow: a run whose tasks and queries are played by this file. The host keeps the run and the clock.
+// runWorkflow: a run whose tasks, child workflows and queries are played by this file. The host keeps the run and the clock.
 
 // Plays of tasks. What is not one of these is a function that is called, or the result itself.
 function failing(error, options = {}) {
@@ -25,13 +25,30 @@ function $only(what, options, known) {
   }
 }
 
-const $RUN_OPTIONS = ["tasks", "signals", "sql", "cancel", "now", "until", "taskId", "seed"];
+const $RUN_OPTIONS = [
+  "tasks",
+  "workflows",
+  "signals",
+  "sql",
+  "cancel",
+  "now",
+  "until",
+  "taskId",
+  "seed",
+];
 
 async function runWorkflow(workflow, inputs = {}, options = {}) {
   $only("runWorkflow", options, $RUN_OPTIONS);
-  const { tasks = {}, sql, ...rest } = options;
-  const { run } = await Task.run("$start", { workflow, inputs, ...rest });
-  const scene = { run, tasks, sql, counts: new Map(), queries: 0, broken: null };
+  const { tasks = {}, workflows = {}, sql, ...rest } = options;
+  const shared = { tasks, workflows, sql, counts: new Map(), queries: 0 };
+  return await $runIn(shared, workflow, inputs, rest);
+}
+
+// A run whose plays are those of another one too: it is a child of that.
+async function $runIn(shared, workflow, inputs, options) {
+  const { tasks, workflows } = shared;
+  const { run } = await Task.run("$start", { workflow, inputs, ...options });
+  const scene = { run, shared, broken: null };
   for (;;) {
     const event = await Task.run("$next", { run });
     if (scene.broken) throw scene.broken;
@@ -39,9 +56,11 @@ async function runWorkflow(workflow, inputs = {}, options = {}) {
     else if (event.kind === "query") await $playQuery(scene, event);
     else if (event.kind === "end") return $finished(event.report);
     else if (event.kind === "unplayed") {
+      const plays = event.of === "task" ? tasks : workflows;
+      const missing = event.missing === null ? "" : ` ${event.missing}`;
       throw new Error(
-        `${workflow} starts the task "${event.name}", and the tasks of runWorkflow have ${$names(tasks)}: ` +
-          `add ${$key(event.name)} with a result or a function.`,
+        `${workflow} starts the ${event.of} "${event.name}", and the ${event.of}s of runWorkflow have ${$names(plays)}: ` +
+          `add ${$key(event.name)} with a result or a function.${missing}`,
       );
     } else
       throw new Error(
@@ -64,10 +83,17 @@ function $finished(report) {
 }
 
 async function $playTask(scene, event) {
-  const { run } = scene;
-  if (!Object.hasOwn(scene.tasks, event.name)) {
-    await Task.run("$stop", { run, kind: "unplayed", name: event.name });
-    return;
+  const { run, shared } = scene;
+  const { of, name } = event;
+  const plays = of === "task" ? shared.tasks : shared.workflows;
+  let played = plays[name];
+  if (!Object.hasOwn(plays, name)) {
+    const { missing } = of === "task" ? { missing: null } : await Task.run("$has", { workflow: name });
+    if (of === "task" || missing !== null) {
+      await Task.run("$stop", { run, kind: "unplayed", of, name, missing });
+      return;
+    }
+    played = (inputs) => $runChild(shared, name, inputs);
   }
   const task = {
     name: event.name,
@@ -77,7 +103,7 @@ async function $playTask(scene, event) {
   };
   const outcome = {};
   try {
-    const value = await $play(scene, scene.tasks[event.name], event.inputs, task);
+    const value = await $play(shared, played, event.inputs, task);
     if (value === $NEVER) return;
     outcome.value = value ?? null;
   } catch (error) {
@@ -94,7 +120,7 @@ async function $playTask(scene, event) {
     await Task.run("$answer", { run, attempt: event.attempt, ...outcome });
   } catch (error) {
     scene.broken = new TypeError(
-      `The result of the task "${event.name}" cannot be stored: ${error.message}`,
+      `The result of the ${of} "${name}" cannot be stored: ${error.message}`,
     );
     await Task.run("$stop", { run, kind: "broken" });
   }
@@ -102,22 +128,37 @@ async function $playTask(scene, event) {
 
 const $NEVER = { never: true };
 
-async function $play(scene, play, inputs, task) {
-  if (typeof play === "function") return await $play(scene, await play(inputs, task), inputs, task);
+// A child workflow that nobody plays runs for real.
+async function $runChild(shared, workflow, inputs) {
+  const report = await $runIn(shared, workflow, inputs, { isChild: true });
+  if (report.state === "completed") return report.result;
+  if (report.state === "waiting") return never();
+  throw $asError(report.error);
+}
+
+// The error of a report as one that can be thrown.
+function $asError(facts) {
+  const error = Object.assign(new Error(facts.message), facts);
+  if (typeof facts.cause?.message === "string") error.cause = $asError(facts.cause);
+  return error;
+}
+
+async function $play(shared, play, inputs, task) {
+  if (typeof play === "function") return await $play(shared, await play(inputs, task), inputs, task);
   switch (play?.$play) {
     case "failing": {
-      const count = $count(scene, play);
-      if (count > play.times) return await $play(scene, play.then, inputs, task);
+      const count = $count(shared, play);
+      if (count > play.times) return await $play(shared, play.then, inputs, task);
       throw $failure(play);
     }
     case "never":
       return $NEVER;
     case "slow":
       await sleep(play.duration);
-      return await $play(scene, play.then, inputs, task);
+      return await $play(shared, play.then, inputs, task);
     case "inOrder": {
-      const at = Math.min($count(scene, play), play.plays.length) - 1;
-      return await $play(scene, play.plays[at], inputs, task);
+      const at = Math.min($count(shared, play), play.plays.length) - 1;
+      return await $play(shared, play.plays[at], inputs, task);
     }
     default:
       return play;
@@ -125,9 +166,9 @@ async function $play(scene, play, inputs, task) {
 }
 
 // How often a play was needed in this run, this time included.
-function $count(scene, play) {
-  const count = (scene.counts.get(play) ?? 0) + 1;
-  scene.counts.set(play, count);
+function $count(shared, play) {
+  const count = (shared.counts.get(play) ?? 0) + 1;
+  shared.counts.set(play, count);
   return count;
 }
 
@@ -140,12 +181,13 @@ function $failure(play) {
 }
 
 async function $playQuery(scene, event) {
-  const { run, sql } = scene;
+  const { run, shared } = scene;
+  const { sql } = shared;
   const { text, params } = event;
   const outcome = {};
   try {
-    const number = scene.queries;
-    scene.queries += 1;
+    const number = shared.queries;
+    shared.queries += 1;
     let rows = typeof sql === "function" ? await sql(text, params) : sql?.[number];
     if (rows?.$play === "failing") throw $failure(rows);
     if (rows === undefined && typeof sql !== "function") {

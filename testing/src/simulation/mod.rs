@@ -17,7 +17,7 @@ mod task;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use rhythm_flow::host::{HostError, PromiseId, Settlement};
+use rhythm_flow::host::{HostError, Kind, PromiseId, Settlement};
 use rhythm_flow::{ContextInfo, ExecutionError, Limits, Outcome, Start, Vm};
 
 use crate::Workflow;
@@ -96,7 +96,7 @@ pub struct SqlFailure {
 /// What a run needs next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// An attempt of a task begins: give its outcome to `answer`, now or later.
+    /// An attempt of a task begins, or a child workflow: give its outcome to `answer`, now or later.
     Attempt(Attempt),
     /// The step asks the database: give the rows to `answer_query`. It is asked again until then.
     Query(Query),
@@ -504,7 +504,10 @@ impl Simulation {
     }
 
     fn start_task(&mut self, promise: PromiseId, call: rhythm_flow::host::TaskCall) {
-        let defaults = self.setup.defaults.get(&call.name).map(String::as_str);
+        let defaults = match call.kind {
+            Kind::Task => self.setup.defaults.get(&call.name).map(String::as_str),
+            Kind::Workflow => None,
+        };
         let task = Task::new(promise, call, defaults, self.now_ms);
         // The key of a task that is alive or completed stands for that task.
         if let Some(holder) = self

@@ -1,6 +1,7 @@
 //! The options of a started task as numbers: when it begins, how it is retried, when it is too late.
 
 use rhythm_flow::builtins::duration;
+use rhythm_flow::host::Kind;
 use rhythm_flow::value::date;
 use serde_json::Value;
 
@@ -28,8 +29,19 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// Reads the options of a task that is started at `now_ms`.
-    pub(super) fn read(options: &str, now_ms: f64) -> Self {
+    /// Reads the options of what is started at `now_ms`. A workflow is never tried again as a whole.
+    pub(super) fn of(kind: Kind, options: &str, now_ms: f64) -> Self {
+        let policy = Self::read(options, now_ms);
+        match kind {
+            Kind::Task => policy,
+            Kind::Workflow => Self {
+                max_attempts: 1,
+                ..policy
+            },
+        }
+    }
+
+    fn read(options: &str, now_ms: f64) -> Self {
         let options: Value = serde_json::from_str(options).unwrap_or_default();
         let retry = &options["retry"];
         let begins_ms = moment(&options["runAt"])

@@ -72,9 +72,11 @@ impl Ended {
     }
 }
 
-/// A started task.
+/// A started task or child workflow.
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
+    /// `task` or `workflow`.
+    pub kind: &'static str,
     /// The task's name.
     pub name: String,
     /// Its inputs.
@@ -119,7 +121,7 @@ pub struct Report {
     pub error: Box<RawValue>,
     /// How long it took by the clock, in milliseconds.
     pub duration: f64,
-    /// The tasks that it started, in order.
+    /// The tasks and workflows that it started, in order.
     pub calls: Vec<Call>,
     /// Its log.
     pub log: Vec<LogLine>,

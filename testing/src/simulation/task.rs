@@ -1,6 +1,6 @@
-//! A started task: its attempts and its end, as the server keeps them.
+//! A started task or child workflow: its attempts and its end, as the server keeps them.
 
-use rhythm_flow::host::{HostError, PromiseId, Settlement, TaskCall};
+use rhythm_flow::host::{HostError, Kind, PromiseId, Settlement, TaskCall};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -15,6 +15,8 @@ pub struct Attempt {
     pub task: usize,
     /// 1 for the first attempt.
     pub number: u32,
+    /// Whether it is a task, or a child workflow, which has one attempt only.
+    pub kind: Kind,
     /// The task's name.
     pub name: String,
     /// The inputs as JSON text.
@@ -127,7 +129,7 @@ impl Task {
             promises: vec![promise],
             policy: match defaults {
                 Some(defaults) => Policy::with_defaults(&call.options, defaults, now_ms),
-                None => Policy::read(&call.options, now_ms),
+                None => Policy::of(call.kind, &call.options, now_ms),
             },
             call,
             started_ms: now_ms,
@@ -159,7 +161,8 @@ impl Task {
     pub(super) fn holds_key_of(&self, other: &Self) -> bool {
         let holds = !self.is_over() || matches!(self.stage, Stage::Completed(_));
         let key = self.policy.task_id.is_some() && self.policy.task_id == other.policy.task_id;
-        holds && key && self.call.name == other.call.name
+        let (own, others) = (&self.call, &other.call);
+        holds && key && (own.kind, &own.name) == (others.kind, &others.name)
     }
 
     /// Gives the next attempt to a handler.
@@ -169,6 +172,7 @@ impl Task {
         Attempt {
             task,
             number: self.attempts,
+            kind: self.call.kind,
             name: self.call.name.clone(),
             inputs: self.call.inputs.clone(),
             options: self.call.options.clone(),
@@ -196,7 +200,8 @@ impl Task {
     }
 
     pub(super) fn time_out(&mut self) {
-        let message = format!("task '{}' timed out", self.call.name);
+        let (kind, name) = (self.call.kind.word(), &self.call.name);
+        let message = format!("{kind} '{name}' timed out");
         self.failure = Some(Failure::new("TimeoutError", message));
         self.stage = Stage::TimedOut;
     }
@@ -241,6 +246,7 @@ impl Task {
         };
         let error: Option<Box<RawValue>> = self.failure.as_ref().map(|one| raw(&one.json()));
         Call {
+            kind: self.call.kind.word(),
             name: self.call.name.clone(),
             inputs: raw(&self.call.inputs),
             options: raw(&self.call.options),

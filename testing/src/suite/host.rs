@@ -4,23 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rhythm_flow::host::{CallError, Host, HostError, Interrupt, PromiseId, Settlement, TaskCall};
+use rhythm_flow::host::{
+    CallError, Host, HostError, Interrupt, Kind, PromiseId, Settlement, TaskCall,
+};
 use rhythm_flow::{ExecutionError, Outcome, Start, Vm};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::protocol::{
-    AnswerTask, AttemptId, Begin, End, Facts, Next, Rows, SendSignal, StartRun, Stop, Thrown,
+    AnswerTask, AttemptId, Begin, End, Facts, Has, Next, Rows, SendSignal, StartRun, Stop, Thrown,
+    attempt_event, query_event,
 };
 use super::{FileResult, Library, Options, Status, TestFile, TestResult};
 use crate::Workflow;
 use crate::coverage::FileCoverage;
-use crate::simulation::{
-    Answer, Attempt, Event, Failure, Query, Setup, Simulation, SqlFailure, fraction, uuid,
-};
+use crate::simulation::{Answer, Event, Failure, Setup, Simulation, SqlFailure, fraction, uuid};
 use rhythm_flow::builtins::duration;
 use rhythm_flow::value::date;
 
@@ -55,6 +54,12 @@ impl Host for FileHost {
     }
 
     fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
+        if call.kind == Kind::Workflow {
+            return Err(not_here(
+                "child workflows",
+                "run a workflow with runWorkflow",
+            ));
+        }
         if !call.name.starts_with('$') {
             return Err(not_here("tasks", "run a workflow with runWorkflow"));
         }
@@ -105,6 +110,8 @@ struct Run {
     /// What `$stop` said, for the next `$next`.
     stop: Option<String>,
     is_over: bool,
+    /// Whether a run of this file has started it; it ends by itself, or with the test.
+    is_child: bool,
 }
 
 /// One pass over the tests of a file.
@@ -312,6 +319,11 @@ impl<'a> Pass<'a> {
                 self.next_run += 1;
                 Ok(Some(json!({"run": number}).to_string()))
             }
+            "$has" => {
+                let asked: Has = read(text)?;
+                let found = self.library.workflow(&asked.workflow);
+                Ok(Some(json!({"missing": found.err()}).to_string()))
+            }
             "$next" => {
                 let next: Next = read(text)?;
                 if let Some(run) = self.runs.get_mut(&next.run) {
@@ -415,7 +427,7 @@ impl<'a> Pass<'a> {
     fn end_test(&mut self, number: usize, mut problems: Vec<Problem>) {
         let time = self.current.take().map(|(_, start)| start.elapsed());
         if problems.is_empty()
-            && let Some(run) = self.runs.values().find(|run| !run.is_over)
+            && let Some(run) = self.runs.values().find(|run| !run.is_over && !run.is_child)
         {
             let message = format!(
                 "the test has ended, and its run of {} has not: write `await` in front of runWorkflow",
@@ -495,6 +507,7 @@ impl<'a> Pass<'a> {
             next: None,
             stop: None,
             is_over: false,
+            is_child: start.is_child,
         })
     }
 }
@@ -502,47 +515,6 @@ impl<'a> Pass<'a> {
 /// Reads what the harness has written.
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
-}
-
-fn raw(text: &str) -> Box<RawValue> {
-    RawValue::from_string(text.to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-fn attempt_event(attempt: &Attempt) -> String {
-    #[derive(Serialize)]
-    struct AttemptEvent<'a> {
-        kind: &'static str,
-        name: &'a str,
-        inputs: Box<RawValue>,
-        options: Box<RawValue>,
-        attempt: AttemptId,
-    }
-    let event = AttemptEvent {
-        kind: "attempt",
-        name: &attempt.name,
-        inputs: raw(&attempt.inputs),
-        options: raw(&attempt.options),
-        attempt: AttemptId {
-            task: attempt.task,
-            number: attempt.number,
-        },
-    };
-    serde_json::to_string(&event).unwrap_or_default()
-}
-
-fn query_event(query: &Query) -> String {
-    #[derive(Serialize)]
-    struct QueryEvent<'a> {
-        kind: &'static str,
-        text: &'a str,
-        params: Box<RawValue>,
-    }
-    let event = QueryEvent {
-        kind: "query",
-        text: &query.text,
-        params: raw(&query.params),
-    };
-    serde_json::to_string(&event).unwrap_or_default()
 }
 
 fn end_event(run: &Run) -> String {

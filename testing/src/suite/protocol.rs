@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::simulation::{Attempt, Query};
+
 /// `$plan`: a test.
 #[derive(Debug, Deserialize)]
 pub(super) struct Facts {
@@ -55,6 +57,14 @@ pub(super) struct StartRun {
     pub(super) task_id: Option<String>,
     #[serde(default)]
     pub(super) seed: u64,
+    #[serde(default)]
+    pub(super) is_child: bool,
+}
+
+/// `$has`: whether there is a workflow of this name.
+#[derive(Debug, Deserialize)]
+pub(super) struct Has {
+    pub(super) workflow: String,
 }
 
 /// A signal of `$start`.
@@ -124,4 +134,49 @@ pub(super) struct SendSignal {
     pub(super) run: usize,
     pub(super) name: String,
     pub(super) payload: Box<RawValue>,
+}
+
+fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// The answer of `$next` when an attempt begins.
+pub(super) fn attempt_event(attempt: &Attempt) -> String {
+    #[derive(Serialize)]
+    struct AttemptEvent<'a> {
+        kind: &'static str,
+        of: &'static str,
+        name: &'a str,
+        inputs: Box<RawValue>,
+        options: Box<RawValue>,
+        attempt: AttemptId,
+    }
+    let event = AttemptEvent {
+        kind: "attempt",
+        of: attempt.kind.word(),
+        name: &attempt.name,
+        inputs: raw(&attempt.inputs),
+        options: raw(&attempt.options),
+        attempt: AttemptId {
+            task: attempt.task,
+            number: attempt.number,
+        },
+    };
+    serde_json::to_string(&event).unwrap_or_default()
+}
+
+/// The answer of `$next` when the step asks the database.
+pub(super) fn query_event(query: &Query) -> String {
+    #[derive(Serialize)]
+    struct QueryEvent<'a> {
+        kind: &'static str,
+        text: &'a str,
+        params: Box<RawValue>,
+    }
+    let event = QueryEvent {
+        kind: "query",
+        text: &query.text,
+        params: raw(&query.params),
+    };
+    serde_json::to_string(&event).unwrap_or_default()
 }

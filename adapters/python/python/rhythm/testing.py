@@ -81,7 +81,7 @@ def failing(error: BaseException | str, *, times: int | None = None, then: Any =
 
 @dataclass(frozen=True)
 class Call:
-    """A task that a run started."""
+    """A task or child workflow that a run started."""
 
     name: str
     inputs: Any
@@ -94,6 +94,8 @@ class Call:
     state: str
     result: Any = None
     error: dict[str, Any] | None = None
+    #: task or workflow. A child workflow is played by the handler of its name.
+    kind: str = "task"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Run:
     result: Any
     #: `name`, `message` and perhaps `code`, `stack`, `cause`, `data`, if it failed or was cancelled.
     error: dict[str, Any] | None
-    #: The tasks that it started, in order.
+    #: The tasks and child workflows that it started, in order.
     calls: list[Call] = field(repr=False)
     #: Lines of the log: `level`, `message`, `at`.
     log: list[dict[str, Any]] = field(repr=False)
@@ -271,9 +273,7 @@ class _Stage:
         player = self._players.get(attempt.name)
         if player is None:
             known = ", ".join(sorted(self._players)) or "none"
-            raise LookupError(
-                f"the workflow starts the task {attempt.name!r}, and no handler plays it; there are {known}"
-            )
+            raise LookupError(f"the workflow starts {attempt.name!r}, and no handler plays it; there are {known}")
         if player.is_async:
             self._coming.append(self._play_async(player, attempt))
             return

@@ -181,10 +181,6 @@ impl<'a> Resolver<'a, '_> {
         } else if PARAMETERS.contains(&name.name.as_str()) || globals::is_builtin(&name.name) {
             self.names.builtin.insert(name.span.start);
         } else {
-            if name.name == "Workflow" {
-                // Known, and refused until there are child workflows; its calls are checked all the same.
-                self.names.builtin.insert(name.span.start);
-            }
             self.unknown(name, None);
         }
     }
