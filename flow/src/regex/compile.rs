@@ -164,7 +164,11 @@ impl Compiler {
     }
 
     fn repeat(&mut self, body: &Node, times: (u32, u32, bool), groups: (u32, u32), back: bool) {
-        let (min, max, greedy) = times;
+        let (mut min, mut max, greedy) = times;
+        if body.is_empty() {
+            // All turns fit alike, and one that need not be done may not be empty.
+            (min, max) = (min.min(1), min.min(1));
+        }
         if max == 0 {
             return;
         }
@@ -186,6 +190,7 @@ impl Compiler {
         }
         let empty = body.may_be_empty();
         match (min, max) {
+            (1, 1) => self.turn(body, None, groups, back),
             (0, 1) => {
                 let mark = empty.then(|| self.register());
                 let entry = self.enter(greedy);
@@ -211,7 +216,7 @@ impl Compiler {
                     self.emit(Inst::Try { other: head });
                 }
             }
-            _ => self.counted(body, times, groups, back),
+            _ => self.counted(body, (min, max, greedy), groups, back),
         }
     }
 
@@ -261,7 +266,11 @@ impl Compiler {
     fn counted(&mut self, body: &Node, times: (u32, u32, bool), groups: (u32, u32), back: bool) {
         let (min, max, greedy) = times;
         let counter = self.register();
-        let mark = body.may_be_empty().then(|| self.register());
+        let mark = body.may_be_empty().then(|| {
+            let mark = self.register();
+            self.register();
+            mark
+        });
         let number = self.loops.len();
         self.emit(Inst::Zero { register: counter });
         let head = self.here();
@@ -276,7 +285,7 @@ impl Compiler {
         });
         self.emit(Inst::Loop(number as u32));
         if let Some(register) = mark {
-            self.emit(Inst::Mark { register });
+            self.emit(Inst::Turn { register });
         }
         self.clear(groups);
         self.node(body, back);

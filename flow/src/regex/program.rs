@@ -30,6 +30,8 @@ pub(super) enum Inst {
     Jump { to: u32 },
     /// Notes the position in a register.
     Mark { register: u32 },
+    /// Notes the position in a register, and the height of the stack in the next one.
+    Turn { register: u32 },
     /// Empties registers.
     Clear { from: u32, to: u32 },
     /// Begins to count.
@@ -69,7 +71,7 @@ pub(super) struct Run {
 pub(super) struct Counted {
     /// Counts the turns.
     pub(super) counter: u32,
-    /// Where the turn began, if the body may be empty.
+    /// Where the turn began, if the body may be empty; the register behind it holds the height of the stack then.
     pub(super) mark: Option<u32>,
     pub(super) min: u32,
     pub(super) max: u32,

@@ -212,6 +212,12 @@ impl<B: Budget> Machine<'_, B> {
                 self.set(register, self.at as u32)?;
                 true
             }
+            Inst::Turn { register } => {
+                let height = self.stack.len() as u32;
+                self.set(register, self.at as u32)?;
+                self.set(register + 1, height)?;
+                true
+            }
             Inst::Clear { from, to } => {
                 self.steps += (to - from) as usize / 4;
                 for register in from..to {
@@ -226,18 +232,7 @@ impl<B: Budget> Machine<'_, B> {
                 true
             }
             Inst::Loop(number) => return self.head(pc, number),
-            Inst::Next(number) => {
-                let counted = self.program.loops[number as usize];
-                let count = self.registers[counted.counter as usize];
-                if let Some(mark) = counted.mark
-                    && count >= counted.min
-                    && self.registers[mark as usize] == self.at as u32
-                {
-                    return Ok(None);
-                }
-                self.set(counted.counter, count.saturating_add(1))?;
-                return Ok(Some(counted.head as usize));
-            }
+            Inst::Next(number) => return self.next(number),
             Inst::Moved { register } => self.registers[register as usize] != self.at as u32,
             // With the flag `u` V8 lets none end in the middle of a code point.
             Inst::Back { group, back } => {
@@ -478,6 +473,36 @@ impl<B: Budget> Machine<'_, B> {
             self.push(Entry::More { pc, at, left })?;
         }
         Ok(Some(pc as usize + 1))
+    }
+
+    /// The end of a turn of a counted loop.
+    fn next(&mut self, number: u32) -> Result<Option<usize>, B::Error> {
+        let counted = self.program.loops[number as usize];
+        let count = self.registers[counted.counter as usize];
+        let mut count = count.saturating_add(1);
+        if let Some(mark) = counted.mark
+            && self.registers[mark as usize] == self.at as u32
+        {
+            if count > counted.min {
+                return Ok(None);
+            }
+            let height = self.registers[mark as usize + 1] as usize;
+            if count < counted.min && !self.has_choice_above(height) {
+                // There was one way only, and it led back: all turns that must be done are like this one.
+                count = counted.min;
+            }
+        }
+        self.set(counted.counter, count)?;
+        Ok(Some(counted.head as usize))
+    }
+
+    fn has_choice_above(&mut self, height: usize) -> bool {
+        let above = self.stack.get(height..).unwrap_or_default();
+        let restored = above.iter().rev();
+        let restored = restored.take_while(|entry| matches!(entry, Entry::Restore { .. }));
+        let restored = restored.count();
+        self.steps += restored / 4;
+        restored < above.len()
     }
 
     /// Decides whether a counted loop does another turn.

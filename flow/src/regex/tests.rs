@@ -143,3 +143,30 @@ fn the_room_of_a_large_match_is_given_back() {
     scratch.trim();
     assert!(scratch.stack.capacity() > 0);
 }
+
+#[test]
+fn turns_that_use_up_nothing_are_not_counted_one_by_one() {
+    // Whatever is done a thousand million times on nothing is done once.
+    for pattern in [
+        "(?:){1000000000}",
+        "(?:){1000000000,}",
+        "(?:^|\\b){1000000000}",
+        "(?:(?=(a))|(?=b)){999999999,1000000000}",
+        "(?:(?:)*|$){1000000000}",
+        "(?:c?){1000000000}",
+        "(?:\\1){1000000000}()",
+        "(?:c|){1000000000}",
+        "(?:(?:c?){1000000000}){1000000000}",
+        "(?<=(?:c?){1000000000})",
+    ] {
+        assert!(!exec(pattern, "", "ab").starts_with('!'), "{pattern}");
+    }
+    assert_eq!(exec("(?:(?=(a))|(?=(b))){5}", "", "ab"), "|a|-");
+    assert_eq!(exec("(?:(?=(a))){0,5}", "", "ab"), "|-");
+    // The turns behind an empty one may be others.
+    assert_eq!(exec("(?:|a){3}b", "", "aaab"), "aaab");
+    assert_eq!(exec("(?:(?=a)|a){2}b", "", "ab"), "ab");
+    assert_eq!(exec("(?:a?){3}b", "", "aab"), "aab");
+    assert_eq!(exec("(?:(a)|b?){4}c", "", "abc"), "abc|-");
+    assert_eq!(exec("(?:(a?)b??){3}c", "", "abac"), "abac|a");
+}

@@ -48,6 +48,19 @@ pub(super) enum Node {
 pub(super) const INFINITE: u32 = 0x7FFF_FFFF;
 
 impl Node {
+    /// Whether it never uses up a character, whatever the text. What was captured in front of it may be anything.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Char(_) | Self::Set(_) | Self::Back(_) => false,
+            Self::Empty | Self::Look { .. } | Self::Start | Self::End | Self::Boundary { .. } => {
+                true
+            }
+            Self::Sequence(parts) | Self::Either(parts) => parts.iter().all(Self::is_empty),
+            Self::Group(_, body) => body.is_empty(),
+            Self::Repeat { body, max, .. } => *max == 0 || body.is_empty(),
+        }
+    }
+
     /// Whether it may fit without using up a character.
     pub(super) fn may_be_empty(&self) -> bool {
         match self {
