@@ -169,6 +169,21 @@ fn tampering_behind_the_checksum_is_a_fault_or_a_run_but_never_a_panic() {
 }
 
 #[test]
+fn a_number_that_claims_more_than_there_is_takes_no_memory() {
+    let program = compile("await sleep(1);");
+    let save = suspended("await sleep(1);");
+    // Behind header and program come the numbers of strings and of bodies, and here nothing but zeros.
+    let mut claimed = save[..17].to_vec();
+    claimed.push(0);
+    claimed.extend([0xFF, 0xFF, 0xFF, 0x3F]);
+    claimed.resize(claimed.len() + (1 << 27), 0);
+    let checksum = crc32fast::hash(&claimed);
+    claimed.extend(checksum.to_le_bytes());
+    let loaded = Vm::load(program, &claimed, Limits::default()).map(|_| ());
+    assert_eq!(loaded.unwrap_err(), Fault::Damaged("save body"));
+}
+
+#[test]
 fn a_save_of_ropes_is_refused_before_it_is_written() {
     // Each rope shares its long part in the heap; written out they would take 400 GB.
     let program = compile(

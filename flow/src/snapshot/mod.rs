@@ -6,8 +6,12 @@
 //! update is refused, rather than turned into another value. It is no signature: who can write
 //! saves can write anything, and the reader trusts none of it.
 
+mod fit;
 mod read;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use read::load;
 pub(crate) use write::save;

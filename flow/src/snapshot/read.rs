@@ -1,13 +1,15 @@
 //! Reading a save. Nothing in it is trusted: a damaged one is a `Fault`, never a panic.
 
-use super::{MAGIC, UNCHECKED, VERSION, kind, reaction, tag};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::{MAGIC, UNCHECKED, VERSION, fit, kind, reaction, tag};
 use crate::builtins::registry;
 use crate::error::{ErrorClass, Fault};
 use crate::limits::Limits;
-use crate::op::Op;
 use crate::program::Program;
 use crate::program::wire::Reader;
-use crate::regex::Flags;
+use crate::regex::{self, Flags};
 use crate::value::error::ErrorBody;
 use crate::value::heap::{Array, Closure, Iter, IterKind};
 use crate::value::object::{Integrity, Key, Props};
@@ -51,6 +53,7 @@ pub(crate) fn load(program: &Program, save: &[u8], limits: Limits) -> Result<(He
         kinds: Vec::new(),
         expected: Vec::new(),
         unknown: None,
+        programs: HashMap::new(),
         regexes: Regexes::that_keep_all(),
     };
     match loader.all() {
@@ -80,8 +83,15 @@ struct Loader<'a> {
     /// Checked when all kinds are known.
     expected: Vec<(u32, Expect)>,
     unknown: Option<String>,
+    /// Compiled patterns by the numbers of their strings, so that none is read once for each body that has it; and
+    /// by their texts, so that what shared a program does so again.
+    programs: HashMap<(u64, Flags), Rc<regex::Program>>,
     regexes: Regexes,
 }
+
+/// Beyond this no number of a promise or of an entry can be made, so that those behind it never overflow.
+const MOST_PROMISES: u32 = 1 << 31;
+const MOST_ENTRIES: u64 = 1 << 53;
 
 impl Loader<'_> {
     fn all(&mut self) -> Option<State> {
@@ -93,6 +103,8 @@ impl Loader<'_> {
             }
         }
         let count = self.input.count()?;
+        // A damaged number may claim as many as there are bytes.
+        self.heap.room_for(count).ok()?;
         self.bodies = (0..count)
             .map(|_| self.heap.alloc(Body::Variable(Value::Undefined)))
             .collect();
@@ -112,14 +124,18 @@ impl Loader<'_> {
                 }
             }
         });
-        (fits && self.input.left() == 0 && self.coroutines_fit()).then_some(state)
+        (fits
+            && self.input.left() == 0
+            && fit::coroutines(self.program, &self.heap, &self.bodies)
+            && fit::promises(&self.heap, &self.bodies, &state))
+        .then_some(state)
     }
 
     fn roots(&mut self) -> Option<State> {
         let mut state = State::new(self.program);
-        state.next_promise = self.input.index()?;
+        state.next_promise = self.input.index().filter(|next| *next <= MOST_PROMISES)?;
         state.first_of_step = state.next_promise;
-        for _ in 0..self.input.count()? {
+        for _ in 0..self.input.count().filter(|count| *count <= 1)? {
             state.main = Some(self.reference(Expect::Kind(kind::PROMISE))?);
         }
         for _ in 0..self.input.count()? {
@@ -135,37 +151,6 @@ impl Loader<'_> {
             }
         }
         Some(state)
-    }
-
-    /// Whether each closure has its captures, and each suspended function stands at an await of its
-    /// program with as many values as the code there expects.
-    fn coroutines_fit(&self) -> bool {
-        self.bodies.iter().all(|at| match self.heap.body(*at) {
-            Body::Closure(closure) => self.captures_fit(closure.function, closure.captures.len()),
-            Body::Coroutine(coroutine) => {
-                let number = match coroutine.closure.map(|at| self.heap.body(at)) {
-                    None => 0,
-                    Some(Body::Closure(closure)) => closure.function,
-                    Some(_) => return false,
-                };
-                let Some(function) = self.program.functions.get(coroutine.function as usize) else {
-                    return false;
-                };
-                let Some(pc) = coroutine.pc.checked_sub(1) else {
-                    return false;
-                };
-                let Ok(found) = function.awaits.binary_search_by_key(&pc, |(at, _)| *at) else {
-                    return false;
-                };
-                let Some(Op::Await(live)) = function.code.get(pc as usize) else {
-                    return false;
-                };
-                number == coroutine.function
-                    && function.is_async
-                    && coroutine.slots.len() == (*live + function.awaits[found].1) as usize
-            }
-            _ => true,
-        })
     }
 
     fn captures_fit(&self, function: u32, captures: usize) -> bool {
@@ -251,10 +236,14 @@ impl Loader<'_> {
     }
 
     fn table(&mut self, values: bool) -> Option<Table> {
-        let next = self.input.number()?;
+        let next = self.input.number().filter(|next| *next <= MOST_ENTRIES)?;
         let mut table = Table::default();
         for _ in 0..self.input.count()? {
-            let number = self.input.number()?;
+            // Those that are not below `next` are refused at the end.
+            let number = self
+                .input
+                .number()
+                .filter(|number| *number < MOST_ENTRIES)?;
             let key = self.plain()?;
             let key = self.heap.table_key(key);
             let value = if values {
@@ -274,11 +263,18 @@ impl Loader<'_> {
         let flags = Flags::of_number(self.input.byte()?)?;
         let number = self.input.number()?;
         let source = self.string(number)?;
-        let pattern = self.heap.text(source);
-        let (program, made) = self.regexes.program(&pattern, flags).ok()?;
-        if made {
-            self.heap.meter.charge(program.bytes()).ok()?;
-        }
+        let program = match self.programs.get(&(number, flags)) {
+            Some(known) => Rc::clone(known),
+            None => {
+                let pattern = self.heap.text(source);
+                let (program, made) = self.regexes.program(&pattern, flags).ok()?;
+                if made {
+                    self.heap.meter.charge(program.bytes()).ok()?;
+                }
+                self.programs.insert((number, flags), Rc::clone(&program));
+                program
+            }
+        };
         Some(Regex {
             source,
             flags,
@@ -307,6 +303,7 @@ impl Loader<'_> {
             _ => return None,
         };
         let count = self.input.count()?;
+        self.heap.meter.charge(count.checked_mul(48)?).ok()?;
         let reactions = (0..count).map(|_| self.reaction()).collect::<Option<_>>()?;
         let (handled, locked) = (flags & 1 != 0, flags & 2 != 0);
         Some(Promise {
@@ -372,6 +369,9 @@ impl Loader<'_> {
             kind::CLOSURE => {
                 let function = self.input.index().filter(|number| *number != 0)?;
                 let count = self.input.count()?;
+                if !self.captures_fit(function, count) {
+                    return None;
+                }
                 let captures = (0..count)
                     .map(|_| self.reference(Expect::Kind(kind::VARIABLE)))
                     .collect::<Option<_>>()?;
@@ -437,6 +437,10 @@ impl Loader<'_> {
                 let derived = self.reference(Expect::Kind(kind::PROMISE))?;
                 let left = self.input.index()?;
                 let values = self.values()?;
+                let is_plain = |value: &Value| !matches!(value, Value::Empty | Value::Variable(_));
+                if !values.iter().all(is_plain) {
+                    return None;
+                }
                 Body::Aggregate(Box::new(Aggregate {
                     kind,
                     derived,

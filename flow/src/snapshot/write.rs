@@ -139,7 +139,7 @@ impl Saver<'_> {
                 let whole = number as i64;
                 // −0 is no integer, and larger ones are shorter as doubles.
                 if whole as f64 == number
-                    && whole.abs() < 1 << 48
+                    && whole.unsigned_abs() < 1 << 48
                     && !(whole == 0 && number.is_sign_negative())
                 {
                     out.byte(tag::INTEGER);

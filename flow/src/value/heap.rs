@@ -236,6 +236,17 @@ impl Heap {
         self.put(body)
     }
 
+    /// Whether so many bodies fit at all, before the first of them is made.
+    ///
+    /// # Errors
+    /// When their slots alone are more than the heap may take.
+    pub(crate) fn room_for(&self, bodies: usize) -> Result<(), Throw> {
+        let most = self.meter.limits.heap_bytes / SLOT_BYTES;
+        (bodies <= most)
+            .then_some(())
+            .ok_or_else(|| self.meter.out_of_heap())
+    }
+
     fn put(&mut self, body: Body) -> Ref {
         if let Some(at) = self.free.pop() {
             self.slots[at as usize] = body;
