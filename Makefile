@@ -55,7 +55,7 @@ test-python: build ## The Python package's own tests, on a throwaway server
 install: ## Install the extension into the Postgres of PG_CONFIG=…
 	@extension/install.sh $(PG_CONFIG)
 
-fuzz: ## Fuzz the language: `make fuzz T=load SECONDS=60`; T is parse, compile, run or load
+fuzz: ## Fuzz the language: `make fuzz T=load SECONDS=60`; T is parse, compile, run, load or regex
 	@flow/fuzz/fuzz $(or $(T),all) $(or $(SECONDS),60)
 
 bench: build ## Measure beside a minimal SKIP LOCKED queue, as ratios

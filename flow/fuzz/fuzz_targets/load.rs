@@ -17,8 +17,23 @@ const PROGRAMS: &[&str] = &[
     include_str!("../../../tests/conformance/host/iterators_across_awaits.flow"),
     include_str!("../../../tests/conformance/host/worker_pool.flow"),
     include_str!("../../../tests/conformance/host/saga.flow"),
+    REGEXES,
     include_str!("../../tests/golden/everything.flow"),
 ];
+
+/// What those have not: regular expressions, results and iterators of matches, match arrays with groups, a race.
+const REGEXES: &str = r"
+const made = [/(?<a>b+)|c/dgi, /(?<a>b+)|c/dgi, new RegExp('[\\p{L}--]{2,3}', 'u'), /x/y]
+const found = made[0].exec('abbc')
+const all = 'abcbbc'.matchAll(made[0])
+made[1].lastIndex = 2
+const kept = new Map([[found, made], [all, found.groups]])
+const first = all.next()
+const race = Promise.race([sleep(1), sleep(2).then(() => found)])
+await race
+for (const one of all) await sleep(1)
+return [kept.size, first.value.index, made.map(String), 'abb'.replace(made[2], '$&$&')]
+";
 
 static SAVES: LazyLock<Vec<(Arc<Program>, Vec<u8>)>> = LazyLock::new(|| {
     let mut saves = Vec::new();
@@ -43,17 +58,45 @@ static SAVES: LazyLock<Vec<(Arc<Program>, Vec<u8>)>> = LazyLock::new(|| {
 /// One change of a save.
 #[derive(Arbitrary, Debug)]
 enum Edit {
-    Set { at: u16, byte: u8 },
-    Flip { at: u16, bit: u8 },
-    Insert { at: u16, byte: u8 },
-    Remove { at: u16 },
-    Copy { from: u16, to: u16, length: u8 },
-    Cut { at: u16 },
+    Set {
+        at: u16,
+        byte: u8,
+    },
+    Flip {
+        at: u16,
+        bit: u8,
+    },
+    Insert {
+        at: u16,
+        byte: u8,
+    },
+    Remove {
+        at: u16,
+    },
+    Copy {
+        from: u16,
+        to: u16,
+        length: u8,
+    },
+    Cut {
+        at: u16,
+    },
+    /// A number of any size, which no byte is.
+    Number {
+        at: u16,
+        number: u64,
+    },
+    /// One byte as it is elsewhere: another reference, kind or size that is right somewhere.
+    Take {
+        from: u16,
+        at: u16,
+    },
 }
 
 #[derive(Arbitrary, Debug)]
 struct Tampering {
     save: u8,
+    cancel: bool,
     edits: Vec<Edit>,
 }
 
@@ -88,6 +131,20 @@ fuzz_target!(|tampering: Tampering| {
                 let piece = save[from..end].to_vec();
                 save.splice(to..to, piece);
             }
+            Edit::Number { at, mut number } => {
+                let mut bytes = Vec::new();
+                while number >= 0x80 {
+                    bytes.push(number as u8 | 0x80);
+                    number >>= 7;
+                }
+                bytes.push(number as u8);
+                let at = place(at);
+                save.splice(at..=at, bytes);
+            }
+            Edit::Take { from, at } => {
+                let (from, at) = (place(from), place(at));
+                save[at] = save[from]
+            }
             Edit::Cut { at } => {
                 let at = place(at);
                 save.truncate(at)
@@ -97,6 +154,9 @@ fuzz_target!(|tampering: Tampering| {
     let Ok(mut vm) = Vm::load(Arc::clone(program), &save, tight()) else {
         return;
     };
+    if tampering.cancel {
+        vm.cancel("tampered");
+    }
     go_on(&mut vm, &mut MockHost::default(), 6, |vm| {
         let _ = vm.save();
     });

@@ -144,8 +144,112 @@ const WORDS: &[&str] = &[
     "var ",
 ];
 
+/// Words of regular expressions, with texts that they fit.
+const PATTERN_WORDS: &[&str] = &[
+    "g",
+    "i",
+    "m",
+    "s",
+    "u",
+    "y",
+    "d",
+    "\n",
+    "\r",
+    "a",
+    "b",
+    "A",
+    "1",
+    "_",
+    "-",
+    " ",
+    "k",
+    "\u{212a}",
+    "s",
+    "\u{17f}",
+    "ß",
+    "é",
+    "😀",
+    "\u{e03d}",
+    "\u{e600}",
+    "\u{2028}",
+    "(",
+    ")",
+    "(?:",
+    "(?=",
+    "(?!",
+    "(?<=",
+    "(?<!",
+    "(?<a>",
+    "(?<b>",
+    "()",
+    "(?:)",
+    "[",
+    "]",
+    "[^",
+    "[]",
+    "[^]",
+    "[a-b]",
+    "[^a]",
+    "[\\d-x]",
+    "|",
+    "*",
+    "+",
+    "?",
+    "*?",
+    "+?",
+    "??",
+    "{2}",
+    "{0}",
+    "{1,}",
+    "{0,2}?",
+    "{2,3}",
+    "{3,1}",
+    "{1000000000}",
+    "{99999999999}",
+    "{",
+    "}",
+    "^",
+    "$",
+    ".",
+    "\\",
+    "\\b",
+    "\\B",
+    "\\d",
+    "\\D",
+    "\\w",
+    "\\W",
+    "\\s",
+    "\\S",
+    "\\1",
+    "\\2",
+    "\\10",
+    "\\0",
+    "\\07",
+    "\\k<a>",
+    "\\k",
+    "\\p{L}",
+    "\\P{Lu}",
+    "\\p{Script=Greek}",
+    "\\u0061",
+    "\\u{61}",
+    "\\ud83d",
+    "\\x41",
+    "\\ca",
+    "\\/",
+    "/",
+];
+
 /// Changes a program word by word: leaves out, repeats, swaps, puts in, or moves whole pieces in brackets.
 pub fn mutate_words(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+    mutate(WORDS, data, size, max_size, seed)
+}
+
+/// The same with what regular expressions are made of.
+pub fn mutate_patterns(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+    mutate(PATTERN_WORDS, data, size, max_size, seed)
+}
+
+fn mutate(new: &[&str], data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
     let Ok(text) = std::str::from_utf8(&data[..size]) else {
         return libfuzzer_sys::fuzzer_mutate(data, size, max_size);
     };
@@ -176,7 +280,7 @@ pub fn mutate_words(data: &mut [u8], size: usize, max_size: usize, seed: u32) ->
                 let end = closing(&words, at);
                 words.drain(at..end);
             }
-            _ => words.insert(at, WORDS[random.below(WORDS.len())]),
+            _ => words.insert(at, new[random.below(new.len())]),
         }
     }
     let mut mutated = words.concat();
@@ -250,14 +354,19 @@ pub fn go_on(vm: &mut Vm, host: &mut MockHost, steps: usize, mut between: impl F
             return;
         }
         between(vm);
-        if let Some((promise, call)) = host.tasks.pop() {
-            vm.settle(promise, Settlement::Fulfilled(Some(call.inputs)));
-        } else if let Some(timer) = host.next_timer() {
-            vm.settle(timer, Settlement::Fulfilled(None));
-        } else if let Some((promise, ..)) = host.signals.pop() {
-            vm.settle(promise, Settlement::Fulfilled(Some("1".to_owned())));
-        } else if let Some(promise) = vm.pending().first() {
-            vm.settle(*promise, Settlement::Fulfilled(Some("[1]".to_owned())));
-        }
+        answer(vm, host);
+    }
+}
+
+/// Settles one of the promises that a run waits for.
+pub fn answer(vm: &mut Vm, host: &mut MockHost) {
+    if let Some((promise, call)) = host.tasks.pop() {
+        vm.settle(promise, Settlement::Fulfilled(Some(call.inputs)));
+    } else if let Some(timer) = host.next_timer() {
+        vm.settle(timer, Settlement::Fulfilled(None));
+    } else if let Some((promise, ..)) = host.signals.pop() {
+        vm.settle(promise, Settlement::Fulfilled(Some("1".to_owned())));
+    } else if let Some(promise) = vm.pending().first() {
+        vm.settle(*promise, Settlement::Fulfilled(Some("[1]".to_owned())));
     }
 }
