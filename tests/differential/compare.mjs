@@ -12,7 +12,7 @@ const WORDS = [
     '<nullish>',
   ],
   [
-    /(<TypeError: |^throws TypeError: |")[^\n]*?( is not a function or its return value is not iterable| is not iterable \(cannot read property [\w.()]+\)| is not iterable|Spread syntax requires \.\.\.iterable\[Symbol\.iterator\] to be a function|<nullish>| is not a function of an? \w+| is not a function)/g,
+    /(TypeError: |")[^\n]*?( is not a function or its return value is not iterable| is not iterable \(cannot read property [\w.()]+\)| is not iterable|Spread syntax requires \.\.\.iterable\[Symbol\.iterator\] to be a function|<nullish>| is not a function of an? (?:string|number|boolean|object|array|map|set|date|function|promise|error|iterator|regular expression)| is not a function)/g,
     '<uncallable>',
   ],
 ]

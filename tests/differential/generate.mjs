@@ -1,14 +1,20 @@
 // Generates programs: trees (tree.mjs) of statements and of the expressions of grammar.mjs, with the names in scope, most
 // of them of the type that is wanted. Every loop and function ends: they count with the prelude's `tick`, and what is
 // assigned in a loop does not grow without end.
+//
+// Some programs wait often: what would be a value or an `await` is held (the prelude's `held`) until the host settles a
+// promise. Flow is suspended there, saved and loaded; in Node the same promise is settled in the same order.
 
 import { FORMS, LITERALS } from './grammar.mjs'
+import { regex } from './patterns.mjs'
 import { block, leaf, list, make } from './tree.mjs'
 
-const TYPES = ['num', 'num', 'str', 'str', 'bool', 'nums', 'strs', 'arr', 'obj', 'obj', 'map', 'set', 'date', 'err', 'fn', 'any', 'any']
+const TYPES = ['num', 'num', 'str', 'str', 'bool', 'nums', 'strs', 'arr', 'obj', 'obj', 'map', 'set', 'date', 'err', 're', 'fn', 'any', 'any']
 const SMALL = ['num', 'str', 'bool']
 const HOLE = /([$%])([a-z][A-Za-z]*)/
 const VALUES = new Set([...TYPES, 'afn', 'prom'])
+/** What changes when it is awaited, or is no use then. */
+const UNHELD = new Set(['prom', 'afn', 'fn'])
 
 /** mulberry32: the same programs for the same seed everywhere. */
 function randomOf(seed) {
@@ -65,6 +71,8 @@ class Generator {
     this.functions = 0
     this.labels = []
     this.small = false
+    /** How many of a hundred awaits are held, and a tenth of that many other values. */
+    this.holding = this.pick([0, 0, 0, 20, 50, 100])
   }
 
   pick(from) {
@@ -90,6 +98,7 @@ class Generator {
   // Expressions
 
   literal(type) {
+    if (type === 're' && this.chance(60)) return regex(this.random)
     const known = LITERALS[type]
     if (known) return leaf(this.pick(known), false)
     if (type === 'fn' || type === 'afn' || type === 'prom') return this.form(type, 0)
@@ -103,6 +112,12 @@ class Generator {
 
   expr(type, depth) {
     if (!VALUES.has(type)) return this.special(type, depth)
+    const value = this.value(type, depth)
+    if (!this.isAsync || UNHELD.has(type) || !this.chance(this.holding / 10)) return value
+    return make('expr', 'await held(%)', [value], { atom: false })
+  }
+
+  value(type, depth) {
     if (this.chance(4) && depth > 0 && !this.small) type = this.pick(TYPES)
     if (this.small && !SMALL.includes(type)) return this.literal(type)
     if (depth <= 0) return (this.chance(60) && this.variable(type)) || this.literal(type)
@@ -117,7 +132,9 @@ class Generator {
   form(type, depth) {
     const forms = FORMS[type]
     for (let tries = 0; tries < 20; tries++) {
-      const { parts, holes, atom, waits, nests } = parse(this.pick(forms))
+      let form = this.pick(forms)
+      if (form.startsWith('await ') && this.chance(this.holding)) form = form.replace(/^await (.*)$/, 'await held($1)')
+      const { parts, holes, atom, waits, nests } = parse(form)
       if (waits && !this.isAsync) continue
       if (parts.length === 1 && holes.length === 1) return this.expr(holes[0], depth)
       const within = nests ? { isAsync: false, functions: this.functions + 1 } : {}
@@ -131,11 +148,12 @@ class Generator {
     if (type === 'asyncAny') return this.arrow('any', 'any', depth, true)
     if (type === 'cbBlock') return this.arrow('any', 'any', depth, false, true)
     if (type === 'cbPair') return this.pair(depth)
-    if (type.startsWith('cb')) {
+    if (type.startsWith('cb') && !FORMS[type]) {
       const result = type.slice(2).toLowerCase()
       return this.arrow('any', result, depth)
     }
     if (type === 'key' || type === 'prop') return { ...leaf(this.pick(FORMS[type])), kind: 'plain' }
+    if (type === 'pattern') return regex(this.random)
     if (type === 'json') return leaf(this.pick(LITERALS.json), true)
     if (['small', 'radix', 'sec', 'cmp', 'red', 'int'].includes(type)) {
       // Not to be replaced by anything: the program could grow or never end.
@@ -189,9 +207,10 @@ class Generator {
   }
 
   statement(depth) {
+    if (this.isAsync && this.chance(this.holding / 8)) return make('stmt', 'await held()', [])
     const simple = ['declare', 'declare', 'declare', 'assign', 'log', 'log', 'effect', 'destructure']
     const nested = ['if', 'for', 'forOf', 'forIn', 'while', 'try', 'try', 'switch', 'func', 'func', 'labelled', 'doWhile', 'block']
-    const rare = ['jump', 'throw', 'return', 'dead', 'swap', 'compound', 'compound', 'chain', 'update', 'hoisted']
+    const rare = ['jump', 'throw', 'return', 'dead', 'swap', 'compound', 'compound', 'chain', 'update', 'hoisted', 'search', 'search']
     const kind = depth > 0 && this.chance(38) ? this.pick(nested) : this.chance(25) ? this.pick(rare) : this.pick(simple)
     return this[`${kind}Statement`](depth)
   }
@@ -225,6 +244,8 @@ class Generator {
 
   assignStatement(depth) {
     const variables = this.names.filter((one) => one.isLet)
+    const pattern = this.chance(15) && this.variable('re')
+    if (pattern) return make('stmt', '%.lastIndex = %', [{ ...pattern, kind: 'plain' }, this.assigned(this.pick(['num', 'num', 'any']))])
     if (!variables.length || this.chance(30)) {
       const forms = ['%.x = %', '%[%] = %', '%.k ??= %', '%.y ||= %', '%.x &&= %', '%.x += %']
       const form = this.pick(forms)
@@ -340,7 +361,7 @@ class Generator {
   }
 
   forOfStatement(depth) {
-    const value = this.expr(this.pick(['arr', 'nums', 'strs', 'str', 'map', 'set', 'any']), 2)
+    const value = this.expr(this.pick(['arr', 'nums', 'strs', 'str', 'map', 'set', 'matches', 'any']), 2)
     if (this.chance(30)) {
       const names = []
       const children = []
@@ -466,6 +487,19 @@ class Generator {
     })
     this.names.push({ name, type: isAsync ? 'afn' : 'fn' })
     return make('stmt', `${isAsync ? 'async ' : ''}function ${name}(${params.join(', ')}) %`, [...children, body])
+  }
+
+  /** A regular expression that goes on from match to match. */
+  searchStatement(depth) {
+    const name = this.fresh('s')
+    const count = this.fresh('n')
+    const value = this.expr('re', 1)
+    this.names.push({ name, type: 're' })
+    const body = this.body(depth, this.random(2))
+    body.children.push(make('stmt', `log(${name}.lastIndex)`, []))
+    const look = this.pick([`${name}.test(%)`, `${name}.exec(%)`, `${name}.exec(%)?.[0]`])
+    const loop = make('stmt', `while (${count}++ < 4 && ${look}) %`, [this.within({ small: true }, () => this.expr('str', 1)), body])
+    return block2(make('stmt', `const ${name} = %`, [value]), block2(make('stmt', `let ${count} = 0`, []), loop))
   }
 
   /** What a name is before its declaration. */

@@ -171,6 +171,22 @@ export const LITERALS = {
     new Error(undefined, { cause: undefined })
     Error('plain')
   `),
+  re: lines(`
+    /a/
+    /b*/g
+    /(?<n>a)|(?<m>b)/g
+    /(a)?(b)/d
+    /\\s+/
+    /,/g
+    /[^]/gu
+    /x/y
+    /(?:)/g
+    /^|$/gm
+    /\\w+/gi
+    /(?<=a)./su
+    /(\\w)\\1/
+    new RegExp('')
+  `),
   any: ['undefined', 'null'],
   json: lines(`
     '{"a":[1,2,{"b":null}]}'
@@ -226,6 +242,11 @@ export const FORMS = {
     $str.indexOf(%str, %idx)
     $str.lastIndexOf(%str)
     $str.lastIndexOf(%str, %num)
+    $str.search(%re)
+    $str.search(%str)
+    $re.lastIndex
+    $re.exec(%str)?.index ?? -1
+    [...$str.matchAll(%gre)].length
     $str.charCodeAt(%idx)
     $str.codePointAt(%idx)
     parseInt(%str)
@@ -326,6 +347,19 @@ export const FORMS = {
     $str.replaceAll(%str, %str)
     $str.replace(%str, %cbStr)
     $str.replaceAll(%str, %cbStr)
+    $str.replace(%re, %tmpl)
+    $str.replace(%re, %tmpl)
+    $str.replace(%re, %cbStr)
+    $str.replace(%re, %cbRep)
+    $str.replaceAll(%gre, %tmpl)
+    $str.replaceAll(%re, %cbRep)
+    $str.replace(%str, %tmpl)
+    $re.source
+    $re.flags
+    $re.toString()
+    \`\${%re}\`
+    $re.exec(%str)?.[0] ?? ''
+    $str.match(%re)?.groups?.n ?? ''
     $str.toWellFormed()
     $str.split('').reverse().join('')
     $arr.join()
@@ -429,6 +463,13 @@ export const FORMS = {
     $str.startsWith(%str, %idx)
     $str.endsWith(%str, %idx)
     $str.endsWith(%str)
+    $re.test(%str)
+    $re.test(%str)
+    $re.test(%any)
+    $re.global
+    $re.sticky
+    $re.hasIndices
+    %any instanceof RegExp
     $str.isWellFormed()
     $map.has(%any)
     $map.delete(%any)
@@ -478,6 +519,11 @@ export const FORMS = {
     $str.split(%str, %idx)
     $str.split()
     $str.split('')
+    $str.split(%re)
+    $str.split(%re)
+    $str.split(%re, %idx)
+    $str.match(%gre) ?? []
+    [...$str.matchAll(%gre)].map(String)
     [...%str]
     Array.from(%str)
     $strs.map(%cbStr)
@@ -501,6 +547,11 @@ export const FORMS = {
     [...%arr, %any]
     [...%map]
     [...%set, ...%str]
+    [...$str.matchAll(%gre)]
+    Array.from($str.matchAll(%gre), %cbAny)
+    $str.match(%re) ?? []
+    $re.exec(%str) ?? []
+    $str.matchAll(%gre).toArray()
     $arr.map(%cbAny)
     $arr.flatMap(%cbArr)
     $arr.filter(%cbBool)
@@ -548,8 +599,8 @@ export const FORMS = {
     { ...%obj, x: %any }
     { ...%arr }
     { ...%str }
-    { [%kstr]: %any }
-    { [%num]: %num, %key: %any }
+    { [%kstr]: [%any][0] }
+    { [%num]: [%num][0], %key: %any }
     { %key: %any, %key: %any }
     { x: { y: %any } }
     { f() { return %any }, x: %num }
@@ -621,6 +672,34 @@ export const FORMS = {
     '2024-04-31T00:00:00Z'
     '2024-01-01T25:00:00Z'
     '2024-01-01T10:00:60Z'
+  `),
+  re: lines(`
+    %pattern
+    %pattern
+    %pattern
+    new RegExp(%re)
+    new RegExp(%re, %flags)
+    new RegExp(%str)
+    new RegExp(%str, %flags)
+    RegExp(%re)
+    structuredClone(%re)
+    $bool ? %re : %re
+  `),
+  gre: lines(`
+    new RegExp(%re, 'g')
+    new RegExp(%re, 'gu')
+    new RegExp(%re, 'dgi')
+    new RegExp(%str, 'g')
+    %re
+  `),
+  matches: ['$str.matchAll(%gre)'],
+  flags: ["''", "'g'", "'gi'", "'u'", "'y'", "'dg'", "'gg'", "'x'", 'undefined', "'ms'"],
+  tmpl: ["'$&'", "'[$1]'", "'<$<n>>'", "'$$'", '"$`-$\'"', "'$10$01'", "'$<x'", "''", "'$0$2'", '%str'],
+  cbRep: lines(`
+    (found, ...rest) => \`<\${found} \${rest.length} \${typeof rest.at(-1)}>\`
+    (...all) => { log(all.slice(0, 4)); return %str }
+    (found, first) => first
+    (found, at, text) => String(at) + text
   `),
   err: lines(`
     new Error(%str)
@@ -695,6 +774,11 @@ export const FORMS = {
     %set
     %date
     %err
+    %re
+    $str.match(%re)
+    $re.exec(%str)
+    $str.matchAll(%gre).next().value
+    $str.match(%re)?.indices
     %fn
     $obj.%prop
     $obj?.%prop

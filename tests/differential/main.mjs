@@ -47,10 +47,18 @@ const BATCH = 64
 const counts = { agreed: 0, skipped: 0, disagreed: 0 }
 const found = new Map()
 const started = performance.now()
-for (let first = from; first < from + count; first += BATCH) {
-  const trees = Array.from({ length: Math.min(BATCH, from + count - first) }, (_, at) => generate(seed, first + at))
+
+/** Programs that Flow is asked about already: it works on them while Node runs those before. */
+function ask(first) {
+  const trees = Array.from({ length: Math.max(0, Math.min(BATCH, from + count - first)) }, (_, at) => generate(seed, first + at))
   const texts = trees.map(whole)
-  const asked = texts.map((text) => flow.run(text))
+  return { first, trees, texts, asked: texts.map((text) => flow.run(text)) }
+}
+
+let next = ask(from)
+while (next.trees.length) {
+  const { first, trees, texts, asked } = next
+  next = ask(first + BATCH)
   for (const [at, tree] of trees.entries()) {
     const node = await runInNode(texts[at])
     const answer = await asked[at]

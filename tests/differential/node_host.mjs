@@ -14,7 +14,7 @@ const refuse = (words) => {
 }
 Function.prototype.toString = () => refuse('A function has no string form in Flow: its source is not kept.')
 
-const KINDS = [[Map, 'a map'], [Set, 'a set'], [Date, 'a date'], [Promise, 'a promise']]
+const KINDS = [[Map, 'a map'], [Set, 'a set'], [Date, 'a date'], [Promise, 'a promise'], [RegExp, 'a regular expression'], [Iterator, 'an iterator']]
 for (const name of ['freeze', 'seal', 'preventExtensions']) {
   const original = Object[name]
   Object[name] = (value) => {
@@ -27,6 +27,16 @@ Object.assign = (target, ...sources) =>
   target == null || Object(target) === target
     ? assign(target, ...sources)
     : refuse('Object.assign of Flow needs an object as its first argument.')
+
+const namesOf = Object.getOwnPropertyNames
+Object.getOwnPropertyNames = (value) =>
+  typeof value === 'function' || value instanceof Error || KINDS.some(([type]) => value instanceof type)
+    ? refuse('Object.getOwnPropertyNames of Flow takes plain objects, arrays and strings.')
+    : namesOf(value)
+for (const name of ['isFrozen', 'isSealed', 'isExtensible']) {
+  const original = Object[name]
+  Object[name] = (value) => (typeof value === 'function' ? refuse('Flow does not keep whether a function is frozen.') : original(value))
+}
 
 const ISO = /^([+-]\d{6}|\d{4})(-\d\d(-\d\d)?)?([Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d))?$/
 function readable(text) {

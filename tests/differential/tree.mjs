@@ -2,7 +2,7 @@
 // decides how it is drawn, and what may stand in its place when the program is made smaller. Knows no grammar.
 //
 // kinds: expr (`atom`: needs no parentheses), list (children with commas, each can go), stmt, block (statements, each
-// can go), plain (anything that stays).
+// can go), row and piece (what a regular expression is made of: each piece can go), plain (anything that stays).
 
 export const node = (kind, parts, children, more = {}) => ({ kind, parts, children, ...more })
 export const leaf = (text, atom = true) => node('expr', [text], [], { atom })
@@ -30,6 +30,8 @@ export function make(kind, template, children, more) {
 
 export function draw(tree, indent = '') {
   if (tree.kind === 'list') return tree.children.map((child) => draw(child, indent)).join(', ')
+  // An empty literal would be a comment.
+  if (tree.kind === 'row') return tree.children.map((child) => draw(child, indent)).join('') || '(?:)'
   if (tree.kind === 'block') {
     if (!tree.children.length) return ''
     return tree.children.map((child) => indent + draw(child, indent)).join('\n')
@@ -62,15 +64,15 @@ export function* smaller(root) {
   while (queue.length) {
     const [tree, path] = queue.shift()
     const put = (by) => replaced(root, path, by)
-    if (tree.kind === 'block' || tree.kind === 'list') {
+    if (tree.kind === 'block' || tree.kind === 'list' || tree.kind === 'row') {
       const count = tree.children.length
       const without = (from, to) => ({ ...tree, children: tree.children.filter((_, at) => at < from || at >= to) })
       for (let width = count; width >= 1; width = width > 1 ? Math.ceil(width / 2) : 0) {
         for (let from = 0; from < count; from += width) yield put(without(from, from + width))
       }
       for (const [at, child] of tree.children.entries()) {
-        const inner = child.children.find((one) => one.kind === 'block')
-        if (tree.kind === 'block' && inner) {
+        const inner = child.children.find((one) => one.kind === tree.kind)
+        if (inner) {
           yield put({ ...tree, children: [...tree.children.slice(0, at), ...inner.children, ...tree.children.slice(at + 1)] })
         }
       }
