@@ -88,10 +88,11 @@ class Generator {
   }
 
   within(change, run) {
-    const before = { ...this, names: [...this.names] }
+    const { names, isAsync, loops, functions, labels, small } = this
+    this.names = [...names]
     Object.assign(this, change)
     const result = run()
-    for (const key of ['names', 'isAsync', 'loops', 'functions', 'labels', 'small']) this[key] = before[key]
+    Object.assign(this, { names, isAsync, loops, functions, labels, small })
     return result
   }
 
