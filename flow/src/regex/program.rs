@@ -119,11 +119,13 @@ impl Program {
         self.cost
     }
 
-    /// What it takes in memory, roughly.
+    /// What it takes in memory, roughly; or, if that is more, what it costs to make it again whenever a save is loaded:
+    /// so the limit of the heap bounds that too.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let sets: usize = self.sets.iter().map(|set| 48 + set.size() * 8).sum();
         let names: usize = self.names.iter().map(|(name, _)| 24 + name.len() * 2).sum();
-        128 + self.code.len() * 16 + sets + self.runs.len() * 16 + self.loops.len() * 32 + names
+        let parts = self.code.len() * 16 + self.runs.len() * 16 + self.loops.len() * 32;
+        (128 + parts + sets + names).max(self.cost)
     }
 }

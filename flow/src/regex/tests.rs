@@ -170,3 +170,13 @@ fn turns_that_use_up_nothing_are_not_counted_one_by_one() {
     assert_eq!(exec("(?:(a)|b?){4}c", "", "abc"), "abc|-");
     assert_eq!(exec("(?:(a?)b??){3}c", "", "abac"), "abac|a");
 }
+
+#[test]
+fn what_is_expensive_to_make_counts_as_large() {
+    // The same set in many words: it is kept once, but made each time.
+    let pattern: String = (1..300)
+        .map(|times| format!("[\\p{{L}}{}]", "a".repeat(times)))
+        .collect();
+    let program = compile(&units(&pattern), Flags::UNICODE).expect("a pattern");
+    assert!(program.cost() > 200_000 && program.bytes() >= program.cost());
+}
