@@ -182,25 +182,22 @@ declare
   v_queues text[];
   v_due timestamptz;
 begin
-  -- A task's defaults come from its registration; the two inserts are two statements, as one with both costs more.
   with hot as (
     insert into rhythm.live (id, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state,
-      priority, promise, wake_group, kind, name, queue, beat)
+      priority, promise, wake_group, kind, name, queue, beat, created_at, inputs, task_id, retry, trace)
     select i.id, coalesce(i.root_id, i.id), i.parent_id, i.definition_id,
       least(case when i.run_at > p_now then i.run_at end, w.begins + i.start_timeout, w.begins + coalesce(i.timeout, t.timeout)),
       i.run_at, case when i.kind = 'workflow' and w.begins = p_now then p_now end, w.begins + i.start_timeout,
       w.begins + coalesce(i.timeout, t.timeout),
       case when i.run_at > p_now then 'scheduled'::rhythm.state else 'pending' end,
       i.priority, i.promise, i.wake_group, i.kind, i.name, coalesce(i.queue, t.queue, 'default'),
-      coalesce(i.heartbeat_timeout, t.heartbeat_timeout)
+      coalesce(i.heartbeat_timeout, t.heartbeat_timeout), p_now, i.inputs, i.task_id, i.retry, i.trace
     from unnest(p_items) i
     cross join lateral (select greatest(p_now, i.run_at) as begins) w
     left join rhythm.served_tasks t on t.name = i.name and i.kind = 'task'
     returning due_at, case when state = 'pending' and kind = 'task' then queue end as ready
   )
   select array_agg(h.ready), min(h.due_at) into v_queues, v_due from hot h;
-  insert into rhythm.payload (id, created_at, inputs, task_id, retry, trace)
-  select i.id, p_now, i.inputs, i.task_id, i.retry, i.trace from unnest(p_items) i;
   if cardinality(v_queues) = 1 and v_queues[1] is not null then
     perform rhythm._wake_queue(v_queues[1], 1);
   else

@@ -141,11 +141,10 @@ begin
           due_at = least(v_now + least(l.beat, p_lease), l.end_by), worker = p_worker,
           started_at = coalesce(l.started_at, v_now), start_by = null
         from picked where l.id = picked.id
-        returning l.id, l.token, l.name, l.queue, l.attempt, l.lease_until, l.priority, l.seq,
+        returning l.id, l.token, l.name, l.queue, l.inputs, l.attempt, l.lease_until, l.trace, l.priority, l.seq,
           case when l.beat < p_lease then rhythm._wake_due(l.lease_until) end as noted
       )
-      select c.id, c.token, c.name, c.queue, p.inputs, c.attempt, c.lease_until, p.trace
-      from leased c join rhythm.payload p on p.id = c.id
+      select c.id, c.token, c.name, c.queue, c.inputs, c.attempt, c.lease_until, c.trace from leased c
       order by c.priority desc, c.seq;
       get diagnostics v_got = row_count;
       v_left := v_left - v_got;

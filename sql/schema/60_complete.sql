@@ -22,14 +22,13 @@ declare
   v_over_errors jsonb[];
 begin
   with mine as materialized (
-    select l.id, l.name, l.attempt, o.error, o.retry_in, o.retryable
+    select l.id, l.name, l.attempt, l.retry, o.error, o.retry_in, o.retryable
     from unnest(p_ids, p_tokens, p_errors, p_retry_in, p_retryable) as o (id, token, error, retry_in, retryable)
     join rhythm.live l on l.id = o.id and l.state = 'running' and (o.token is null or l.token = o.token)
     order by l.id for update of l
   ), policy as (
-    select m.*, coalesce(p.retry, t.retry, '{}') as retry, c.reason is not null as cancelled, c.reason
+    select m.id, m.attempt, m.error, m.retry_in, m.retryable, coalesce(m.retry, t.retry, '{}') as retry, c.reason is not null as cancelled, c.reason
     from mine m
-    join rhythm.payload p on p.id = m.id
     left join rhythm.served_tasks t on t.name = m.name
     left join lateral (
       select coalesce(c.reason, 'cancelled') as reason from rhythm.cancels c where c.execution_id = m.id limit 1
@@ -55,11 +54,9 @@ begin
     ), back as (
       update rhythm.live l set token = null, lease_until = null, run_at = v_now + o.delay,
         due_at = least(case when o.delay > interval '0' then v_now + o.delay end, l.end_by),
-        state = case when o.delay > interval '0' then 'scheduled'::rhythm.state else 'pending' end
+        state = case when o.delay > interval '0' then 'scheduled'::rhythm.state else 'pending' end, error = o.error
       from o where l.id = o.id
       returning l.id, l.queue, l.state, l.run_at, l.attempt, l.worker, o.error
-    ), cold as (
-      update rhythm.payload p set error = b.error from back b where p.id = b.id
     ), noted as (
       insert into rhythm.history (execution_id, at, event, name, data)
       select b.id, v_now, 'attempt_failed', b.worker,

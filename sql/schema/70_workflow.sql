@@ -203,12 +203,11 @@ language plpgsql as $$
 #variable_conflict use_column
 begin
   return query
-  select l.definition_id, s.save, p.inputs::text, l.name, d.version, p.task_id,
+  select l.definition_id, s.save, l.inputs::text, l.name, d.version, l.task_id,
     floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
-    coalesce(p.trace ->> 'traceId', nullif(split_part(p.trace ->> 'traceparent', '-', 2), '')),
+    coalesce(l.trace ->> 'traceId', nullif(split_part(l.trace ->> 'traceparent', '-', 2), '')),
     c.reason, l.cancelling or c.reason is not null, c.cancels
   from rhythm.live l
-  join rhythm.payload p on p.id = l.id
   join rhythm.definitions d on d.id = l.definition_id
   left join rhythm.saves s on s.id = l.id
   left join lateral (
@@ -246,7 +245,7 @@ end
 $$;
 
 -- Returns the child that a step asked for; raises for options that cannot be.
-create function rhythm._read_child(p_item jsonb, p_parent rhythm.live, p_trace jsonb, p_now timestamptz)
+create function rhythm._read_child(p_item jsonb, p_parent rhythm.live, p_now timestamptz)
 returns rhythm.new_execution
 language plpgsql as $$
 declare
@@ -259,7 +258,7 @@ begin
   v_child.name := p_item ->> 'name';
   v_child.inputs := coalesce(p_item -> 'inputs', '{}');
   v_child.priority := p_parent.priority;
-  v_child.trace := p_trace;
+  v_child.trace := p_parent.trace;
   if v_child.kind = 'workflow' then
     -- The root of a tree of its own: it may outlive its parent. Its end is an event of its parent, as a task's is.
     v_child.definition_id := rhythm._current_definition(v_child.name, v_child.inputs);
@@ -299,7 +298,6 @@ language plpgsql as $$
 declare
   v_now timestamptz := rhythm._now();
   v_parent rhythm.live;
-  v_trace jsonb;
   v_item jsonb;
   v_items rhythm.new_execution[];
   v_held uuid[];
@@ -308,15 +306,14 @@ declare
   v_workflows uuid[];
 begin
   select l.* into v_parent from rhythm.live l where l.id = p_id;
-  select p.trace into v_trace from rhythm.payload p where p.id = p_id;
   begin
-    v_items := array(select rhythm._read_child(e, v_parent, v_trace, v_now)
+    v_items := array(select rhythm._read_child(e, v_parent, v_now)
       from jsonb_array_elements(p_items) with ordinality as x (e, at) order by x.at);
   exception when others then
     v_items := '{}';
     for v_item in select e from jsonb_array_elements(p_items) e loop
       begin
-        v_items := v_items || rhythm._read_child(v_item, v_parent, v_trace, v_now);
+        v_items := v_items || rhythm._read_child(v_item, v_parent, v_now);
       exception when others then
         insert into rhythm.events (execution_id, promise, ok, error)
         values (p_id, (v_item ->> 'promise')::int, false,
@@ -454,7 +451,7 @@ begin
     perform rhythm._keep_logs(p_id, p_effects -> 'logs');
   end if;
   if p_effects -> 'attributes' not in ('{}', 'null') then
-    update rhythm.payload p set attributes = coalesce(p.attributes, '{}') || (p_effects -> 'attributes') where p.id = p_id;
+    update rhythm.live l set attributes = coalesce(l.attributes, '{}') || (p_effects -> 'attributes') where l.id = p_id;
   end if;
   if jsonb_array_length(p_effects -> 'signals') > 0 then
     perform rhythm._await_signals(p_id, p_effects -> 'signals');

@@ -267,14 +267,13 @@ begin
   v_end_by := v_now + (v_old.end_by - greatest(v_old.created_at, v_old.run_at));
   -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
   insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, end_by, state, attempt,
-    priority, promise, wake_group, kind, name, queue, beat)
+    priority, promise, wake_group, kind, name, queue, beat, created_at, inputs, task_id, retry, trace, attributes, error)
   overriding system value
   values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, v_end_by, null, v_old.started_at, v_end_by,
     case when v_old.kind = 'workflow' and exists (select from rhythm.saves s where s.id = v_old.id and s.save is not null)
       then 'waiting'::rhythm.state else 'pending' end,
-    0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat);
-  insert into rhythm.payload (id, created_at, inputs, task_id, retry, trace, attributes, error)
-  values (v_old.id, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry, v_old.trace, v_old.attributes, v_old.error);
+    0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat,
+    v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry, v_old.trace, v_old.attributes, v_old.error);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
   insert into rhythm.history (execution_id, at, event, data)
   values (v_old.id, v_now, 'retried', jsonb_build_object('error', v_old.error));

@@ -3,10 +3,10 @@
 -- Views run with the rights of their owner, so readers need none on the tables. No locks.
 
 create view rhythm.executions as
-select l.id, l.kind, l.name, d.version, l.queue, l.state::text as state, p.task_id, l.parent_id, l.root_id, p.inputs,
-  null::jsonb as result, p.error, l.attempt, l.priority, coalesce(p.attributes, '{}') as attributes, p.created_at,
+select l.id, l.kind, l.name, d.version, l.queue, l.state::text as state, l.task_id, l.parent_id, l.root_id, l.inputs,
+  null::jsonb as result, l.error, l.attempt, l.priority, coalesce(l.attributes, '{}') as attributes, l.created_at,
   l.run_at, l.started_at, null::timestamptz as finished_at,
-  coalesce(p.trace ->> 'traceId', split_part(p.trace ->> 'traceparent', '-', 2)) as trace_id, l.worker, l.lease_until,
+  coalesce(l.trace ->> 'traceId', split_part(l.trace ->> 'traceparent', '-', 2)) as trace_id, l.worker, l.lease_until,
   case when l.kind = 'task' and l.state in ('pending', 'scheduled')
       and not exists (select from rhythm.served_tasks t where t.name = l.name)
     then format('no worker has ever served %L; known: %s', l.name, coalesce(
@@ -14,7 +14,6 @@ select l.id, l.kind, l.name, d.version, l.queue, l.state::text as state, p.task_
         from (select s.name from rhythm.served_tasks s order by s.name limit 20) t), 'none'))
   end as note
 from rhythm.live l
-join rhythm.payload p on p.id = l.id
 left join rhythm.definitions d on d.id = l.definition_id
 union all
 select a.id, a.kind, a.name, d.version, a.queue, a.state::text, a.task_id, a.parent_id, a.root_id, a.inputs,
@@ -40,8 +39,8 @@ left join rhythm.queue_settings s on s.name = q.name
 left join (
   select l.queue, count(*) filter (where l.state = 'pending') as pending,
     count(*) filter (where l.state = 'scheduled') as scheduled, count(*) filter (where l.state = 'running') as running,
-    min(coalesce(l.run_at, p.created_at)) filter (where l.state = 'pending') as oldest_pending_at
-  from rhythm.live l join rhythm.payload p on p.id = l.id where l.kind = 'task' group by l.queue
+    min(coalesce(l.run_at, l.created_at)) filter (where l.state = 'pending') as oldest_pending_at
+  from rhythm.live l where l.kind = 'task' group by l.queue
 ) l on l.queue = q.name;
 comment on view rhythm.queues is 'Queues that have settings or live tasks, with their counts at this moment. Example: select name, pending, running from rhythm.queues';
 
@@ -69,9 +68,9 @@ begin
   return query
   with e as (
     select x.* from (
-      select l.id, l.parent_id, l.kind, l.name, l.attempt, l.worker, p.created_at, l.started_at,
-        null::timestamptz as finished_at, l.state, p.error
-      from rhythm.live l join rhythm.payload p on p.id = l.id where l.id = timeline.id or l.parent_id = timeline.id
+      select l.id, l.parent_id, l.kind, l.name, l.attempt, l.worker, l.created_at, l.started_at,
+        null::timestamptz as finished_at, l.state, l.error
+      from rhythm.live l where l.id = timeline.id or l.parent_id = timeline.id
       union all
       select a.id, a.parent_id, a.kind, a.name, a.attempt, a.worker, a.created_at, a.started_at, a.finished_at, a.state,
         a.error
