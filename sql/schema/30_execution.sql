@@ -18,14 +18,17 @@ create table rhythm.live (
   parent_id uuid,
   definition_id bigint,
   token bigint,
-  -- When time must do something next: the earliest of run_at (scheduled), lease_until (running), start_by and end_by.
+  -- When time must do something next: the earliest of run_at (scheduled), lease_until and attempt_until (running), start_by
+  -- and end_by.
   due_at timestamptz,
   run_at timestamptz,
   lease_until timestamptz,
   started_at timestamptz,
-  -- Deadlines of startTimeout and timeout; null costs nothing.
+  attempt_at timestamptz,
+  -- Deadlines of startTimeout, timeout, and attemptTimeout; null costs nothing.
   start_by timestamptz,
   end_by timestamptz,
+  attempt_until timestamptz,
   state rhythm.state not null,
   attempt int not null default 0,
   priority int not null default 0,
@@ -38,6 +41,15 @@ create table rhythm.live (
   worker text,
   -- heartbeatTimeout: the longest lease that a claim of this task gets.
   beat interval,
+  attempt_timeout interval,
+  -- How long a completed execution keeps its task_id, where that is not as long as it is kept itself.
+  remember interval,
+  -- Whether the result is thrown away.
+  discard bool,
+  -- Set in queues with limits by key, both: the slots that it takes and the bucket that it draws from. In a queue with a
+  -- limit for the whole, concurrency_key alone, of what runs.
+  concurrency_key text collate "C",
+  rate_key text collate "C",
   -- Whether the program of a workflow has been told that it is cancelled.
   cancelling bool,
   created_at timestamptz not null,
@@ -47,25 +59,33 @@ create table rhythm.live (
   trace jsonb,
   attributes jsonb,
   -- The error of the last failed attempt.
-  error jsonb
+  error jsonb,
+  -- What a handler has saved with its heartbeat, for the next attempt.
+  progress jsonb
   -- No CHECK: Postgres reads and plans one anew for every statement that writes here, which costs more than the write. The
   -- tests hold what would stand in it.
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);
 comment on table rhythm.live is 'Executions that have not ended: what claims and locks touch. Seen through the view rhythm.executions.';
-create index live_pending on rhythm.live (queue, priority desc, seq) where state = 'pending' and kind = 'task';
+create index live_pending on rhythm.live (queue, priority desc, seq)
+  where state = 'pending' and kind = 'task' and rate_key is null;
+create index live_grouped on rhythm.live (queue, priority desc, concurrency_key, rate_key, seq)
+  where state = 'pending' and kind = 'task' and rate_key is not null;
+create index live_counted on rhythm.live (queue, concurrency_key) where state = 'running' and concurrency_key is not null;
 create index live_due on rhythm.live (due_at) where due_at is not null;
 create index live_children on rhythm.live (parent_id, wake_group) where parent_id is not null;
 
 -- The caller's idempotency keys. A row is here as long as a duplicate must be refused: until the execution fails, is
--- cancelled or timed out, or is swept.
+-- cancelled or timed out, or is swept; with `until`, exactly until then.
 create table rhythm.keys (
   kind text collate "C" not null,
   name text collate "C" not null,
   task_id text collate "C" not null,
   id uuid not null,
+  until timestamptz,
   primary key (kind, name, task_id)
 );
+create index keys_until on rhythm.keys (until) where until is not null;
 comment on table rhythm.keys is 'Which execution holds a task_id.';
 
 -- Steps whose effect started a task under a task_id that another execution holds: they get its outcome.
@@ -92,6 +112,9 @@ create table rhythm.archive (
   start_by timestamptz,
   end_by timestamptz,
   beat interval,
+  attempt_timeout interval,
+  remember interval,
+  discard bool,
   expires_on date not null,
   state rhythm.state not null,
   attempt int not null,
@@ -108,7 +131,8 @@ create table rhythm.archive (
   error jsonb,
   retry jsonb,
   trace jsonb,
-  attributes jsonb
+  attributes jsonb,
+  progress jsonb
 ) partition by range (expires_on);
 comment on table rhythm.archive is 'Executions that have ended, by the week in which they expire. Seen through the view rhythm.executions.';
 
@@ -162,7 +186,8 @@ $$;
 -- the i-th is left alone. Gives the executions that have ended; for a child also whom to look at: (parent, group),
 -- where the group is null if the parent must be looked at whatever its other children do.
 --
--- Locks the rows of `live` in the order of ids, then the keys of those that did not complete. The events for parents
+-- Locks the rows of `live` in the order of ids, then the keys of those that did not complete, or have a time of their own
+-- for being remembered. The events for parents
 -- are inserts. A parent that failed gets them too (it has a save): it may be retried.
 create function rhythm._settle(p_ids uuid[], p_tokens bigint[], p_states rhythm.state[], p_results jsonb[],
   p_errors jsonb[])
@@ -189,22 +214,29 @@ begin
   ), cold as (
     delete from rhythm.live l using mine m where l.id = m.id
     returning l.id, l.seq, l.root_id, l.parent_id, l.definition_id, l.created_at, l.run_at, l.started_at, l.start_by,
-      l.end_by, l.beat, rhythm._expires_on(l.kind, l.id = l.root_id,
+      l.end_by, l.beat, l.attempt_timeout, l.remember, l.discard, rhythm._expires_on(l.kind, l.id = l.root_id,
         (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) as expires_on, m.state as ended,
       l.attempt, l.priority, l.promise, l.wake_group, l.kind, l.name, l.queue, l.worker, l.task_id, l.inputs, m.result,
-      m.error, l.retry, l.trace, l.attributes
+      m.error, l.retry, l.trace, l.attributes, l.progress,
+      -- A slot of its key is free.
+      case when l.concurrency_key is not null then rhythm._wake_queue(l.queue, 1) end as noted
   ), kept as (
     insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, finished_at,
-      start_by, end_by, beat, expires_on, state, attempt, priority, promise, wake_group, kind, name, queue, worker,
-      task_id, inputs, result, error, retry, trace, attributes)
+      start_by, end_by, beat, attempt_timeout, remember, discard, expires_on, state, attempt, priority, promise, wake_group,
+      kind, name, queue, worker, task_id, inputs, result, error, retry, trace, attributes, progress)
     select c.id, c.seq, c.root_id, c.parent_id, c.definition_id, c.created_at, c.run_at, c.started_at, v_now,
-      c.start_by, c.end_by, c.beat, c.expires_on, c.ended, c.attempt, c.priority, c.promise, c.wake_group, c.kind,
-      c.name, c.queue, c.worker, c.task_id, c.inputs, c.result, c.error, c.retry, c.trace, c.attributes
+      c.start_by, c.end_by, c.beat, c.attempt_timeout, c.remember, c.discard, c.expires_on, c.ended, c.attempt, c.priority,
+      c.promise, c.wake_group, c.kind, c.name, c.queue, c.worker, c.task_id, c.inputs,
+      case when c.discard is not true then c.result end, c.error, c.retry, c.trace, c.attributes, c.progress
     from cold c where c.expires_on is not null
   ), freed as (
     -- The key of what did not complete, or is not kept, is free again.
     delete from rhythm.keys k using cold c
-    where c.task_id is not null and (c.ended <> 'completed' or c.expires_on is null)
+    where c.task_id is not null and (c.ended <> 'completed' or (c.expires_on is null and c.remember is null))
+      and k.kind = c.kind and k.name = c.name and k.task_id = c.task_id and k.id = c.id
+  ), remembered as (
+    update rhythm.keys k set until = v_now + c.remember from cold c
+    where c.task_id is not null and c.ended = 'completed' and c.remember is not null
       and k.kind = c.kind and k.name = c.name and k.task_id = c.task_id and k.id = c.id
   ), told as (
     insert into rhythm.events (execution_id, promise, ok, value, error)

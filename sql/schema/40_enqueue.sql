@@ -19,7 +19,7 @@ begin
   end if;
   if jsonb_typeof(p_retry) <> 'object' then
     perform rhythm._raise('RH004', 'retry must be an object', 'Got: ' || left(p_retry::text, 200) || '.',
-      'Give {"maxAttempts": 5, "initial": "1s", "backoff": 2, "max": "5m", "jitter": 0.1}, or some of these keys.');
+      'Give {"maxAttempts": 5, "initial": "1s", "backoff": "exponential", "max": "5m"}, or some of these keys.');
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_retry) e loop
     if v_key in ('initial', 'max') and rhythm._duration(v_value) is not null then
@@ -28,16 +28,27 @@ begin
       and v_value::numeric between 1 and 1000000
     then
       null;
-    elsif v_key = 'backoff' and jsonb_typeof(v_value) = 'number' and v_value::numeric between 1 and 1000 then
+    elsif v_key = 'backoff' and (v_value in ('"exponential"', '"linear"', '"constant"')
+      or jsonb_typeof(v_value) = 'number' and v_value::numeric between 1 and 1000)
+    then
       null;
     elsif v_key = 'jitter' and v_value in ('true', 'false') then
       v_value := case when v_value = 'true' then '0.5' else '0' end;
     elsif v_key = 'jitter' and jsonb_typeof(v_value) = 'number' and v_value::numeric between 0 and 1 then
       null;
+    elsif v_key = 'delays' and jsonb_typeof(v_value) = 'array' and jsonb_array_length(v_value) between 1 and 100
+      and not exists (select from jsonb_array_elements(v_value) d where rhythm._duration(d) is null)
+    then
+      v_value := (select jsonb_agg(extract(epoch from rhythm._duration(d)) * 1000 order by at)
+        from jsonb_array_elements(v_value) with ordinality as x (d, at));
+    elsif v_key = 'nonRetryable' and jsonb_typeof(v_value) = 'array' and jsonb_array_length(v_value) <= 100
+      and not exists (select from jsonb_array_elements(v_value) e where jsonb_typeof(e) <> 'string')
+    then
+      null;
     else
       perform rhythm._raise('RH004', format('retry has a wrong or unknown entry "%s"', left(v_key, 50)),
         'Got: ' || left(v_value::text, 200) || '.',
-        'Keys are maxAttempts (1 or more), initial and max (durations: seconds or "250ms", "1h30m"), backoff (a factor from 1 to 1000), jitter (0 to 1).');
+        'Keys are maxAttempts (1 or more), initial and max (durations: seconds or "250ms", "1h30m"), backoff ("exponential", "linear", "constant" or a factor from 1 to 1000), delays (a list of durations), jitter (0 to 1), nonRetryable (a list of names or codes of errors).');
     end if;
     v_result := v_result || jsonb_build_object(v_key, v_value);
   end loop;
@@ -48,7 +59,7 @@ $$;
 -- Refuses what enqueue and start cannot take.
 create function rhythm._check_enqueue(p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_delay interval, p_run_at timestamptz, p_timeout interval, p_start_timeout interval,
-  p_heartbeat_timeout interval)
+  p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text)
 returns void
 language plpgsql as $$
 begin
@@ -56,8 +67,9 @@ begin
   if p_name is null or p_name = '' or octet_length(p_name) > 255 then
     perform rhythm._check_name(p_kind || ' name', p_name);
   end if;
-  if p_inputs is null or p_priority is null then
-    perform rhythm._check_given('inputs', p_inputs is not null), rhythm._check_given('priority', p_priority is not null);
+  if p_inputs is null or p_priority not between -32768 and 32767 or p_result not in ('keep', 'discard') then
+    perform rhythm._check_given('inputs', p_inputs is not null), rhythm._check_priority(p_priority),
+      rhythm._check_result(p_result);
   end if;
   if pg_column_size(p_inputs) > 67108864 then
     perform rhythm._check_size('inputs', p_inputs);
@@ -76,10 +88,13 @@ begin
     perform rhythm._raise('RH002', format('run_at must be from 1970 to 100 years on, not %s', p_run_at), null,
       'Give a point in time.');
   end if;
-  if p_delay is not null or p_timeout is not null or p_start_timeout is not null or p_heartbeat_timeout is not null then
+  if p_delay is not null or p_timeout is not null or p_start_timeout is not null or p_heartbeat_timeout is not null
+    or p_attempt_timeout is not null
+  then
     perform rhythm._check_duration('delay', p_delay), rhythm._check_duration('timeout', p_timeout),
       rhythm._check_duration('start_timeout', p_start_timeout),
-      rhythm._check_duration('heartbeat_timeout', p_heartbeat_timeout);
+      rhythm._check_duration('heartbeat_timeout', p_heartbeat_timeout),
+      rhythm._check_duration('attempt_timeout', p_attempt_timeout);
   end if;
 end
 $$;
@@ -113,7 +128,7 @@ end
 $$;
 
 -- Takes the keys of a batch for new ids; gives for each the id that holds the key now. An id other than the given one
--- is an execution that is alive or completed.
+-- is an execution that is alive, completed, or remembered.
 create function rhythm._take_keys(p_kinds text[], p_names text[], p_task_ids text[], p_ids uuid[]) returns uuid[]
 language plpgsql as $$
 #variable_conflict use_column
@@ -129,12 +144,14 @@ begin
     order by n.kind, n.name, n.task_id, n.at
     on conflict do nothing;
 
-    -- A key whose execution is neither alive nor in the archive was swept, or has expired: it is free.
+    -- A key whose execution is neither alive nor in the archive was swept, or has expired: it is free. One with a time of its own
+    -- is held until then.
     delete from rhythm.keys k
     using unnest(p_kinds, p_names, p_task_ids) as n (kind, name, task_id)
     where k.kind = n.kind and k.name = n.name and k.task_id = n.task_id and k.id <> all (p_ids)
       and not exists (select from rhythm.live l where l.id = k.id)
-      and not exists (select from rhythm.archive a where a.id = k.id and a.expires_on > rhythm._today());
+      and case when k.until is not null then k.until <= rhythm._now()
+        else not exists (select from rhythm.archive a where a.id = k.id and a.expires_on > rhythm._today()) end;
     continue when found;
 
     select array_agg(case when n.task_id is null then n.id else k.id end order by n.at),
@@ -163,6 +180,9 @@ create type rhythm.new_execution as (
   timeout interval,
   start_timeout interval,
   heartbeat_timeout interval,
+  attempt_timeout interval,
+  remember interval,
+  discard bool,
   trace jsonb,
   definition_id bigint,
   root_id uuid,
@@ -172,39 +192,79 @@ create type rhythm.new_execution as (
 );
 comment on type rhythm.new_execution is 'Argument of rhythm._create.';
 
--- Makes executions, in the order given: the one definition of this change of state. What a task does not say comes from
--- its registration. Wakes at commit who waits for the work: workers for what is pending, the background worker for
--- what is later. The caller steps workflows.
+-- Returns the row with which an execution begins to live: the one definition of this change of state. What a call does not say
+-- of a task comes from its registration, and else from its queue. Postgres puts the body in the place of the call, so that it
+-- costs one enqueue as little as it can, and a batch is one statement. `p_defaults` false: there are none to look for.
+create function rhythm._first_row(p_id uuid, p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
+  p_priority int, p_run_at timestamptz, p_retry jsonb, p_timeout interval, p_start_timeout interval,
+  p_heartbeat_timeout interval, p_attempt_timeout interval, p_remember interval, p_discard bool, p_trace jsonb,
+  p_definition_id bigint, p_root_id uuid, p_parent_id uuid, p_promise int, p_wake_group int, p_now timestamptz,
+  p_defaults bool)
+returns table (id uuid, root_id uuid, parent_id uuid, definition_id bigint, due_at timestamptz, run_at timestamptz,
+  started_at timestamptz, start_by timestamptz, end_by timestamptz, state rhythm.state, priority int, promise int,
+  wake_group int, kind text, name text, queue text, beat interval, attempt_timeout interval, remember interval, discard bool,
+  concurrency_key text, rate_key text, created_at timestamptz, inputs jsonb, task_id text, retry jsonb, trace jsonb)
+language sql stable as $$
+  select p_id, coalesce(p_root_id, p_id), p_parent_id, p_definition_id,
+    least(case when p_run_at > p_now then p_run_at end,
+      greatest(p_now, p_run_at) + coalesce(p_start_timeout, t.start_timeout, q.start_timeout),
+      greatest(p_now, p_run_at) + coalesce(p_timeout, t.timeout, q.timeout)),
+    p_run_at, case when p_kind = 'workflow' and (p_run_at > p_now) is not true then p_now end,
+    greatest(p_now, p_run_at) + coalesce(p_start_timeout, t.start_timeout, q.start_timeout),
+    greatest(p_now, p_run_at) + coalesce(p_timeout, t.timeout, q.timeout),
+    case when p_run_at > p_now then 'scheduled'::rhythm.state else 'pending' end,
+    coalesce(p_priority, q.priority, 0), p_promise, p_wake_group, p_kind, p_name, coalesce(p_queue, t.queue, 'default'),
+    coalesce(p_heartbeat_timeout, t.heartbeat_timeout, q.heartbeat_timeout),
+    coalesce(p_attempt_timeout, t.attempt_timeout, q.attempt_timeout), coalesce(p_remember, q.remember),
+    nullif(coalesce(p_discard, t.discard, q.discard), false),
+    case when coalesce(q.rate_key, q.concurrency_key) is not null then rhythm._limit_key(p_inputs, q.concurrency_key) end,
+    case when coalesce(q.rate_key, q.concurrency_key) is not null then rhythm._limit_key(p_inputs, q.rate_key) end,
+    p_now, p_inputs, p_task_id, p_retry, p_trace
+  from (values (1)) one
+  left join rhythm.served_tasks t on t.name = p_name and p_kind = 'task' and p_defaults
+  left join rhythm.queue_settings q on q.name = coalesce(p_queue, t.queue, 'default') and p_kind = 'task' and p_defaults
+$$;
+
+-- Makes executions, in the order given. Wakes at commit who waits for the work: workers for what is pending, the background
+-- worker for what is later. The caller steps workflows.
 create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_queues text[];
+  -- One look for the batch, where a look for each row would cost a third of all.
+  v_defaults bool := exists (select from rhythm.queue_settings q
+      where q.name = any (array(select coalesce(i.queue, 'default') from unnest(p_items) i)))
+    or exists (select from rhythm.served_tasks t where t.name = any (array(select i.name from unnest(p_items) i))
+      and (t.queue is not null or t.discard is not null
+        or coalesce(t.timeout, t.start_timeout, t.attempt_timeout, t.heartbeat_timeout) is not null));
   v_due timestamptz;
 begin
   with hot as (
     insert into rhythm.live (id, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state,
-      priority, promise, wake_group, kind, name, queue, beat, created_at, inputs, task_id, retry, trace)
-    select i.id, coalesce(i.root_id, i.id), i.parent_id, i.definition_id,
-      least(case when i.run_at > p_now then i.run_at end, w.begins + i.start_timeout, w.begins + coalesce(i.timeout, t.timeout)),
-      i.run_at, case when i.kind = 'workflow' and w.begins = p_now then p_now end, w.begins + i.start_timeout,
-      w.begins + coalesce(i.timeout, t.timeout),
-      case when i.run_at > p_now then 'scheduled'::rhythm.state else 'pending' end,
-      i.priority, i.promise, i.wake_group, i.kind, i.name, coalesce(i.queue, t.queue, 'default'),
-      coalesce(i.heartbeat_timeout, t.heartbeat_timeout), p_now, i.inputs, i.task_id, i.retry, i.trace
-    from unnest(p_items) i
-    cross join lateral (select greatest(p_now, i.run_at) as begins) w
-    left join rhythm.served_tasks t on t.name = i.name and i.kind = 'task'
-    returning due_at, case when state = 'pending' and kind = 'task' then queue end as ready
+      priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, concurrency_key, rate_key,
+      created_at, inputs, task_id, retry, trace)
+    select r.* from unnest(p_items) i, rhythm._first_row(i.id, i.kind, i.name, i.inputs, i.queue, i.task_id, i.priority,
+      i.run_at, i.retry, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.remember, i.discard, i.trace,
+      i.definition_id, i.root_id, i.parent_id, i.promise, i.wake_group, p_now, v_defaults) r
+    returning due_at, case when state = 'pending' and kind = 'task' then rhythm._wake_queue(queue, 1) end as noted
   )
-  select array_agg(h.ready), min(h.due_at) into v_queues, v_due from hot h;
-  if cardinality(v_queues) = 1 and v_queues[1] is not null then
-    perform rhythm._wake_queue(v_queues[1], 1);
-  else
-    perform rhythm._wake_queue(w.queue, count(*)::int) from unnest(v_queues) w (queue) where w.queue is not null group by w.queue;
-  end if;
+  select min(h.due_at) into v_due from hot h;
   if v_due is not null then
     perform rhythm._wake_due(v_due);
+  end if;
+end
+$$;
+
+-- Says so when a duplicate asks for something else than the execution that holds its task_id was given.
+create function rhythm._note_other_inputs(p_held uuid, p_task_id text, p_inputs jsonb) returns void
+language plpgsql as $$
+declare
+  v_inputs jsonb := coalesce((select l.inputs from rhythm.live l where l.id = p_held),
+    (select a.inputs from rhythm.archive a where a.id = p_held));
+begin
+  if v_inputs <> p_inputs then
+    raise notice using message = format('task_id %L is held by execution %s, which has other inputs', left(p_task_id, 100), p_held),
+      hint = 'That one is returned, and nothing was started. Use another task_id for other work.';
   end if;
 end
 $$;
@@ -212,9 +272,9 @@ $$;
 -- Enqueues one task. Locks: its key, if it has a task_id, and so waits for another transaction that is just taking the same
 -- one; inserts otherwise. Dying halfway leaves nothing.
 create function rhythm.enqueue(name text, inputs jsonb default '{}', queue text default null, task_id text default null,
-  priority int default 0, delay interval default null, run_at timestamptz default null, retry jsonb default null,
+  priority int default null, delay interval default null, run_at timestamptz default null, retry jsonb default null,
   timeout interval default null, start_timeout interval default null, heartbeat_timeout interval default null,
-  trace jsonb default null)
+  trace jsonb default null, attempt_timeout interval default null, remember text default null, result text default null)
 returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
@@ -223,30 +283,49 @@ declare
   v_now timestamptz := rhythm._now();
   v_id uuid := rhythm._new_id();
   v_held uuid;
+  v_run_at timestamptz;
+  v_retry jsonb;
+  v_remember interval;
+  v_ready text;
+  v_due timestamptz;
 begin
   perform rhythm._check_enqueue('task', enqueue.name, enqueue.inputs, enqueue.queue, enqueue.task_id, enqueue.priority,
-    enqueue.delay, enqueue.run_at, enqueue.timeout, enqueue.start_timeout, enqueue.heartbeat_timeout);
+    enqueue.delay, enqueue.run_at, enqueue.timeout, enqueue.start_timeout, enqueue.heartbeat_timeout,
+    enqueue.attempt_timeout, enqueue.result);
   if enqueue.task_id is not null then
     v_held := (rhythm._take_keys(array['task'], array[enqueue.name], array[enqueue.task_id], array[v_id]))[1];
     if v_held <> v_id then
+      perform rhythm._note_other_inputs(v_held, enqueue.task_id, enqueue.inputs);
       return v_held;
     end if;
   end if;
-  perform rhythm._create(array[row(v_id, 'task', enqueue.name, enqueue.inputs, enqueue.queue, enqueue.task_id,
-    enqueue.priority, coalesce(enqueue.run_at, v_now + enqueue.delay), rhythm._retry(enqueue.retry), enqueue.timeout,
-    enqueue.start_timeout, enqueue.heartbeat_timeout, enqueue.trace, null, null, null, null, null
-    )::rhythm.new_execution], v_now);
+  v_run_at := coalesce(enqueue.run_at, v_now + enqueue.delay);
+  v_retry := case when enqueue.retry is not null then rhythm._retry(enqueue.retry) end;
+  v_remember := case when enqueue.remember is not null then rhythm._keep_time('remember', enqueue.remember) end;
+  insert into rhythm.live (id, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state,
+    priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, concurrency_key, rate_key,
+    created_at, inputs, task_id, retry, trace)
+  select r.* from rhythm._first_row(v_id, 'task', enqueue.name, enqueue.inputs, enqueue.queue, enqueue.task_id,
+    enqueue.priority, v_run_at, v_retry, enqueue.timeout, enqueue.start_timeout, enqueue.heartbeat_timeout,
+    enqueue.attempt_timeout, v_remember, enqueue.result = 'discard', enqueue.trace, null, null, null, null, null, v_now, true) r
+  returning case when state = 'pending' then queue end, due_at into v_ready, v_due;
+  if v_ready is not null then
+    perform rhythm._wake_queue(v_ready, 1);
+  end if;
+  if v_due is not null then
+    perform rhythm._wake_due(v_due);
+  end if;
   return v_id;
 end
 $$;
-comment on function rhythm.enqueue(text, jsonb, text, text, int, interval, timestamptz, jsonb, interval, interval, interval, jsonb) is
-'Enqueues a task and gives its id. With a task_id that is taken by an execution which is alive or completed, gives that one''s id and starts nothing. Example: select rhythm.enqueue(''send-mail'', ''{"to": "a@b.c"}'', task_id => ''order-17'', delay => ''5 minutes'')';
+comment on function rhythm.enqueue(text, jsonb, text, text, int, interval, timestamptz, jsonb, interval, interval, interval, jsonb, interval, text, text) is
+'Enqueues a task and gives its id. With a task_id that is taken by an execution which is alive, completed or remembered, gives that one''s id and starts nothing. Timeouts: start_timeout (until a worker takes it), attempt_timeout (each attempt), timeout (all together), heartbeat_timeout. remember: how long a completed one keeps its task_id; result => ''discard'' stores none. Example: select rhythm.enqueue(''send-mail'', ''{"to": "a@b.c"}'', task_id => ''order-17'', delay => ''5 minutes'')';
 
 -- Starts a workflow. Locks: the key as in enqueue; then its own new row, which is the root of its tree, for the first step.
 -- Dying halfway leaves nothing, nor anything of what the step did.
 create function rhythm.start(workflow text, inputs jsonb default '{}', task_id text default null,
-  queue text default null, priority int default 0, delay interval default null, run_at timestamptz default null,
-  timeout interval default null, trace jsonb default null)
+  queue text default null, priority int default null, delay interval default null, run_at timestamptz default null,
+  timeout interval default null, trace jsonb default null, remember text default null, result text default null)
 returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
@@ -259,25 +338,26 @@ declare
   v_run_at timestamptz;
 begin
   perform rhythm._check_enqueue('workflow', start.workflow, start.inputs, start.queue, start.task_id, start.priority,
-    start.delay, start.run_at, start.timeout, null, null);
+    start.delay, start.run_at, start.timeout, null, null, null, start.result);
   v_run_at := coalesce(start.run_at, v_now + start.delay);
   v_definition := rhythm._current_definition(start.workflow, start.inputs);
   if start.task_id is not null then
     v_held := (rhythm._take_keys(array['workflow'], array[start.workflow], array[start.task_id], array[v_id]))[1];
     if v_held <> v_id then
+      perform rhythm._note_other_inputs(v_held, start.task_id, start.inputs);
       return v_held;
     end if;
   end if;
   perform rhythm._create(array[row(v_id, 'workflow', start.workflow, start.inputs, start.queue, start.task_id,
-    start.priority, v_run_at, null, start.timeout, null, null, start.trace, v_definition, null, null, null, null
-    )::rhythm.new_execution], v_now);
+    start.priority, v_run_at, null, start.timeout, null, null, null, rhythm._keep_time('remember', start.remember),
+    start.result = 'discard', start.trace, v_definition, null, null, null, null)::rhythm.new_execution], v_now);
   if v_run_at is null or v_run_at <= v_now then
     perform rhythm._advance(array[v_id], array[null::int]);
   end if;
   return v_id;
 end
 $$;
-comment on function rhythm.start(text, jsonb, text, text, int, interval, timestamptz, interval, jsonb) is
+comment on function rhythm.start(text, jsonb, text, text, int, interval, timestamptz, interval, jsonb, text, text) is
 'Starts a workflow and runs its first step at once, in this transaction; gives its id. task_id as in enqueue. Example: select rhythm.start(''order'', ''{"customer": "c1"}'', task_id => ''order-17'')';
 
 -- Returns the items of enqueue_many as executions to make, in their order; raises for the first that is wrong.
@@ -286,6 +366,10 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_items rhythm.new_execution[];
+  v_keys text[] := array['name', 'kind', 'inputs', 'queue', 'task_id', 'priority', 'delay', 'run_at', 'retry', 'timeout',
+    'start_timeout', 'heartbeat_timeout', 'attempt_timeout', 'remember', 'result', 'trace'];
+  v_time text := rhythm._id_time();
+  v_node text := rhythm._id_node();
   v_seed uuid := gen_random_uuid();
   v_at bigint;
   v_key text;
@@ -295,37 +379,39 @@ begin
       'Got: ' || coalesce(left(p_items::text, 200), 'null') || '.',
       'Give [{"name": "send-mail", "inputs": {}}, ...]; the keys are the parameters of enqueue.');
   end if;
-  select n.at, k into v_at, v_key
+  select n.at, (select min(k) from jsonb_object_keys(case jsonb_typeof(n.item) when 'object' then n.item - v_keys end) k)
+  into v_at, v_key
   from jsonb_array_elements(p_items) with ordinality as n (item, at)
-  left join lateral jsonb_object_keys(case jsonb_typeof(n.item) when 'object' then n.item end) k on true
-  where jsonb_typeof(n.item) <> 'object' or k <> all (array['name', 'kind', 'inputs', 'queue', 'task_id', 'priority',
-    'delay', 'run_at', 'retry', 'timeout', 'start_timeout', 'heartbeat_timeout', 'trace'])
-    or (k in ('name', 'kind', 'queue', 'task_id') and jsonb_typeof(n.item -> k) in ('object', 'array'))
+  where jsonb_typeof(n.item) <> 'object' or n.item - v_keys <> '{}'
   limit 1;
   if v_at is not null then
     perform rhythm._raise('RH003', case when v_key is null then format('item %s is not an object', v_at - 1)
-        when v_key in ('name', 'kind', 'queue', 'task_id') then format('%s of item %s is not a string', v_key, v_at - 1)
         else format('item %s has an unknown key "%s"', v_at - 1, left(v_key, 50)) end, null,
       'The keys of an item are the parameters of enqueue, and kind ("task" or "workflow").');
   end if;
   begin
-    select array_agg(row(rhythm._new_id(v_seed, i.at), coalesce(i.kind, 'task'), i.name, coalesce(i.inputs, '{}'), i.queue, i.task_id,
-        coalesce(i.priority, 0), coalesce(i.run_at, p_now + i.delay), rhythm._retry(i.retry), i.timeout, i.start_timeout,
-        i.heartbeat_timeout, i.trace,
+    select array_agg(row(rhythm._new_id(v_time, v_seed, i.at, v_node), coalesce(i.kind, 'task'), i.name,
+        coalesce(i.inputs, '{}'), i.queue, i.task_id, i.priority, coalesce(i.run_at, p_now + i.delay),
+        case when i.retry is not null then rhythm._retry(i.retry) end, i.timeout, i.start_timeout, i.heartbeat_timeout,
+        i.attempt_timeout, case when i.remember is not null then rhythm._keep_time('remember', i.remember) end,
+        i.result = 'discard', i.trace,
         case i.kind when 'workflow' then rhythm._current_definition(i.name, coalesce(i.inputs, '{}')) end,
         null, null, null, null)::rhythm.new_execution order by i.at)
       -- What is plain needs no closer look.
       , min(case when i.name is null or i.name = '' or octet_length(i.name) > 255 or i.queue = '' or octet_length(i.queue) > 255
           or i.task_id = '' or octet_length(i.task_id) > 1024 or i.kind not in ('task', 'workflow') or i.delay is not null
-          or i.run_at is not null or i.timeout is not null or i.start_timeout is not null
-          or i.heartbeat_timeout is not null
-        then rhythm._check_item(i.at, i.kind, i.name, i.queue, i.task_id, i.delay, i.run_at, i.timeout, i.start_timeout,
-          i.heartbeat_timeout) end)
+          or i.run_at is not null or i.timeout is not null or i.start_timeout is not null or i.heartbeat_timeout is not null
+          or i.attempt_timeout is not null or i.priority is not null or i.result is not null
+          -- Names that come from an object or an array.
+          or i.name like '[%' or i.name like '{%' or i.queue like '[%' or i.queue like '{%' or i.task_id like '[%' or i.task_id like '{%'
+        then rhythm._check_item(i.at, p_items -> (i.at::int - 1), i.kind, i.name, i.queue, i.task_id, i.priority, i.delay,
+          i.run_at, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.result) end)
     into v_items, v_at
     from rows from (jsonb_to_recordset(p_items) as (name text, kind text, inputs jsonb, queue text, task_id text,
       priority int, delay interval, run_at timestamptz, retry jsonb, timeout interval, start_timeout interval,
-      heartbeat_timeout interval, trace jsonb)) with ordinality as i (name, kind, inputs, queue, task_id, priority, delay,
-      run_at, retry, timeout, start_timeout, heartbeat_timeout, trace, at);
+      heartbeat_timeout interval, attempt_timeout interval, remember text, result text, trace jsonb))
+      with ordinality as i (name, kind, inputs, queue, task_id, priority, delay, run_at, retry, timeout, start_timeout,
+      heartbeat_timeout, attempt_timeout, remember, result, trace, at);
   exception when data_exception then
     perform rhythm._raise('RH003', 'an item has a value of the wrong type', sqlerrm || '.',
       'Intervals and times are strings as Postgres reads them, priority is an integer.');
@@ -335,17 +421,25 @@ end
 $$;
 
 -- Refuses a wrong item of enqueue_many.
-create function rhythm._check_item(p_at bigint, p_kind text, p_name text, p_queue text, p_task_id text, p_delay interval,
-  p_run_at timestamptz, p_timeout interval, p_start_timeout interval, p_heartbeat_timeout interval)
+create function rhythm._check_item(p_at bigint, p_item jsonb, p_kind text, p_name text, p_queue text, p_task_id text,
+  p_priority int, p_delay interval, p_run_at timestamptz, p_timeout interval, p_start_timeout interval,
+  p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text)
 returns bigint
 language plpgsql as $$
+declare
+  v_key text := (select k from unnest(array['name', 'queue', 'task_id']) k
+    where jsonb_typeof(p_item -> k) in ('object', 'array') limit 1);
 begin
+  if v_key is not null then
+    perform rhythm._raise('RH003', format('%s of item %s is not a string', v_key, p_at - 1), null,
+      'The keys of an item are the parameters of enqueue, and kind ("task" or "workflow").');
+  end if;
   if p_kind not in ('task', 'workflow') then
     perform rhythm._raise('RH003', format('item %s has an unknown kind "%s"', p_at - 1, left(p_kind, 50)), null,
       'The kind is "task" or "workflow".');
   end if;
-  perform rhythm._check_enqueue(coalesce(p_kind, 'task'), p_name, '{}', p_queue, p_task_id, 0, p_delay, p_run_at, p_timeout,
-    p_start_timeout, p_heartbeat_timeout);
+  perform rhythm._check_enqueue(coalesce(p_kind, 'task'), p_name, '{}', p_queue, p_task_id, p_priority, p_delay, p_run_at,
+    p_timeout, p_start_timeout, p_heartbeat_timeout, p_attempt_timeout, p_result);
   return p_at;
 end
 $$;
@@ -362,15 +456,21 @@ declare
   v_ids uuid[];
   v_held uuid[];
   v_workflows uuid[];
+  v_keyed bool;
 begin
-  select array_agg(i.id order by i.at), array_agg(i.id) filter (where i.kind = 'workflow' and coalesce(i.run_at <= v_now, true))
-  into v_ids, v_workflows
-  from unnest(v_items) with ordinality as i (id, kind, name, inputs, queue, task_id, priority, run_at, retry, timeout,
-    start_timeout, heartbeat_timeout, trace, definition_id, root_id, parent_id, promise, wake_group, at);
+  select array_agg(i.id), array_agg(i.id) filter (where i.kind = 'workflow' and coalesce(i.run_at <= v_now, true)),
+    bool_or(i.task_id is not null)
+  into v_ids, v_workflows, v_keyed
+  from unnest(v_items) i;
   v_held := v_ids;
-  if exists (select from unnest(v_items) i where i.task_id is not null) then
+  if v_keyed then
     v_held := (select rhythm._take_keys(array_agg(i.kind), array_agg(i.name), array_agg(i.task_id), v_ids)
       from unnest(v_items) i);
+    perform rhythm._note_other_inputs(h.held, h.task_id, h.inputs)
+    from rows from (unnest(v_held), unnest(v_items)) as h (held, id, kind, name, inputs, queue, task_id, priority, run_at,
+      retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
+      parent_id, promise, wake_group)
+    where h.held <> h.id and h.held <> all (v_ids);
     v_items := (select array_agg(i) from unnest(v_items) i where i.id = any (v_held));
     v_workflows := (select array_agg(w) from unnest(v_workflows) w where w = any (v_held));
   end if;

@@ -8,6 +8,8 @@
 create table rhythm.worker_registry (
   name text primary key,
   tasks text[],
+  -- From which queues it last claimed.
+  queues text[],
   registered_at timestamptz not null,
   last_seen timestamptz not null
 ) with (fillfactor = 50);
@@ -18,7 +20,10 @@ create table rhythm.served_tasks (
   queue text,
   retry jsonb,
   timeout interval,
+  start_timeout interval,
+  attempt_timeout interval,
   heartbeat_timeout interval,
+  discard bool,
   input_schema jsonb,
   first_served_at timestamptz not null
 );
@@ -55,21 +60,26 @@ begin
     if v_task ->> 'queue' is not null then
       perform rhythm._check_name('queue', v_task ->> 'queue');
     end if;
-    if (v_task ->> 'timeout' is not null and rhythm._duration(v_task -> 'timeout') is null)
-      or (v_task ->> 'heartbeatTimeout' is not null and rhythm._duration(v_task -> 'heartbeatTimeout') is null)
+    if exists (select from unnest(array['timeout', 'startTimeout', 'attemptTimeout', 'heartbeatTimeout']) k
+      where v_task ->> k is not null and rhythm._duration(v_task -> k) is null)
     then
       perform rhythm._raise('RH003', format('task "%s" has a wrong timeout', v_task ->> 'name'), null,
         'Durations are seconds or strings such as "90s" and "1h30m".');
     end if;
+    perform rhythm._check_result(v_task ->> 'result');
     v_names := v_names || (v_task ->> 'name');
-    insert into rhythm.served_tasks as t (name, queue, retry, timeout, heartbeat_timeout, input_schema, first_served_at)
+    insert into rhythm.served_tasks as t (name, queue, retry, timeout, start_timeout, attempt_timeout, heartbeat_timeout,
+      discard, input_schema, first_served_at)
     values (v_task ->> 'name', v_task ->> 'queue', rhythm._retry(v_task -> 'retry'),
-      rhythm._duration(v_task -> 'timeout'), rhythm._duration(v_task -> 'heartbeatTimeout'),
-      nullif(v_task -> 'inputSchema', 'null'), v_now)
+      rhythm._duration(v_task -> 'timeout'), rhythm._duration(v_task -> 'startTimeout'),
+      rhythm._duration(v_task -> 'attemptTimeout'), rhythm._duration(v_task -> 'heartbeatTimeout'),
+      v_task ->> 'result' = 'discard', nullif(v_task -> 'inputSchema', 'null'), v_now)
     on conflict (name) do update set queue = excluded.queue, retry = excluded.retry, timeout = excluded.timeout,
-      heartbeat_timeout = excluded.heartbeat_timeout, input_schema = excluded.input_schema
-    where (t.queue, t.retry, t.timeout, t.heartbeat_timeout, t.input_schema)
-      is distinct from (excluded.queue, excluded.retry, excluded.timeout, excluded.heartbeat_timeout, excluded.input_schema);
+      start_timeout = excluded.start_timeout, attempt_timeout = excluded.attempt_timeout,
+      heartbeat_timeout = excluded.heartbeat_timeout, discard = excluded.discard, input_schema = excluded.input_schema
+    where (t.queue, t.retry, t.timeout, t.start_timeout, t.attempt_timeout, t.heartbeat_timeout, t.discard, t.input_schema)
+      is distinct from (excluded.queue, excluded.retry, excluded.timeout, excluded.start_timeout, excluded.attempt_timeout,
+        excluded.heartbeat_timeout, excluded.discard, excluded.input_schema);
   end loop;
   insert into rhythm.worker_registry as w (name, tasks, registered_at, last_seen)
   values (register.worker, v_names, v_now, v_now)
@@ -77,21 +87,23 @@ begin
 end
 $$;
 comment on function rhythm.register(text, jsonb) is
-'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, heartbeatTimeout, inputSchema (defaults for this task). Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
+'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, startTimeout, attemptTimeout, heartbeatTimeout, result, inputSchema (defaults for this task). Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
 
 -- Notes that a worker is alive, and what it says that it serves. Called at the end of a claim, so that no row is held
 -- while it waits. Locks: as register, first the tasks, then the worker, which is never waited for once it is known.
-create function rhythm._note_worker(p_worker text, p_tasks text[], p_is_known bool, p_now timestamptz) returns void
+create function rhythm._note_worker(p_worker text, p_tasks text[], p_queues text[], p_is_known bool, p_now timestamptz)
+returns void
 language plpgsql as $$
 begin
   if p_is_known then
-    update rhythm.worker_registry w set last_seen = p_now
+    update rhythm.worker_registry w set last_seen = p_now, queues = p_queues
     where w.name = (select m.name from rhythm.worker_registry m where m.name = p_worker for update skip locked);
   -- One claim at a time, or an insert would wait for another's. Who does not get the lock notes it at a later claim.
   elsif pg_try_advisory_xact_lock(hashtextextended('rhythm.worker_registry', 0)) then
     insert into rhythm.served_tasks (name, first_served_at) select n, p_now from unnest(p_tasks) n order by n
     on conflict do nothing;
-    insert into rhythm.worker_registry (name, tasks, registered_at, last_seen) values (p_worker, p_tasks, p_now, p_now)
+    insert into rhythm.worker_registry (name, tasks, queues, registered_at, last_seen)
+    values (p_worker, p_tasks, p_queues, p_now, p_now)
     on conflict do nothing;
   end if;
 end
@@ -103,7 +115,7 @@ $$;
 create function rhythm._claim(p_worker text, p_queues text[], p_max int, p_wait interval, p_lease interval,
   p_tasks text[])
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
-  trace jsonb)
+  trace jsonb, progress jsonb)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -111,6 +123,20 @@ declare
   -- The names that the worker may be given; null: any.
   v_tasks text[];
   v_seen timestamptz;
+  -- Names that are paused; whether nothing may run at all; which of the queues have settings.
+  v_paused text[];
+  v_stopped bool;
+  v_configured text[];
+  v_settings rhythm.queue_settings;
+  -- What the limits of the queue in hand allow (see _allow).
+  v_allowed int;
+  v_picked uuid[];
+  v_spend bool;
+  v_counted bool;
+  v_locked bool;
+  v_any_locked bool := false;
+  v_again_at timestamptz;
+  v_queue_again_at timestamptz;
   -- One random number for a claim: its hash with the row's number is the row's token.
   v_seed uuid := gen_random_uuid();
   v_queue text;
@@ -123,34 +149,62 @@ begin
   if p_max = 0 then
     return;
   end if;
-  select coalesce(p_tasks, w.tasks), w.last_seen into v_tasks, v_seen
-  from rhythm.worker_registry w where w.name = p_worker;
-  v_tasks := coalesce(v_tasks, p_tasks);
   loop
-    foreach v_queue in array p_queues loop
+    -- What tells a worker what it may have, in one look; again after each wait.
+    select coalesce(p_tasks, w.tasks), w.last_seen, array(select p.name from rhythm.pause_marks p where p.what = 'task'),
+      exists (select from rhythm.pause_marks p where p.what <> 'task')
+        or not exists (select from rhythm.identity i join pg_catalog.pg_database d on d.oid = i.database
+          where d.datname = current_database()),
+      array(select q.name from rhythm.queue_settings q where q.name = any (p_queues))
+    into v_tasks, v_seen, v_paused, v_stopped, v_configured
+    from (values (1)) one left join rhythm.worker_registry w on w.name = p_worker;
+    v_again_at := null;
+    foreach v_queue in array case when v_stopped then '{}' else p_queues end loop
+      v_allowed := v_left;
+      v_picked := null;
+      v_spend := false;
+      v_counted := false;
+      if v_queue = any (v_configured) then
+        select q.* into v_settings from rhythm.queue_settings q where q.name = v_queue;
+        select a.allowed, a.picked, a.spend, a.locked, a.again_at
+        into v_allowed, v_picked, v_spend, v_locked, v_queue_again_at
+        from rhythm._allow(v_settings, v_left, v_tasks, v_paused, v_now) a;
+        v_counted := v_settings.concurrency is not null;
+        v_again_at := least(v_again_at, v_queue_again_at);
+        v_any_locked := v_any_locked or v_locked;
+        continue when v_allowed <= 0 or v_picked = '{}';
+      end if;
       return query
       with picked as materialized (
-        select l.id from rhythm.live l
-        where l.queue = v_queue and l.state = 'pending' and l.kind = 'task' and (v_tasks is null or l.name = any (v_tasks))
-          and not exists (select from rhythm.queue_settings q where q.name = v_queue and q.paused_at is not null)
-        order by l.priority desc, l.seq
-        limit v_left for update of l skip locked
+        select s.id from (
+          select l.id from rhythm.live l
+          where v_picked is null and l.queue = v_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+            and (v_tasks is null or l.name = any (v_tasks)) and l.name <> all (v_paused)
+          order by l.priority desc, l.seq
+          limit v_allowed for update of l skip locked) s
+        union all
+        select p from unnest(v_picked) p
       ), leased as (
         update rhythm.live l set state = 'running', attempt = l.attempt + 1,
           token = uuid_hash_extended(v_seed, l.seq), lease_until = v_now + least(l.beat, p_lease),
-          due_at = least(v_now + least(l.beat, p_lease), l.end_by), worker = p_worker,
-          started_at = coalesce(l.started_at, v_now), start_by = null
+          due_at = least(v_now + least(l.beat, p_lease), l.end_by, v_now + l.attempt_timeout), worker = p_worker,
+          started_at = coalesce(l.started_at, v_now), attempt_at = v_now, attempt_until = v_now + l.attempt_timeout,
+          start_by = null, concurrency_key = case when v_counted then coalesce(l.concurrency_key, '-') else l.concurrency_key end
         from picked where l.id = picked.id
-        returning l.id, l.token, l.name, l.queue, l.inputs, l.attempt, l.lease_until, l.trace, l.priority, l.seq,
-          case when l.beat < p_lease then rhythm._wake_due(l.lease_until) end as noted
+        returning l.id, l.token, l.name, l.queue, l.inputs, l.attempt, l.lease_until, l.trace, l.progress, l.priority, l.seq,
+          case when l.due_at < v_now + p_lease then rhythm._wake_due(l.due_at) end as noted
       )
-      select c.id, c.token, c.name, c.queue, c.inputs, c.attempt, c.lease_until, c.trace from leased c
+      select c.id, c.token, c.name, c.queue, c.inputs, c.attempt, c.lease_until, c.trace, c.progress from leased c
       order by c.priority desc, c.seq;
       get diagnostics v_got = row_count;
+      if v_spend and v_got > 0 then
+        perform rhythm._spend(v_queue, '', v_settings.rate, rhythm._burst(v_settings), v_now, v_got);
+      end if;
       v_left := v_left - v_got;
       exit when v_left <= 0;
     end loop;
-    exit when v_left < p_max or p_wait = interval '0';
+    -- Locks of limits are for others while this session waits.
+    exit when v_left < p_max or p_wait = interval '0' or v_any_locked;
     if v_until is null then
       v_until := rhythm._wait_until(p_wait);
       -- The slot first, then another look: work that commits in between finds the slot.
@@ -158,6 +212,10 @@ begin
     else
       v_wait := (extract(epoch from v_until - clock_timestamp()) * 1000)::int;
       exit when v_wait <= 0;
+      if v_again_at is not null then
+        -- Rather a moment too late than a look in vain.
+        v_wait := greatest(least(v_wait, ceil(extract(epoch from v_again_at - rhythm._now()) * 1000)::int), 1);
+      end if;
       if v_parked then
         perform rhythm._park_wait(v_wait);
       else
@@ -172,7 +230,7 @@ begin
       v_tasks is null and v_left between 1 and p_max - 1);
   end if;
   if v_seen is null or v_seen not between v_now - interval '10 seconds' and v_now then
-    perform rhythm._note_worker(p_worker, p_tasks, v_seen is not null, v_now);
+    perform rhythm._note_worker(p_worker, p_tasks, p_queues, v_seen is not null, v_now);
   end if;
   if v_left < p_max then
     perform rhythm._wake_due(v_now + p_lease);
@@ -228,7 +286,7 @@ $$;
 create function rhythm.claim(worker text, queues text[] default '{default}', max int default 1,
   wait interval default '0', lease interval default '60s', tasks text[] default null)
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
-  trace jsonb)
+  trace jsonb, progress jsonb)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -259,7 +317,7 @@ $$;
 
 -- Prolongs leases. Locks: rows of running tasks in the order of ids; nobody but their holder and an expiring lease wants them.
 -- Dying halfway leaves the leases as they were.
-create function rhythm.heartbeat(ids uuid[], tokens bigint[], lease interval default '60s')
+create function rhythm.heartbeat(ids uuid[], tokens bigint[], lease interval default '60s', progress jsonb[] default null)
 returns table (id uuid, status text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
@@ -273,17 +331,26 @@ begin
     perform rhythm._raise('RH002', format('lease must be between 100 milliseconds and 1 day, not %s', heartbeat.lease),
       null, 'Keep leases short, and heartbeat what runs long.');
   end if;
+  if heartbeat.progress is not null then
+    if cardinality(heartbeat.progress) <> cardinality(heartbeat.ids) then
+      perform rhythm._raise('RH003', format('%s ids, but %s entries of progress', cardinality(heartbeat.ids),
+        cardinality(heartbeat.progress)), null, 'Give one entry for each id, null where there is nothing new.');
+    end if;
+    perform rhythm._check_size('progress', p) from unnest(heartbeat.progress) p where pg_column_size(p) > 67108864;
+  end if;
   return query
   with mine as materialized (
-    select l.id from rhythm.live l join unnest(heartbeat.ids, heartbeat.tokens) o (id, token) on l.id = o.id
+    select l.id, o.progress from rhythm.live l
+    join unnest(heartbeat.ids, heartbeat.tokens, heartbeat.progress) o (id, token, progress) on l.id = o.id
     where l.token = o.token and l.state = 'running'
     order by l.id for update of l
   ), longer as (
     update rhythm.live l set lease_until = v_now + least(l.beat, heartbeat.lease),
-      due_at = least(v_now + least(l.beat, heartbeat.lease), l.end_by)
+      due_at = least(v_now + least(l.beat, heartbeat.lease), l.end_by, l.attempt_until),
+      progress = coalesce(mine.progress, l.progress)
     from mine where l.id = mine.id
     -- Shorter than before, perhaps.
-    returning l.id, l.token, rhythm._wake_due(l.lease_until) as noted
+    returning l.id, l.token, rhythm._wake_due(l.due_at) as noted
   )
   select o.id, case when b.id is null then 'lost'
       when exists (select from rhythm.cancels c where c.execution_id = o.id) then 'cancel' else 'ok' end
@@ -292,5 +359,5 @@ begin
   order by o.at;
 end
 $$;
-comment on function rhythm.heartbeat(uuid[], bigint[], interval) is
-'Prolongs leases. Gives for each: ok, cancel (somebody wants it cancelled: stop when you can) or lost (another may have it: stop now). Example: select * from rhythm.heartbeat(''{0190a1b2-0000-7000-8000-000000000000}'', ''{42}'')';
+comment on function rhythm.heartbeat(uuid[], bigint[], interval, jsonb[]) is
+'Prolongs leases, and saves progress where it is given: views show it, and the next attempt gets it. Gives for each: ok, cancel (somebody wants it cancelled: stop when you can) or lost (another may have it: stop now). Example: select * from rhythm.heartbeat(''{0190a1b2-0000-7000-8000-000000000000}'', ''{42}'', progress => array[''{"page": 7}''::jsonb])';

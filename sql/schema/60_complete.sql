@@ -6,9 +6,10 @@
 -- end by themselves.
 
 -- Ends a failed attempt: the task is retried (scheduled, or pending at once) or has failed for good. `p_tokens[i]` null:
--- whoever holds the lease (its time is up). Gives the new states, and for ended children whom to look at, as _settle.
+-- whoever holds the lease (its time is up). `p_over`: the state of what has used up its attempts. Gives the new states, and
+-- for ended children whom to look at, as _settle.
 create function rhythm._fail(p_ids uuid[], p_tokens bigint[], p_errors jsonb[], p_retry_in interval[],
-  p_retryable bool[])
+  p_retryable bool[], p_over rhythm.state default 'failed')
 returns table (id uuid, state rhythm.state, parent_id uuid, wake_group int)
 language plpgsql as $$
 #variable_conflict use_column
@@ -22,26 +23,33 @@ declare
   v_over_errors jsonb[];
 begin
   with mine as materialized (
-    select l.id, l.name, l.attempt, l.retry, o.error, o.retry_in, o.retryable
+    select l.id, l.name, l.queue, l.attempt, l.retry, o.error, o.retry_in, o.retryable
     from unnest(p_ids, p_tokens, p_errors, p_retry_in, p_retryable) as o (id, token, error, retry_in, retryable)
     join rhythm.live l on l.id = o.id and l.state = 'running' and (o.token is null or l.token = o.token)
     order by l.id for update of l
   ), policy as (
-    select m.id, m.attempt, m.error, m.retry_in, m.retryable, coalesce(m.retry, t.retry, '{}') as retry, c.reason is not null as cancelled, c.reason
+    -- What the call says wins over the task, and the task over the queue; entry by entry.
+    select m.id, m.attempt, m.error, m.retry_in, m.retryable,
+      coalesce(q.retry, '{}') || coalesce(t.retry, '{}') || coalesce(m.retry, '{}') as retry,
+      c.reason is not null as cancelled, c.reason
     from mine m
     left join rhythm.served_tasks t on t.name = m.name
+    left join rhythm.queue_settings q on q.name = m.queue
     left join lateral (
       select coalesce(c.reason, 'cancelled') as reason from rhythm.cancels c where c.execution_id = m.id limit 1
     ) c on true
   ), decided as (
-    select p.*, p.retryable and not p.cancelled and p.attempt < coalesce((p.retry ->> 'maxAttempts')::int, 5) as again
+    select p.*, p.retryable and not p.cancelled and p.attempt < rhythm._max_attempts(p.retry)
+        and not (p.retry ? 'nonRetryable'
+          and (p.retry -> 'nonRetryable' ? (p.error ->> 'name') or coalesce(p.retry -> 'nonRetryable' ? (p.error ->> 'code'), false)))
+      as again
     from policy p
   )
   select array_agg(d.id) filter (where d.again),
     array_agg(coalesce(d.retry_in, rhythm._backoff(d.retry, d.attempt))) filter (where d.again),
     array_agg(d.error) filter (where d.again),
     array_agg(d.id) filter (where not d.again),
-    array_agg(case when d.cancelled then 'cancelled' else 'failed' end::rhythm.state) filter (where not d.again),
+    array_agg(case when d.cancelled then 'cancelled' else p_over end) filter (where not d.again),
     array_agg(case when d.cancelled then jsonb_build_object('name', 'CancelledError', 'message', d.reason) else d.error end)
       filter (where not d.again)
   into v_again, v_delays, v_again_errors, v_over, v_over_states, v_over_errors
@@ -52,20 +60,25 @@ begin
     with o as materialized (
       select * from unnest(v_again, v_delays, v_again_errors) as o (id, delay, error)
     ), back as (
-      update rhythm.live l set token = null, lease_until = null, run_at = v_now + o.delay,
+      update rhythm.live l set token = null, lease_until = null, attempt_until = null, run_at = v_now + o.delay,
         due_at = least(case when o.delay > interval '0' then v_now + o.delay end, l.end_by),
         state = case when o.delay > interval '0' then 'scheduled'::rhythm.state else 'pending' end, error = o.error
       from o where l.id = o.id
-      returning l.id, l.queue, l.state, l.run_at, l.attempt, l.worker, o.error
+      returning l.id, l.queue, l.state, l.run_at, l.attempt, l.attempt_at, l.worker, l.concurrency_key, o.error
     ), noted as (
       insert into rhythm.history (execution_id, at, event, name, data)
       select b.id, v_now, 'attempt_failed', b.worker,
-        jsonb_build_object('attempt', b.attempt, 'error', b.error, 'next_at', b.run_at)
+        jsonb_build_object('attempt', b.attempt, 'error', b.error, 'next_at', b.run_at, 'started_at', b.attempt_at)
       from back b
+    ), forgotten as (
+      -- Of an execution that is tried for ever the last hundred are kept.
+      delete from rhythm.history h using back b
+      where b.attempt > 100 and h.execution_id = b.id and h.event = 'attempt_failed'
+        and (h.data ->> 'attempt')::int <= b.attempt - 100
     )
     select b.id, b.state, null::uuid, null::int from back b,
-      lateral (select case when b.state = 'pending' then rhythm._wake_queue(b.queue, 1)
-        else rhythm._wake_due(b.run_at) end) w;
+      lateral (select case when b.state = 'pending' or b.concurrency_key is not null then rhythm._wake_queue(b.queue, 1) end,
+        case when b.state <> 'pending' then rhythm._wake_due(b.run_at) end) w;
   end if;
   if v_over is not null then
     return query
@@ -76,14 +89,25 @@ begin
 end
 $$;
 
--- Returns how long to wait after this attempt: exponential, capped, and up to the share `jitter` shorter.
+-- Returns how many attempts a task has: 5 unless it is said, or one more than there are delays.
+create function rhythm._max_attempts(p_retry jsonb) returns int
+language sql immutable as $$
+  select coalesce((p_retry ->> 'maxAttempts')::int, jsonb_array_length(p_retry -> 'delays') + 1, 5)
+$$;
+
+-- Returns how long to wait after this attempt: from the list of delays, or growing by a factor, or by steps, or always the same;
+-- at most `max`, and up to the share `jitter` shorter.
 create function rhythm._backoff(p_retry jsonb, p_attempt int) returns interval
 language sql volatile as $$
-  select make_interval(secs => least(
-      coalesce((p_retry ->> 'initial')::double precision, 1000)
-        * power(coalesce((p_retry ->> 'backoff')::double precision, 2), least(p_attempt - 1, 60)),
-      coalesce((p_retry ->> 'max')::double precision, 300000))
-    * (1 - coalesce((p_retry ->> 'jitter')::double precision, 0.1) * random()) / 1000)
+  select make_interval(secs => case when p_retry ? 'delays'
+      then (p_retry -> 'delays' ->> least(p_attempt, jsonb_array_length(p_retry -> 'delays')) - 1)::float8
+      else least(coalesce((p_retry ->> 'initial')::float8, 1000) * case coalesce(p_retry ->> 'backoff', 'exponential')
+          when 'constant' then 1
+          when 'linear' then p_attempt
+          when 'exponential' then power(2, least(p_attempt - 1, 60))
+          else power((p_retry ->> 'backoff')::float8, least(p_attempt - 1, 60)) end,
+        coalesce((p_retry ->> 'max')::float8, 300000)) end
+    * (1 - coalesce((p_retry ->> 'jitter')::float8, 0.1) * random()) / 1000)
 $$;
 
 -- Completes a task. Locks: its row, its key if that becomes free, then the root of its tree if nobody holds it. Dying
@@ -100,6 +124,9 @@ declare
 begin
   if complete.id is null or complete.token is null then
     perform rhythm._check_given('id', complete.id is not null), rhythm._check_given('token', complete.token is not null);
+  end if;
+  if pg_column_size(complete.result) > 67108864 then
+    perform rhythm._check_size('result', complete.result);
   end if;
   select array_agg(s.id), array_agg(s.parent_id) filter (where s.parent_id is not null),
     array_agg(s.wake_group) filter (where s.parent_id is not null)
@@ -150,30 +177,57 @@ $$;
 comment on function rhythm.fail(uuid, bigint, jsonb, interval, bool) is
 'Ends an attempt with an error: the task is retried after a backoff (or retry_in), or has failed when its attempts are used up or the error is not retryable. Gives the new state; null: lease lost, nothing changed. Example: select rhythm.fail(''0190a1b2-0000-7000-8000-000000000000'', 42, ''{"name": "IOError", "message": "disk full"}'')';
 
--- Gives leases back: the tasks are pending at once, and the attempt does not count.
-create function rhythm._release(p_ids uuid[], p_tokens bigint[]) returns void
+-- Gives leases back: the tasks are pending at once, or after a delay, and the attempt does not count.
+create function rhythm._release(p_ids uuid[], p_tokens bigint[], p_delays interval[])
+returns void
 language plpgsql as $$
 #variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
 begin
   with mine as materialized (
-    select l.id from rhythm.live l join unnest(p_ids, p_tokens) o (id, token) on l.id = o.id
+    select l.id, nullif(o.delay, interval '0') as delay
+    from rhythm.live l join unnest(p_ids, p_tokens, p_delays) o (id, token, delay) on l.id = o.id
     where l.token = o.token and l.state = 'running' order by l.id for update of l
   )
-  update rhythm.live l set state = 'pending', token = null, lease_until = null, due_at = l.end_by,
-    attempt = l.attempt - 1
+  update rhythm.live l set state = case when mine.delay is null then 'pending'::rhythm.state else 'scheduled' end,
+    token = null, lease_until = null, attempt_until = null, run_at = coalesce(v_now + mine.delay, l.run_at),
+    due_at = least(v_now + mine.delay, l.end_by), attempt = l.attempt - 1
   from mine where l.id = mine.id;
   perform rhythm._apply_cancels(p_ids);
   perform rhythm._wake_queue(l.queue, count(*)::int)
-  from rhythm.live l where l.id = any (p_ids) and l.state = 'pending' group by l.queue;
+  from rhythm.live l where l.id = any (p_ids) and (l.state = 'pending' or l.concurrency_key is not null) group by l.queue;
+  perform rhythm._wake_due(min(l.due_at))
+  from rhythm.live l where l.id = any (p_ids) and l.state = 'scheduled' having min(l.due_at) is not null;
 end
 $$;
+
+-- Puts a task off. Locks and halfway: as complete.
+create function rhythm.snooze(id uuid, token bigint, retry_in interval) returns bool
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+begin
+  perform rhythm._check_given('id', snooze.id is not null), rhythm._check_given('token', snooze.token is not null),
+    rhythm._check_given('retry_in', snooze.retry_in is not null), rhythm._check_duration('retry_in', snooze.retry_in);
+  if not exists (select from rhythm.live l where l.id = snooze.id and l.token = snooze.token and l.state = 'running') then
+    perform rhythm._check_known(snooze.id);
+    return false;
+  end if;
+  perform rhythm._release(array[snooze.id], array[snooze.token], array[snooze.retry_in]);
+  return true;
+end
+$$;
+comment on function rhythm.snooze(uuid, bigint, interval) is
+'Puts a task off for this time, without using up an attempt: for a handler that finds that it is too early. False: this token no longer holds the lease, nothing changed. Example: select rhythm.snooze(''0190a1b2-0000-7000-8000-000000000000'', 42, ''10 minutes'')';
 
 -- Settles a batch and claims the next one. Locks: rows of the completed tasks in the order of ids, then of the failed, then of
 -- the released ones; free roots in the order of ids; then as claim. All of it or nothing: the leases end by themselves.
 create function rhythm.finish(worker text, outcomes jsonb, queues text[] default null, max int default 0,
   wait interval default '0', lease interval default '60s')
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
-  trace jsonb)
+  trace jsonb, progress jsonb)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -194,6 +248,7 @@ declare
   v_bad_groups int[];
   v_released uuid[];
   v_released_tokens bigint[];
+  v_delays interval[];
 begin
   perform rhythm._check_claim(finish.worker, v_queues, finish.max, finish.wait, finish.lease);
   if jsonb_typeof(finish.outcomes) is distinct from 'array' then
@@ -207,21 +262,28 @@ begin
       array_agg(o.id) filter (where o.bad), array_agg(o.token) filter (where o.bad),
       array_agg(rhythm._check_error(o.error)) filter (where o.bad),
       array_agg(o.retry_in) filter (where o.bad),
-      array_agg(coalesce(o.retryable, true)) filter (where o.bad),
-      array_agg(o.id) filter (where o.released), array_agg(o.token) filter (where o.released)
-    into v_ids, v_tokens, v_results, v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable, v_released, v_released_tokens
+      array_agg(o.retryable) filter (where o.bad),
+      array_agg(o.id) filter (where o.released), array_agg(o.token) filter (where o.released),
+      array_agg(o.retry_in) filter (where o.released)
+    into v_ids, v_tokens, v_results, v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable, v_released, v_released_tokens,
+      v_delays
     from (
-      select r.*, r.error is null and r.release is not true as good,
-        r.error is not null and r.release is not true as bad, r.release is true as released
+      select r.id, r.token, r.result, r.retry_in, coalesce(r.retryable, true) and not x.large as retryable,
+        case when x.large then jsonb_build_object('name', 'ResultTooLarge',
+          'message', format('the result has %s bytes, and 64 MB are the most', pg_column_size(r.result))) else r.error end as error,
+        r.error is null and not x.put_off and not x.large as good, (r.error is not null or x.large) and not x.put_off as bad,
+        x.put_off as released
       from jsonb_to_recordset(finish.outcomes)
-        as r (id uuid, token bigint, result jsonb, error jsonb, retry_in interval, retryable bool, release bool)
+        as r (id uuid, token bigint, result jsonb, error jsonb, retry_in interval, retryable bool, release bool),
+        lateral (select r.release is true or (r.error is null and r.retry_in is not null) as put_off,
+          coalesce(pg_column_size(r.result) > 67108864, false) as large) x
     ) o;
   exception when data_exception then
     perform rhythm._raise('RH003', 'an outcome has a value of the wrong type', sqlerrm || '.',
       'id is a uuid, token an integer or a string of digits, retry_in an interval such as "5 seconds".');
   end;
-  if v_retry_in is not null then
-    perform rhythm._check_duration('retry_in', i) from unnest(v_retry_in) i where i is not null;
+  if v_retry_in is not null or v_delays is not null then
+    perform rhythm._check_duration('retry_in', i) from unnest(v_retry_in || v_delays) i where i is not null;
   end if;
   if array_position(v_ids || v_bad || v_released, null) is not null
     or array_position(v_tokens || v_bad_tokens || v_released_tokens, null) is not null
@@ -240,7 +302,7 @@ begin
     where f.parent_id is not null;
   end if;
   if v_released is not null then
-    perform rhythm._release(v_released, v_released_tokens);
+    perform rhythm._release(v_released, v_released_tokens, v_delays);
   end if;
   if v_parents is not null or v_bad_parents is not null then
     perform rhythm._advance(v_parents || v_bad_parents, v_groups || v_bad_groups);
@@ -253,4 +315,4 @@ begin
 end
 $$;
 comment on function rhythm.finish(text, jsonb, text[], int, interval, interval) is
-'Completes and fails a batch, steps the workflows that await it, and claims the next tasks, in one round trip. An outcome {id, token, release: true} gives a lease back without counting the attempt. Outcomes whose lease is lost change nothing. It waits for tasks only when there are no outcomes, which a wait would keep from being committed. Example: select * from rhythm.finish(''w1'', ''[{"id": "0190a1b2-0000-7000-8000-000000000000", "token": "42", "result": 1}]'', ''{default}'', max => 10)';
+'Completes and fails a batch, steps the workflows that await it, and claims the next tasks, in one round trip. An outcome {id, token, retry_in} without an error puts the task off, {id, token, release: true} gives it back at once; neither counts the attempt. Outcomes whose lease is lost change nothing. It waits for tasks only when there are no outcomes, which a wait would keep from being committed. Example: select * from rhythm.finish(''w1'', ''[{"id": "0190a1b2-0000-7000-8000-000000000000", "token": "42", "result": 1}]'', ''{default}'', max => 10)';

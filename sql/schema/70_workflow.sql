@@ -77,7 +77,7 @@ declare
   v_left uuid[];
 begin
   -- The SQL of a step may call what leads here. Its own tree counts as locked to it, but its state is in the air.
-  if not rhythm._sees_commits() or rhythm._in_step() then
+  if not rhythm._sees_commits() or rhythm._in_step() or rhythm._stopped() is not null then
     perform rhythm._mark(p_ids, p_groups, false);
     return;
   end if;
@@ -276,12 +276,13 @@ begin
     v_child.timeout := rhythm._duration(v_options -> 'timeout');
     v_child.start_timeout := rhythm._duration(v_options -> 'startTimeout');
     v_child.heartbeat_timeout := rhythm._duration(v_options -> 'heartbeatTimeout');
+    v_child.attempt_timeout := rhythm._duration(v_options -> 'attemptTimeout');
     v_child.run_at := case jsonb_typeof(v_options -> 'runAt')
       when 'number' then to_timestamp((v_options ->> 'runAt')::float8 / 1000)
       when 'string' then (v_options ->> 'runAt')::timestamptz
       else p_now + rhythm._duration(v_options -> 'delay') end;
     perform rhythm._check_enqueue(v_child.kind, v_child.name, '{}', v_child.queue, v_child.task_id, v_child.priority, null,
-      v_child.run_at, null, null, null);
+      v_child.run_at, null, null, null, null, null);
   end if;
   return v_child;
 end
@@ -339,7 +340,8 @@ begin
       insert into rhythm.watchers (id, execution_id, promise)
       select h.held, p_id, h.promise
       from rows from (unnest(v_held), unnest(v_items)) as h (held, id, kind, name, inputs, queue, task_id, priority, run_at,
-        retry, timeout, start_timeout, heartbeat_timeout, trace, definition_id, root_id, parent_id, promise, wake_group)
+        retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
+        parent_id, promise, wake_group)
       where h.held <> h.id
       on conflict do nothing;
       if found then

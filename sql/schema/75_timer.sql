@@ -78,22 +78,48 @@ end
 $$;
 
 -- Takes back expired leases, whose rows the caller has locked: each counts as a failed attempt, and the task is
--- claimable at once.
+-- claimable at once. The error names the workers that it took, so that a task which kills them is seen for what it is.
 create function rhythm._expire_leases(p_ids uuid[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_errors jsonb[];
-  v_parents uuid[];
-  v_groups int[];
 begin
   v_errors := array(
     select jsonb_build_object('name', 'LeaseExpired',
-      'message', format('worker %s let the lease of attempt %s expire', quote_literal(l.worker), l.attempt))
+      'message', format('worker %s let the lease of attempt %s expire', quote_literal(l.worker), l.attempt),
+      'data', jsonb_build_object('workers', coalesce((
+        select jsonb_agg(h.name order by h.seq) from rhythm.history h
+        where h.execution_id = l.id and h.event = 'attempt_failed' and h.data -> 'error' ->> 'name' = 'LeaseExpired'),
+        '[]') || to_jsonb(l.worker)))
     from unnest(p_ids) with ordinality o (id, at) join rhythm.live l on l.id = o.id order by o.at);
+  perform rhythm._fail_late(p_ids, v_errors, interval '0', 'failed');
+end
+$$;
+
+-- Ends attempts that have passed their attempt_timeout, whose rows the caller has locked: each counts as a failed attempt, and
+-- the task is retried as its policy says; the last one leaves it timed_out.
+create function rhythm._end_attempts(p_ids uuid[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform rhythm._fail_late(p_ids, array(
+    select jsonb_build_object('name', 'TimeoutError',
+      'message', format('attempt %s of task %L timed out after %s', l.attempt, l.name, l.attempt_timeout))
+    from unnest(p_ids) with ordinality o (id, at) join rhythm.live l on l.id = o.id order by o.at), null, 'timed_out');
+end
+$$;
+
+-- Fails attempts in the name of the server, and steps who awaits them.
+create function rhythm._fail_late(p_ids uuid[], p_errors jsonb[], p_retry_in interval, p_over rhythm.state) returns void
+language plpgsql as $$
+declare
+  v_parents uuid[];
+  v_groups int[];
+begin
   select array_agg(f.parent_id), array_agg(f.wake_group) into v_parents, v_groups
-  from rhythm._fail(p_ids, null, v_errors, array_fill(interval '0', array[cardinality(p_ids)]),
-    array_fill(true, array[cardinality(p_ids)])) f
+  from rhythm._fail(p_ids, null, p_errors, array_fill(p_retry_in, array[cardinality(p_ids)]),
+    array_fill(true, array[cardinality(p_ids)]), p_over) f
   where f.parent_id is not null;
   if v_parents is not null then
     perform rhythm._advance(v_parents, v_groups);
@@ -150,13 +176,17 @@ declare
   v_count int;
   v_late uuid[];
   v_expired uuid[];
+  v_too_long uuid[];
   v_ready uuid[];
 begin
-  select count(*), array_agg(d.id) filter (where d.late), array_agg(d.id) filter (where not d.late and d.state = 'running'),
+  select count(*), array_agg(d.id) filter (where d.late),
+    array_agg(d.id) filter (where not d.late and d.state = 'running' and not d.too_long),
+    array_agg(d.id) filter (where not d.late and d.state = 'running' and d.too_long),
     array_agg(d.id) filter (where not d.late and d.state = 'scheduled')
-  into v_count, v_late, v_expired, v_ready
+  into v_count, v_late, v_expired, v_too_long, v_ready
   from (
-    select l.id, l.state, coalesce(l.end_by <= v_now, false) or coalesce(l.start_by <= v_now, false) as late
+    select l.id, l.state, coalesce(l.end_by <= v_now, false) or coalesce(l.start_by <= v_now, false) as late,
+      coalesce(l.attempt_until <= v_now, false) as too_long
     from rhythm.live l where l.due_at <= v_now
     order by l.due_at limit p_max for update skip locked
   ) d;
@@ -165,6 +195,9 @@ begin
   end if;
   if v_expired is not null then
     perform rhythm._expire_leases(v_expired);
+  end if;
+  if v_too_long is not null then
+    perform rhythm._end_attempts(v_too_long);
   end if;
   if v_ready is not null then
     perform rhythm._promote(v_ready);
@@ -258,6 +291,11 @@ begin
     or rhythm._in_step()
   then
     next_due := clock_timestamp() + interval '1 second';
+    again := false;
+    return;
+  end if;
+  -- Nothing fires while everything is paused; resume_all and adopt wake the worker.
+  if rhythm._stopped() is not null then
     again := false;
     return;
   end if;

@@ -232,7 +232,7 @@ comment on function rhythm.cancel(uuid, text) is
 
 -- Lets a failed execution go on. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
 -- retry at once the second waits for the first, and is told that it goes on already. Dying halfway leaves it failed.
-create function rhythm.retry(id uuid) returns uuid
+create function rhythm.retry(id uuid, delay interval default null) returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
@@ -241,9 +241,10 @@ declare
   v_old rhythm.archive;
   v_holder uuid;
   v_end_by timestamptz;
+  v_run_at timestamptz;
   v_state text;
 begin
-  perform rhythm._check_given('id', retry.id is not null);
+  perform rhythm._check_given('id', retry.id is not null), rhythm._check_duration('delay', retry.delay);
   loop
     delete from rhythm.archive a
     where a.id = retry.id and a.expires_on > rhythm._today()
@@ -264,20 +265,28 @@ begin
         null, 'Look at the newer execution; there can be only one that is alive or completed.');
     end if;
   end if;
-  v_end_by := v_now + (v_old.end_by - greatest(v_old.created_at, v_old.run_at));
+  if v_old.kind = 'task' and retry.delay > interval '0' then
+    v_run_at := v_now + retry.delay;
+  end if;
+  v_end_by := coalesce(v_run_at, v_now) + (v_old.end_by - greatest(v_old.created_at, v_old.run_at));
   -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
   insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, end_by, state, attempt,
-    priority, promise, wake_group, kind, name, queue, beat, created_at, inputs, task_id, retry, trace, attributes, error)
+    priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, created_at, inputs, task_id,
+    retry, trace, attributes, error, progress)
   overriding system value
-  values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, v_end_by, null, v_old.started_at, v_end_by,
-    case when v_old.kind = 'workflow' and exists (select from rhythm.saves s where s.id = v_old.id and s.save is not null)
+  values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, least(v_run_at, v_end_by), v_run_at,
+    v_old.started_at, v_end_by,
+    case when v_run_at is not null then 'scheduled'::rhythm.state when v_old.kind = 'workflow' and exists (select from rhythm.saves s where s.id = v_old.id and s.save is not null)
       then 'waiting'::rhythm.state else 'pending' end,
     0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat,
-    v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry, v_old.trace, v_old.attributes, v_old.error);
+    v_old.attempt_timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
+    v_old.trace, v_old.attributes, v_old.error, v_old.progress);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
   insert into rhythm.history (execution_id, at, event, data)
   values (v_old.id, v_now, 'retried', jsonb_build_object('error', v_old.error));
-  if v_old.kind = 'task' then
+  if v_old.kind = 'task' and v_run_at is not null then
+    perform rhythm._wake_due(v_run_at);
+  elsif v_old.kind = 'task' then
     perform rhythm._wake_queue(v_old.queue, 1);
   else
     perform rhythm._advance(array[v_old.id], array[null::int]);
@@ -288,5 +297,5 @@ begin
   return v_old.id;
 end
 $$;
-comment on function rhythm.retry(uuid) is
-'Lets a failed execution go on under its id: a task is claimable again, with all its attempts; a workflow goes on from its last await. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';
+comment on function rhythm.retry(uuid, interval) is
+'Lets a failed execution go on under its id: a task is claimable again, with all its attempts; a workflow goes on from its last await. With a delay a task waits that long first. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';

@@ -7,6 +7,7 @@ select l.id, l.kind, l.name, d.version, l.queue, l.state::text as state, l.task_
   null::jsonb as result, l.error, l.attempt, l.priority, coalesce(l.attributes, '{}') as attributes, l.created_at,
   l.run_at, l.started_at, null::timestamptz as finished_at,
   coalesce(l.trace ->> 'traceId', split_part(l.trace ->> 'traceparent', '-', 2)) as trace_id, l.worker, l.lease_until,
+  l.progress,
   case when l.kind = 'task' and l.state in ('pending', 'scheduled')
       and not exists (select from rhythm.served_tasks t where t.name = l.name)
     then format('no worker has ever served %L; known: %s', l.name, coalesce(
@@ -19,7 +20,7 @@ union all
 select a.id, a.kind, a.name, d.version, a.queue, a.state::text, a.task_id, a.parent_id, a.root_id, a.inputs,
   a.result, a.error, a.attempt, a.priority, coalesce(a.attributes, '{}'), a.created_at,
   a.run_at, a.started_at, a.finished_at,
-  coalesce(a.trace ->> 'traceId', split_part(a.trace ->> 'traceparent', '-', 2)), a.worker, null, null
+  coalesce(a.trace ->> 'traceId', split_part(a.trace ->> 'traceparent', '-', 2)), a.worker, null, a.progress, null
 from rhythm.archive a
 left join rhythm.definitions d on d.id = a.definition_id
 where a.expires_on > (
@@ -27,7 +28,8 @@ where a.expires_on > (
 comment on view rhythm.executions is 'All executions, live and finished; note says why a task waits that nobody serves. Example: select id, name, state, note from rhythm.executions order by created_at desc limit 20';
 
 create view rhythm.queues as
-select q.name, s.paused_at is not null as paused, s.paused_at, s.paused_by, s.retention,
+select q.name, s.paused_at is not null as paused, s.paused_at, s.paused_by, s.pause_reason, s.rate_limit, s.concurrency,
+  s.retention,
   coalesce(l.pending, 0) as pending, coalesce(l.scheduled, 0) as scheduled, coalesce(l.running, 0) as running,
   l.oldest_pending_at
 from (
@@ -45,7 +47,7 @@ left join (
 comment on view rhythm.queues is 'Queues that have settings or live tasks, with their counts at this moment. Example: select name, pending, running from rhythm.queues';
 
 create view rhythm.workers as
-select w.name, w.tasks, w.registered_at, w.last_seen, coalesce(l.running, 0) as running
+select w.name, w.tasks, w.queues, w.registered_at, w.last_seen, coalesce(l.running, 0) as running
 from rhythm.worker_registry w
 left join (
   select l.worker, count(*) as running from rhythm.live l where l.state = 'running' group by l.worker

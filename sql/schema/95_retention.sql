@@ -52,7 +52,7 @@ create function rhythm._sweep(p_ids uuid[], p_kinds text[], p_names text[], p_ta
 language plpgsql as $$
 begin
   delete from rhythm.keys k using unnest(p_ids, p_kinds, p_names, p_task_ids) as o (id, kind, name, task_id)
-  where k.kind = o.kind and k.name = o.name and k.task_id = o.task_id and k.id = o.id;
+  where k.kind = o.kind and k.name = o.name and k.task_id = o.task_id and k.id = o.id and k.until is null;
   delete from rhythm.history h where h.execution_id = any (p_ids);
   perform rhythm._forget(p_ids);
 end
@@ -149,6 +149,13 @@ begin
     and not exists (select from rhythm.live l where l.id = e.execution_id);
   delete from rhythm.signals n where not exists (select from rhythm.saves s where s.id = n.execution_id)
     and not exists (select from rhythm.live l where l.id = n.execution_id);
+  delete from rhythm.keys k where k.ctid = any (array(
+    select o.ctid from rhythm.keys o where o.until <= rhythm._now() limit 50000 for update skip locked));
+  -- A bucket that is full again says nothing.
+  delete from rhythm.buckets b where b.ctid = any (array(
+    select o.ctid from rhythm.buckets o left join rhythm.queue_settings q on q.name = o.queue
+    where q.rate is null or o.tokens + extract(epoch from rhythm._now() - o.at) * q.rate >= rhythm._burst(q)
+    for update of o skip locked));
   delete from rhythm.worker_registry w where w.last_seen < rhythm._now() - interval '7 days';
   update rhythm.maintenance set next_at = rhythm._now() + v_next;
 end

@@ -30,9 +30,10 @@ begin
   for v_one in
     select case
         -- INVOKER: whoever deploys calls the seam and the raise itself, and the SQL of his workflows runs as himself.
-        when p.proname in ('deploy', '_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out') then 'rhythm_admin'
-        when p.proname in ('configure_queue', 'pause_queue', 'resume_queue', 'cleanup', 'tick') then 'rhythm_admin'
-        when p.proname in ('register', 'claim', 'heartbeat', 'complete', 'fail', 'finish') then 'rhythm_admin, rhythm_worker'
+        when p.proname in ('deploy', '_deploy', '_sql_query', '_sql_analyze', '_step_timed_out') then 'rhythm_admin'
+        when p.proname in ('configure_queue', 'pause_queue', 'resume_queue', 'pause_task', 'resume_task', 'pause_all', 'resume_all',
+          'adopt', 'retry_many', 'cleanup', 'tick') then 'rhythm_admin'
+        when p.proname in ('register', 'claim', 'heartbeat', 'complete', 'fail', 'snooze', 'finish') then 'rhythm_admin, rhythm_worker'
         else v_client
       end as roles, p.oid::regprocedure as name
     from pg_catalog.pg_proc p
@@ -76,9 +77,11 @@ begin
   for v_table in
     select c.oid from pg_catalog.pg_class c
     where c.relnamespace = 'rhythm'::regnamespace
-      and (c.relkind = 'S' or (c.relkind = 'r' and c.relname not in ('test_clock', 'maintenance')))
+      and (c.relkind = 'S' or (c.relkind = 'r' and c.relname not in ('test_clock', 'maintenance', 'pause_marks')))
   loop
     perform pg_catalog.pg_extension_config_dump(v_table, '');
   end loop;
+  -- That a database was restored is noted anew where its dump is restored.
+  perform pg_catalog.pg_extension_config_dump('rhythm.pause_marks', 'where what <> ''restored''');
 end
 $$;

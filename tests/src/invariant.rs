@@ -8,7 +8,7 @@ use crate::worker::Note;
 /// When nothing runs any more, no row of work in progress is left behind; what has failed keeps its own for a retry.
 /// What arrived while its execution was ending is swept by retention, which is run here.
 pub async fn nothing_is_left(session: &Session) {
-    for table in ["live", "payload"] {
+    for table in ["live"] {
         let left = session
             .rows(&format!("select * from rhythm.{table} limit 5"))
             .await;

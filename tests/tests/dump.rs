@@ -1,10 +1,23 @@
 //! Dumps, copies and drops of a database with Rhythm in it.
 
-use rhythm_tests::database::Database;
+use rhythm_tests::database::{Database, Session};
 use rhythm_tests::installation::scratch;
 use rhythm_tests::invariant::nothing_is_left;
 use rhythm_tests::server::run;
 use serde_json::json;
+
+/// Nothing runs in this database, and it says why, until it is adopted.
+async fn stands_still(session: &Session, why: &str) {
+    assert_eq!(session.claim(10).await.len(), 0);
+    session.deploy("napping", "return 1").await;
+    let id = session.start("napping", "{}").await;
+    session.run("select rhythm.tick()").await;
+    assert_eq!(session.state(id).await, "pending");
+    assert_eq!(session.text("select what from rhythm.pauses where what in ('restored', 'copied')").await, why);
+    assert_eq!(session.text("select rhythm.adopt()").await, "t");
+    assert_eq!(session.text("select rhythm.adopt()").await, "f");
+    session.completed(id).await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_dump_goes_on_where_the_database_was() {
@@ -46,6 +59,8 @@ async fn a_restored_dump_goes_on_where_the_database_was() {
 
     let c = database.server().session(&copy, "postgres").await;
     assert_eq!(c.completed(ended).await, json!(1));
+    // It may be a copy for a test, which must not charge cards.
+    stands_still(&c, "restored").await;
     assert_eq!(
         c.id("select rhythm.enqueue('b', task_id => 'k')").await,
         ended,
@@ -94,6 +109,7 @@ async fn a_database_with_a_worker_can_be_copied_and_dropped_and_the_extension_ma
         ))
         .await;
     let c = database.server().session(&copy, "postgres").await;
+    stands_still(&c, "copied").await;
     assert_eq!(c.claim_one().await.name, "a");
     // The copy has a worker of its own, which fires its timers.
     c.deploy("nap", "await sleep('50ms'); return 1").await;

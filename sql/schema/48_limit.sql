@@ -1,0 +1,262 @@
+-- Limits of a queue: how many a claim may take now. A rate is a token bucket, a row of `buckets`; slots are counted, never
+-- stored: what runs is in `live`, so a crash cannot leave a wrong number behind.
+--
+-- In a queue with limits by key, the pending executions of one priority form groups (concurrency_key, rate_key). A claim goes
+-- from group to group by the index `live_grouped` and takes from each what its limits allow, so a full key costs one look and
+-- hides nothing; keys take turns, and within a key the older goes first.
+--
+-- Locks: who takes from a limit holds a transaction-level advisory lock for it (of the queue, or of a key), which others try and
+-- never wait for: they skip the key, or come again 5 ms later. It is taken only after a look without it has found something to
+-- take, and a claim that then gets nothing ends, as it must not keep the lock while it waits. Dying halfway takes nothing.
+
+create table rhythm.buckets (
+  queue text collate "C" not null,
+  key text collate "C" not null,
+  tokens float8 not null,
+  at timestamptz not null,
+  primary key (queue, key)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+  autovacuum_vacuum_cost_delay = 0);
+comment on table rhythm.buckets is 'Token buckets of rate limits that are not full.';
+
+-- Returns whether this transaction holds the right to take from a limit now.
+create function rhythm._try_limit(p_queue text, p_key text) returns bool
+language sql volatile as $$
+  select pg_try_advisory_xact_lock(hashtextextended('rhythm limit' || chr(1) || p_queue || chr(1) || p_key, 0))
+$$;
+
+-- Returns how many tokens a full bucket of a queue holds: those of one unit of its rate, unless it is set.
+create function rhythm._burst(p_queue rhythm.queue_settings) returns float8
+language sql immutable as $$
+  select greatest(coalesce(p_queue.rate_burst, split_part(p_queue.rate_limit, '/', 1)::float8), 1)
+$$;
+
+-- Returns how many tokens a bucket holds.
+create function rhythm._tokens(p_queue text, p_key text, p_rate float8, p_burst float8, p_now timestamptz) returns float8
+language plpgsql stable as $$
+begin
+  return coalesce((
+    select least(p_burst, b.tokens + greatest(extract(epoch from p_now - b.at), 0) * p_rate)
+    from rhythm.buckets b where b.queue = p_queue and b.key = p_key), p_burst);
+end
+$$;
+
+-- Takes tokens out of a bucket, of which the caller holds the lock.
+create function rhythm._spend(p_queue text, p_key text, p_rate float8, p_burst float8, p_now timestamptz, p_count int)
+returns void
+language plpgsql as $$
+begin
+  insert into rhythm.buckets as b (queue, key, tokens, at)
+  values (p_queue, p_key, p_burst - p_count, p_now)
+  on conflict (queue, key) do update set at = greatest(b.at, p_now),
+    tokens = least(p_burst, b.tokens + greatest(extract(epoch from p_now - b.at), 0) * p_rate) - p_count;
+end
+$$;
+
+-- Returns how many executions of a queue run that are counted; of one key, if it is given. Not more than `p_enough`.
+create function rhythm._running(p_queue text, p_key text, p_enough int) returns int
+language plpgsql stable as $$
+begin
+  if p_key is null then
+    return (select count(*) from (select from rhythm.live l where l.queue = p_queue and l.state = 'running'
+      and l.concurrency_key is not null limit p_enough) r);
+  end if;
+  return (select count(*) from (select from rhythm.live l where l.queue = p_queue and l.concurrency_key = p_key
+    and l.state = 'running' limit p_enough) r);
+end
+$$;
+
+-- Gives pending executions the keys that their queue's settings ask for: those that came before the settings, and what was
+-- given back by a retry. At most 10 000 at once; the rest meets the next claim.
+create function rhythm._conform(p_queue rhythm.queue_settings) returns void
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  if coalesce(p_queue.rate_key, p_queue.concurrency_key) is not null then
+    if exists (select from rhythm.live l
+      where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is null)
+    then
+      update rhythm.live l set concurrency_key = rhythm._limit_key(l.inputs, p_queue.concurrency_key),
+        rate_key = rhythm._limit_key(l.inputs, p_queue.rate_key)
+      where l.id = any (array(select o.id from rhythm.live o
+        where o.queue = p_queue.name and o.state = 'pending' and o.kind = 'task' and o.rate_key is null
+        order by o.priority desc, o.seq limit 10000 for update skip locked));
+    end if;
+  elsif exists (select from rhythm.live l
+    where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null)
+  then
+    update rhythm.live l set concurrency_key = null, rate_key = null
+    where l.id = any (array(select o.id from rhythm.live o
+      where o.queue = p_queue.name and o.state = 'pending' and o.kind = 'task' and o.rate_key is not null
+      limit 10000 for update skip locked));
+  end if;
+end
+$$;
+
+-- Says how many may be claimed from a queue that has settings. `allowed`: not more than this; `picked`: these and no others,
+-- locked; `spend`: whether what is taken must be paid from the queue's bucket; `locked`: whether locks of limits are held now;
+-- `again_at`: when to look again, where that is known.
+create function rhythm._allow(p_queue rhythm.queue_settings, p_max int, p_tasks text[], p_paused text[], p_now timestamptz,
+  out allowed int, out picked uuid[], out spend bool, out locked bool, out again_at timestamptz)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_by_key bool := coalesce(p_queue.rate_key, p_queue.concurrency_key) is not null;
+  v_burst float8 := rhythm._burst(p_queue);
+  v_tokens float8;
+begin
+  allowed := 0;
+  locked := false;
+  spend := p_queue.rate is not null and p_queue.rate_key is null;
+  if p_queue.paused_at is not null then
+    return;
+  end if;
+  perform rhythm._conform(p_queue);
+  if p_queue.rate is null and p_queue.concurrency is null and not v_by_key then
+    allowed := p_max;
+    return;
+  end if;
+  if not rhythm._sees_commits() then
+    perform rhythm._raise('RH201', 'a claim from a queue with limits cannot work in a REPEATABLE READ or SERIALIZABLE transaction',
+      null, 'Such a transaction does not see what others have claimed: use READ COMMITTED.');
+  end if;
+  if not exists (select from rhythm.live l
+    where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and (l.rate_key is not null) = v_by_key
+      and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused))
+  then
+    return;
+  end if;
+  for v_round in 0 .. 1 loop
+    allowed := p_max;
+    if p_queue.concurrency is not null then
+      allowed := least(allowed, p_queue.concurrency - rhythm._running(p_queue.name, null, p_queue.concurrency));
+    end if;
+    if spend then
+      v_tokens := rhythm._tokens(p_queue.name, '', p_queue.rate, v_burst, p_now);
+      allowed := least(allowed, floor(v_tokens + 1e-6)::int);
+      if v_tokens + 1e-6 < 1 then
+        again_at := p_now + make_interval(secs => (1 - v_tokens) / p_queue.rate);
+      end if;
+    end if;
+    exit when allowed <= 0 or locked or (not spend and p_queue.concurrency is null);
+    locked := rhythm._try_limit(p_queue.name, '');
+    if not locked then
+      allowed := 0;
+      again_at := p_now + interval '5 milliseconds';
+      return;
+    end if;
+  end loop;
+  if allowed > 0 and v_by_key then
+    select g.picked, g.locked or locked, g.again_at into picked, locked, again_at
+    from rhythm._pick_groups(p_queue, v_burst, allowed, p_tasks, p_paused, p_now) g;
+  end if;
+end
+$$;
+
+-- Picks pending executions of a queue with limits by key, and locks them; pays for them from the buckets of their keys. Begins
+-- behind the key at which this session stopped last, so that keys take turns. Looks at 1000 groups at most.
+create function rhythm._pick_groups(p_queue rhythm.queue_settings, p_burst float8, p_max int, p_tasks text[], p_paused text[],
+  p_now timestamptz, out picked uuid[], out locked bool, out again_at timestamptz)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_cursor text[] := string_to_array(nullif(current_setting('rhythm_session.cursor', true), ''), chr(1));
+  v_begin_c text := '';
+  v_begin_r text := '';
+  v_priority int;
+  v_c text;
+  v_r text;
+  v_wrapped bool;
+  v_looked int := 0;
+  v_left int;
+  v_tokens float8;
+  v_new uuid[];
+begin
+  picked := '{}';
+  locked := false;
+  if v_cursor[1] = p_queue.name and cardinality(v_cursor) = 3 then
+    v_begin_c := v_cursor[2];
+    v_begin_r := v_cursor[3];
+  end if;
+  v_priority := (select l.priority from rhythm.live l
+    where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+    order by l.priority desc limit 1);
+  while v_priority is not null and cardinality(picked) < p_max and v_looked < 1000 loop
+    v_c := v_begin_c;
+    v_r := v_begin_r;
+    v_wrapped := v_begin_c = '';
+    loop
+      select l.concurrency_key, l.rate_key into v_c, v_r
+      from rhythm.live l
+      where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+        and l.priority = v_priority and (l.concurrency_key, l.rate_key) > (v_c, v_r)
+      order by l.concurrency_key, l.rate_key limit 1;
+      if v_c is null and not v_wrapped then
+        v_wrapped := true;
+        v_c := '';
+        v_r := '';
+        continue;
+      end if;
+      exit when v_c is null or (v_wrapped and v_begin_c <> '' and (v_c, v_r) > (v_begin_c, v_begin_r));
+      v_looked := v_looked + 1;
+      exit when v_looked > 1000;
+      v_left := p_max - cardinality(picked);
+      for v_round in 0 .. 1 loop
+        if p_queue.concurrency_key is not null then
+          v_left := least(v_left, coalesce(p_queue.concurrency_per_key, 1)
+            - rhythm._running(p_queue.name, v_c, coalesce(p_queue.concurrency_per_key, 1))
+            - (select count(*)::int from rhythm.live l where l.id = any (picked) and l.concurrency_key = v_c));
+        end if;
+        if v_left > 0 and p_queue.rate_key is not null then
+          v_tokens := rhythm._tokens(p_queue.name, v_r, p_queue.rate, p_burst, p_now);
+          v_left := least(v_left, floor(v_tokens + 1e-6)::int);
+          if v_left <= 0 then
+            again_at := least(again_at, p_now + make_interval(secs => greatest(1 - v_tokens, 0) / p_queue.rate));
+          end if;
+        end if;
+        exit when v_left <= 0 or v_round = 1;
+        if not exists (select from rhythm.live l
+          where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+            and l.priority = v_priority and l.concurrency_key = v_c and l.rate_key = v_r
+            and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused))
+        then
+          v_left := 0;
+          exit;
+        end if;
+        locked := true;
+        if not ((p_queue.concurrency_key is null or rhythm._try_limit(p_queue.name, 'c' || v_c))
+          and (p_queue.rate_key is null or rhythm._try_limit(p_queue.name, 'r' || v_r)))
+        then
+          again_at := least(again_at, p_now + interval '5 milliseconds');
+          v_left := 0;
+          exit;
+        end if;
+      end loop;
+      if v_left > 0 then
+        v_new := array(
+          select l.id from rhythm.live l
+          where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+            and l.priority = v_priority and l.concurrency_key = v_c and l.rate_key = v_r
+            and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+          order by l.seq limit v_left for update skip locked);
+        if v_new <> '{}' then
+          picked := picked || v_new;
+          if p_queue.rate_key is not null then
+            perform rhythm._spend(p_queue.name, v_r, p_queue.rate, p_burst, p_now, cardinality(v_new));
+          end if;
+          perform set_config('rhythm_session.cursor', concat_ws(chr(1), p_queue.name, v_c, v_r), false);
+          exit when cardinality(picked) >= p_max;
+        end if;
+      end if;
+    end loop;
+    v_priority := (select l.priority from rhythm.live l
+      where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+        and l.priority < v_priority
+      order by l.priority desc limit 1);
+  end loop;
+  if v_looked > 1000 and cardinality(picked) < p_max then
+    perform set_config('rhythm_session.cursor', concat_ws(chr(1), p_queue.name, v_c, v_r), false);
+    again_at := p_now;
+  end if;
+end
+$$;

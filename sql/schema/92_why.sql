@@ -1,0 +1,321 @@
+-- Why something does not move: the one reason, and what to do. Looks at the same rows as a claim does, in the same order, and at no
+-- more of them than a few hundred, however long the queue is. No locks.
+
+create type rhythm.why as (
+  reason text,
+  explanation text,
+  since timestamptz,
+  until timestamptz,
+  hint text
+);
+comment on type rhythm.why is 'What rhythm.why and rhythm.why_queue give: a short stable name of the reason, the sentence, since when, until when (where that is known), and what to do.';
+
+-- Returns why nothing at all runs here; null: it runs.
+create function rhythm._why_stopped() returns rhythm.why
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  v_mark rhythm.pause_marks;
+begin
+  case rhythm._stopped()
+    when 'all' then
+      select p.* into v_mark from rhythm.pause_marks p where p.what = 'all';
+      return row('all_paused', format('everything is paused by %s%s', v_mark.paused_by, coalesce(': ' || v_mark.reason, '')),
+        v_mark.paused_at, null, 'Call rhythm.resume_all().')::rhythm.why;
+    when 'restored', 'copied' then
+      select p.* into v_mark from rhythm.pause_marks p where p.what = 'restored';
+      return row('not_adopted', 'this database was restored from a dump or copied, and nobody has said that it shall run',
+        v_mark.paused_at, null, 'If it is no test copy, call rhythm.adopt().')::rhythm.why;
+    else
+      return null;
+  end case;
+end
+$$;
+
+-- Returns why workers get nothing from a queue; null: nothing about the queue itself stops them. With a key also why they get nothing
+-- of this key.
+create function rhythm._why_limited(p_queue rhythm.queue_settings, p_concurrency_key text, p_rate_key text, p_now timestamptz)
+returns rhythm.why
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  v_per_key int := coalesce(p_queue.concurrency_per_key, 1);
+  v_key text := case when p_queue.rate_key is null then '' else p_rate_key end;
+  v_tokens float8;
+begin
+  if p_queue.paused_at is not null then
+    return row('queue_paused', format('queue %L is paused by %s%s', p_queue.name, p_queue.paused_by,
+        coalesce(': ' || p_queue.pause_reason, '')), p_queue.paused_at, null,
+      format('Call rhythm.resume_queue(%L).', p_queue.name))::rhythm.why;
+  end if;
+  if rhythm._running(p_queue.name, null, p_queue.concurrency) >= p_queue.concurrency then
+    return row('queue_full', format('queue %L runs %s tasks, as many as it may: %s', p_queue.name, p_queue.concurrency,
+        rhythm._who_runs(p_queue.name, null)), null, null,
+      format('Wait, or raise the limit: rhythm.configure_queue(%L, concurrency => %s).', p_queue.name,
+        p_queue.concurrency * 2))::rhythm.why;
+  end if;
+  if p_queue.concurrency_key is not null and p_concurrency_key is not null
+    and rhythm._running(p_queue.name, p_concurrency_key, v_per_key) >= v_per_key
+  then
+    return row('key_full', format('key %s of queue %L runs %s tasks, as many as it may: %s',
+        rhythm._show_key(p_queue.concurrency_key, p_concurrency_key), p_queue.name, v_per_key,
+        rhythm._who_runs(p_queue.name, p_concurrency_key)), null, null,
+      format('Wait, or raise the limit: rhythm.configure_queue(%L, concurrency_per_key => %s).', p_queue.name,
+        v_per_key + 1))::rhythm.why;
+  end if;
+  if p_queue.rate is not null and v_key is not null then
+    v_tokens := rhythm._tokens(p_queue.name, v_key, p_queue.rate, rhythm._burst(p_queue), p_now);
+    if v_tokens + 1e-6 < 1 then
+      return row('rate_limited', format('the bucket of queue %L%s is empty (rate %s)', p_queue.name,
+          case when p_queue.rate_key is not null then ', key ' || rhythm._show_key(p_queue.rate_key, v_key) else '' end,
+          p_queue.rate_limit), null, p_now + make_interval(secs => (1 - v_tokens) / p_queue.rate),
+        format('Wait for the next token, or raise the rate: rhythm.configure_queue(%L, rate_limit => ...).', p_queue.name)
+        )::rhythm.why;
+    end if;
+  end if;
+  return null;
+end
+$$;
+
+-- Returns a key as people know it.
+create function rhythm._show_key(p_path text, p_key text) returns text
+language sql immutable as $$
+  select case left(p_key, 1) when '=' then format('%s = %L', p_path, substr(p_key, 2)) when '#' then p_path || ' (a long value)'
+    else 'without ' || p_path end
+$$;
+
+-- Returns who holds the slots of a queue or of a key: the first five.
+create function rhythm._who_runs(p_queue text, p_key text) returns text
+language sql stable as $$
+  select string_agg(format('%s on %s since %s', r.id, r.worker, to_char(r.attempt_at, 'HH24:MI:SS')), ', ')
+  from (select l.id, l.worker, l.attempt_at from rhythm.live l
+    where l.queue = p_queue and l.state = 'running' and l.concurrency_key is not null
+      and (p_key is null or l.concurrency_key = p_key) limit 5) r
+$$;
+
+-- Returns why no worker takes a task of this name from this queue; null: one will.
+create function rhythm._why_unserved(p_name text, p_queue text, p_now timestamptz) returns rhythm.why
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  v_mark rhythm.pause_marks;
+  v_worker rhythm.worker_registry;
+begin
+  select p.* into v_mark from rhythm.pause_marks p where p.what = 'task' and p.name = p_name;
+  if found then
+    return row('task_paused', format('task %L is paused by %s%s', p_name, v_mark.paused_by, coalesce(': ' || v_mark.reason, '')),
+      v_mark.paused_at, null, format('Call rhythm.resume_task(%L).', p_name))::rhythm.why;
+  end if;
+  -- A worker that has registered nothing takes every name.
+  select w.* into v_worker from rhythm.worker_registry w
+  where (w.tasks is null or p_name = any (w.tasks))
+  order by (w.last_seen > p_now - interval '1 minute') desc, coalesce(p_queue = any (w.queues), true) desc, w.last_seen desc
+  limit 1;
+  if not found then
+    return row('unknown_task', format('no worker has ever served %L; known: %s', p_name, coalesce(
+        (select string_agg(quote_literal(t.name), ', ' order by t.name)
+          from (select s.name from rhythm.served_tasks s order by s.name limit 20) t), 'none')), null, null,
+      'Start a worker that registers this task, or correct the name.')::rhythm.why;
+  elsif v_worker.last_seen <= p_now - interval '1 minute' then
+    return row('no_live_worker', format('no live worker serves %L; the last one was %L', p_name, v_worker.name),
+      v_worker.last_seen, null, 'Start a worker that registers this task.')::rhythm.why;
+  elsif v_worker.queues is not null and p_queue <> all (v_worker.queues) then
+    return row('queue_not_served', format('worker %L knows %L, but takes from %s and not from queue %L', v_worker.name, p_name,
+        array_to_string(v_worker.queues, ', '), p_queue), null, null,
+      format('Let a worker serve queue %L, or enqueue where workers look.', p_queue))::rhythm.why;
+  end if;
+  return null;
+end
+$$;
+
+-- Returns which other session holds a row of `live`; null: none.
+create function rhythm._why_locked(p_id uuid) returns rhythm.why
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  v_pid int;
+  v_since timestamptz;
+begin
+  select a.pid, a.xact_start into v_pid, v_since
+  from rhythm.live l
+  join pg_catalog.pg_locks k on k.locktype = 'transactionid' and k.transactionid = l.xmax and k.granted
+  join pg_catalog.pg_stat_get_activity(null) a on a.pid = k.pid
+  where l.id = p_id and l.xmax <> '0' and a.pid <> pg_backend_pid();
+  if found then
+    return row('locked', format('the open transaction of session %s holds it', v_pid), v_since, null,
+      format('Let that session commit or roll back; select * from pg_stat_activity where pid = %s shows it.', v_pid))::rhythm.why;
+  end if;
+  return null;
+end
+$$;
+
+-- Returns why a pending task waits.
+create function rhythm._why_pending(p_task rhythm.live, p_now timestamptz) returns rhythm.why
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  v_why rhythm.why;
+  v_queue rhythm.queue_settings;
+  v_ahead int;
+  v_workers int;
+begin
+  v_why := rhythm._why_unserved(p_task.name, p_task.queue, p_now);
+  if v_why.reason is not null then
+    return v_why;
+  end if;
+  select q.* into v_queue from rhythm.queue_settings q where q.name = p_task.queue;
+  if found then
+    v_why := rhythm._why_limited(v_queue, coalesce(p_task.concurrency_key, rhythm._limit_key(p_task.inputs, v_queue.concurrency_key)),
+      coalesce(p_task.rate_key, rhythm._limit_key(p_task.inputs, v_queue.rate_key)), p_now);
+    if v_why.reason is not null then
+      return v_why;
+    end if;
+  end if;
+  v_why := rhythm._why_locked(p_task.id);
+  if v_why.reason is not null then
+    return v_why;
+  end if;
+  v_ahead := (select count(*) from (select from rhythm.live l
+    where l.queue = p_task.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+      and (-l.priority, l.seq) < (-p_task.priority, p_task.seq)
+    order by l.priority desc, l.seq limit 1000) a);
+  v_workers := (select count(*) from rhythm.worker_registry w where w.last_seen > p_now - interval '1 minute'
+    and (w.tasks is null or p_task.name = any (w.tasks)) and coalesce(p_task.queue = any (w.queues), true));
+  return row('workers_busy', format('%s tasks are before it in queue %L, and %s live workers serve it',
+      case when v_ahead = 1000 then '1000 or more' else v_ahead::text end, p_task.queue, v_workers),
+    coalesce(p_task.run_at, p_task.created_at), null, 'Wait, give the workers more slots, or start more of them.')::rhythm.why;
+end
+$$;
+
+-- Returns what a workflow waits for.
+create function rhythm._why_waiting(p_run rhythm.live, p_now timestamptz) returns rhythm.why
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  v_why rhythm.why;
+  v_child rhythm.live;
+  v_children int;
+  v_signals text;
+  v_signal_due timestamptz;
+  v_timer timestamptz;
+begin
+  v_why := rhythm._why_locked(p_run.root_id);
+  if v_why.reason is not null then
+    return v_why;
+  end if;
+  if exists (select from rhythm.runnable r where r.root_id = p_run.root_id and r.execution_id = p_run.id) then
+    return row('step_due', 'its next step is left to the background worker', null,
+      (select min(r.alone_at) from rhythm.runnable r where r.root_id = p_run.root_id and r.execution_id = p_run.id),
+      'It runs in a moment; without the background worker, call rhythm.tick().')::rhythm.why;
+  end if;
+  select count(*) into v_children from (select from rhythm.live l where l.parent_id = p_run.id limit 1000) c;
+  select string_agg(distinct w.name, ', '), min(w.due_at) into v_signals, v_signal_due
+  from rhythm.signal_waits w where w.execution_id = p_run.id;
+  v_timer := (select min(t.due_at) from rhythm.timers t where t.execution_id = p_run.id);
+  if v_children > 0 then
+    select l.* into v_child from rhythm.live l where l.parent_id = p_run.id order by l.wake_group nulls first limit 1;
+    v_why := rhythm.why(v_child.id);
+    return row('waits_for_child', format('it waits for %s of its own, such as %s %L (%s): %s',
+        case when v_children = 1000 then '1000 or more' else v_children::text end, v_child.kind, v_child.name, v_child.id,
+        v_why.explanation), v_why.since, least(v_why.until, v_timer), v_why.hint)::rhythm.why;
+  elsif v_signals is not null then
+    return row('waits_for_signal', format('it waits for the signal %s', v_signals), null, least(v_signal_due, v_timer),
+      format('Send it: rhythm.signal(%L, ...).', p_run.id))::rhythm.why;
+  elsif v_timer is not null then
+    return row('sleeps', 'it sleeps', null, v_timer, 'Nothing to do: the timer fires by itself.')::rhythm.why;
+  elsif exists (select from rhythm.watchers w where w.execution_id = p_run.id) then
+    return row('waits_for_other', format('it waits for execution %s, which holds the taskId that it asked for',
+        (select w.id from rhythm.watchers w where w.execution_id = p_run.id limit 1)), null, null,
+      'Ask rhythm.why of that one.')::rhythm.why;
+  end if;
+  return row('waits_for_nothing', 'it awaits a promise that nothing will settle', null, null,
+    'Cancel it, and look at the await at which it stands.')::rhythm.why;
+end
+$$;
+
+-- Says why an execution does not move. No locks.
+create function rhythm.why(id uuid) returns rhythm.why
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_row rhythm.live;
+  v_why rhythm.why;
+  v_retry jsonb;
+begin
+  perform rhythm._check_given('id', why.id is not null);
+  select l.* into v_row from rhythm.live l where l.id = why.id;
+  if not found then
+    perform rhythm._check_known(why.id);
+    return (select row('ended', format('it has ended: %s%s', a.state, coalesce(', ' || (a.error ->> 'message'), '')), a.finished_at,
+        null, case when a.state = 'completed' then 'Read rhythm.result(id).'
+          else format('Look at rhythm.timeline(%L), then perhaps rhythm.retry(%1$L).', why.id) end)::rhythm.why
+      from rhythm.archive a where a.id = why.id);
+  end if;
+  if v_row.state = 'running' then
+    return row('running', format('worker %L runs attempt %s%s', v_row.worker, v_row.attempt,
+        case when exists (select from rhythm.cancels c where c.execution_id = why.id)
+          then ', and hears of the cancellation at its next heartbeat' else '' end), v_row.attempt_at,
+      v_row.lease_until, 'Wait; when the lease ends without a heartbeat, the task goes to another worker.')::rhythm.why;
+  end if;
+  v_why := rhythm._why_stopped();
+  if v_why.reason is not null then
+    return v_why;
+  elsif v_row.state = 'scheduled' and v_row.error is not null then
+    return row('retry', format('attempt %s of %s failed: %s', v_row.attempt, rhythm._max_attempts(
+          coalesce((select q.retry from rhythm.queue_settings q where q.name = v_row.queue), '{}')
+          || coalesce((select t.retry from rhythm.served_tasks t where t.name = v_row.name), '{}') || coalesce(v_row.retry, '{}')),
+        v_row.error ->> 'message'), v_row.attempt_at, v_row.run_at,
+      'It is tried again then; rhythm.attempts has all failures.')::rhythm.why;
+  elsif v_row.state = 'scheduled' then
+    return row('scheduled', 'its time has not come', v_row.created_at, v_row.run_at, 'Nothing to do: it starts by itself.')::rhythm.why;
+  elsif v_row.kind = 'task' then
+    return rhythm._why_pending(v_row, v_now);
+  end if;
+  return rhythm._why_waiting(v_row, v_now);
+end
+$$;
+comment on function rhythm.why(uuid) is
+'Says why an execution does not move: the one reason, since when, until when, and what to do. Example: select reason, explanation, until, hint from rhythm.why(''0190a1b2-0000-7000-8000-000000000000'')';
+
+-- Says why a queue does not move. No locks.
+create function rhythm.why_queue(name text) returns rhythm.why
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_why rhythm.why := rhythm._why_stopped();
+  v_queue rhythm.queue_settings;
+  v_first rhythm.live;
+  v_due timestamptz;
+begin
+  perform rhythm._check_name('queue', why_queue.name);
+  if v_why.reason is not null then
+    return v_why;
+  end if;
+  select q.* into v_queue from rhythm.queue_settings q where q.name = why_queue.name;
+  if v_queue.paused_at is not null then
+    return rhythm._why_limited(v_queue, null, null, v_now);
+  end if;
+  -- What a claim meets first.
+  select l.* into v_first from rhythm.live l
+  where l.queue = why_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+  order by l.priority desc, l.seq limit 1;
+  if not found then
+    select l.* into v_first from rhythm.live l
+    where l.queue = why_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+    order by l.priority desc, l.concurrency_key, l.rate_key, l.seq limit 1;
+  end if;
+  if v_first.id is null then
+    v_due := (select o.due_at from (select l.due_at, l.queue, l.state from rhythm.live l where l.due_at is not null
+      order by l.due_at limit 1000) o where o.queue = why_queue.name and o.state = 'scheduled' order by o.due_at limit 1);
+    return row('empty', format('nothing is pending in queue %L', why_queue.name), null, v_due,
+      case when v_due is null then 'Nothing to do.' else 'The next scheduled task comes by itself.' end)::rhythm.why;
+  end if;
+  return rhythm._why_pending(v_first, v_now);
+end
+$$;
+comment on function rhythm.why_queue(text) is
+'Says why a queue does not move: why the task that a claim would meet first is not taken, or that there is none. Example: select reason, explanation, hint from rhythm.why_queue(''mail'')';
