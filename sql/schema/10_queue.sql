@@ -43,12 +43,27 @@ create table rhythm.pause_marks (
 );
 comment on table rhythm.pause_marks is 'Paused task names, and pauses of everything. Seen through the view rhythm.pauses.';
 
--- Which database this is: a copy made with CREATE DATABASE ... TEMPLATE has another oid, and a restored dump brings a second row.
-create table rhythm.identity (
-  database oid not null
+-- What every claim and step asks, in one row. `database`: the one for which this data was made; a copy made with
+-- CREATE DATABASE ... TEMPLATE has another oid. The rest says what is in `pause_marks`.
+create table rhythm.gate (
+  database oid not null,
+  stopped text,
+  paused_tasks text[] not null default '{}'
 );
-comment on table rhythm.identity is 'The database for which this data was made: a copy runs nothing until it is adopted.';
-insert into rhythm.identity select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database();
+comment on table rhythm.gate is 'One row: whether this database may run anything, and which task names are paused.';
+insert into rhythm.gate (database)
+select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database();
+
+-- Brings `gate` in line with `pause_marks`. Locks its row, until the caller's commit; claims only read it.
+create function rhythm._set_gate() returns void
+language plpgsql as $$
+begin
+  perform from rhythm.gate for update;
+  update rhythm.gate g set
+    stopped = (select p.what from rhythm.pause_marks p where p.what in ('restored', 'all') order by p.what desc limit 1),
+    paused_tasks = array(select p.name from rhythm.pause_marks p where p.what = 'task' order by p.name);
+end
+$$;
 
 -- Only a restore copies rows in here: what the dump says of the old database becomes a pause of the new one.
 create function rhythm._note_restore() returns trigger
@@ -57,21 +72,28 @@ begin
   insert into rhythm.pause_marks (what, reason, paused_by, paused_at)
   values ('restored', 'restored from a dump', session_user, clock_timestamp())
   on conflict do nothing;
+  perform rhythm._set_gate();
   return null;
 end
 $$;
-create trigger note_restore before insert on rhythm.identity for each row execute function rhythm._note_restore();
+create trigger note_restore before insert on rhythm.gate for each row execute function rhythm._note_restore();
+
+-- Pauses that a dump brings come one by one.
+create function rhythm._note_pause() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform rhythm._set_gate();
+  return null;
+end
+$$;
+create trigger note_pause after insert or update or delete on rhythm.pause_marks
+  for each statement execute function rhythm._note_pause();
 
 -- Returns why nothing at all may run here, or null: restored from a dump, copied from another database, or paused.
 create function rhythm._stopped() returns text
 language plpgsql stable as $$
 begin
-  if not exists (select from rhythm.identity i join pg_catalog.pg_database d on d.oid = i.database
-    where d.datname = pg_catalog.current_database())
-  then
-    return 'copied';
-  end if;
-  return (select p.what from rhythm.pause_marks p where p.what in ('restored', 'all') order by p.what desc limit 1);
+  return (select coalesce(g.stopped, case when g.database <> rhythm._database() then 'copied' end) from rhythm.gate g);
 end
 $$;
 
@@ -391,7 +413,7 @@ $$;
 comment on function rhythm.resume_all() is
 'Ends pause_all: everything that has become due meanwhile happens now. Example: select rhythm.resume_all()';
 
--- Says that a restored or copied database shall run. Locks and halfway: as pause_all, and the row of `identity`.
+-- Says that a restored or copied database shall run. Locks and halfway: as pause_all, and the row of `gate`.
 create function rhythm.adopt() returns bool
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -399,8 +421,7 @@ declare
   v_was_stopped bool := rhythm._stopped() in ('restored', 'copied');
 begin
   delete from rhythm.pause_marks p where p.what = 'restored';
-  update rhythm.identity i set database = d.oid
-  from pg_catalog.pg_database d where d.datname = current_database() and i.database <> d.oid;
+  update rhythm.gate g set database = rhythm._database() where g.database <> rhythm._database();
   perform rhythm._wake_everybody(array(
     select distinct l.queue from rhythm.live l where l.kind = 'task' and l.state = 'pending'));
   return coalesce(v_was_stopped, false);
@@ -415,7 +436,6 @@ from rhythm.queue_settings q where q.paused_at is not null
 union all
 select p.what, nullif(p.name, ''), p.reason, p.paused_by, p.paused_at from rhythm.pause_marks p
 union all
-select 'copied', null, 'copied from another database', null, null where not exists (
-  select from rhythm.identity i join pg_catalog.pg_database d on d.oid = i.database
-  where d.datname = pg_catalog.current_database());
+select 'copied', null, 'copied from another database', null, null
+from rhythm.gate g join pg_catalog.pg_database d on d.datname = pg_catalog.current_database() and d.oid <> g.database;
 comment on view rhythm.pauses is 'Everything that is paused: queues, task names, all, and a restored or copied database that nobody has adopted. Example: select what, name, reason, paused_by, paused_at from rhythm.pauses';

@@ -186,9 +186,10 @@ $$;
 -- the i-th is left alone. Gives the executions that have ended; for a child also whom to look at: (parent, group),
 -- where the group is null if the parent must be looked at whatever its other children do.
 --
--- Locks the rows of `live` in the order of ids, then the keys of those that did not complete, or have a time of their own
--- for being remembered. The events for parents
--- are inserts. A parent that failed gets them too (it has a save): it may be retried.
+-- Locks the rows of `live` in the order of ids (a nested loop over sorted ids: functions that settle batches switch other joins
+-- off), then the keys of those that did not complete, or have a time of their own for being remembered. What only children and
+-- holders of a task_id need are statements of their own, which cost others nothing. The events for parents are inserts. A parent
+-- that failed gets them too (it has a save): it may be retried.
 create function rhythm._settle(p_ids uuid[], p_tokens bigint[], p_states rhythm.state[], p_results jsonb[],
   p_errors jsonb[])
 returns table (id uuid, parent_id uuid, wake_group int)
@@ -199,25 +200,34 @@ declare
   v_ids uuid[];
   v_parents uuid[];
   v_groups int[];
+  -- Of children: whose they are, and what they tell.
+  v_told uuid[];
+  v_promises int[];
+  v_told_states rhythm.state[];
+  v_told_results jsonb[];
+  v_told_errors jsonb[];
+  -- Of holders of a task_id; `v_until`: until when it is remembered, where that is not as long as it is kept.
   v_keyed uuid[];
+  v_kinds text[];
+  v_names text[];
+  v_task_ids text[];
+  v_until timestamptz[];
   v_states rhythm.state[];
   v_results jsonb[];
   v_errors jsonb[];
   v_cancels bool;
+  v_count int;
 begin
-  with o as (
-    select * from unnest(p_ids, p_tokens, p_states, p_results, p_errors) as o (id, token, state, result, error)
-  ), mine as materialized (
-    select l.id, o.state, o.result, o.error
-    from o join rhythm.live l on l.id = o.id and (o.token is null or (l.token = o.token and l.state = 'running'))
-    order by l.id for update of l
+  with o as materialized (
+    select * from unnest(p_ids, p_tokens, p_states, p_results, p_errors) as o (id, token, state, result, error) order by o.id
   ), cold as (
-    delete from rhythm.live l using mine m where l.id = m.id
+    delete from rhythm.live l using o
+    where l.id = o.id and (o.token is null or (l.token = o.token and l.state = 'running'))
     returning l.id, l.seq, l.root_id, l.parent_id, l.definition_id, l.created_at, l.run_at, l.started_at, l.start_by,
       l.end_by, l.beat, l.attempt_timeout, l.remember, l.discard, rhythm._expires_on(l.kind, l.id = l.root_id,
-        (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) as expires_on, m.state as ended,
-      l.attempt, l.priority, l.promise, l.wake_group, l.kind, l.name, l.queue, l.worker, l.task_id, l.inputs, m.result,
-      m.error, l.retry, l.trace, l.attributes, l.progress,
+        (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) as expires_on, o.state as ended,
+      l.attempt, l.priority, l.promise, l.wake_group, l.kind, l.name, l.queue, l.worker, l.task_id, l.inputs, o.result,
+      o.error, l.retry, l.trace, l.attributes, l.progress,
       -- A slot of its key is free.
       case when l.concurrency_key is not null then rhythm._wake_queue(l.queue, 1) end as noted
   ), kept as (
@@ -229,49 +239,67 @@ begin
       c.promise, c.wake_group, c.kind, c.name, c.queue, c.worker, c.task_id, c.inputs,
       case when c.discard is not true then c.result end, c.error, c.retry, c.trace, c.attributes, c.progress
     from cold c where c.expires_on is not null
-  ), freed as (
-    -- The key of what did not complete, or is not kept, is free again.
-    delete from rhythm.keys k using cold c
-    where c.task_id is not null and (c.ended <> 'completed' or (c.expires_on is null and c.remember is null))
-      and k.kind = c.kind and k.name = c.name and k.task_id = c.task_id and k.id = c.id
-  ), remembered as (
-    update rhythm.keys k set until = v_now + c.remember from cold c
-    where c.task_id is not null and c.ended = 'completed' and c.remember is not null
-      and k.kind = c.kind and k.name = c.name and k.task_id = c.task_id and k.id = c.id
-  ), told as (
-    insert into rhythm.events (execution_id, promise, ok, value, error)
-    select c.parent_id, c.promise, c.ended = 'completed', c.result, rhythm._task_error(c.error)
-    from cold c where c.parent_id is not null and exists (select from rhythm.saves s where s.id = c.parent_id)
   )
   select array_agg(c.id), array_agg(c.parent_id), array_agg(case when c.ended = 'completed' then c.wake_group end),
+    array_agg(c.parent_id) filter (where c.parent_id is not null), array_agg(c.promise) filter (where c.parent_id is not null),
+    array_agg(c.ended) filter (where c.parent_id is not null), array_agg(c.result) filter (where c.parent_id is not null),
+    array_agg(c.error) filter (where c.parent_id is not null),
     array_agg(c.id) filter (where c.task_id is not null), array_agg(c.ended) filter (where c.task_id is not null),
     array_agg(c.result) filter (where c.task_id is not null), array_agg(c.error) filter (where c.task_id is not null),
-    exists (select from rhythm.cancels x where x.execution_id = any (p_ids))
-  into v_ids, v_parents, v_groups, v_keyed, v_states, v_results, v_errors, v_cancels
+    array_agg(c.kind) filter (where c.task_id is not null), array_agg(c.name) filter (where c.task_id is not null),
+    array_agg(c.task_id) filter (where c.task_id is not null),
+    array_agg(case when c.ended <> 'completed' or (c.expires_on is null and c.remember is null) then v_now
+      else v_now + c.remember end) filter (where c.task_id is not null),
+    exists (select from rhythm.cancels x where x.execution_id = any (p_ids)), count(rhythm._wake_result(c.id))
+  into v_ids, v_parents, v_groups, v_told, v_promises, v_told_states, v_told_results, v_told_errors, v_keyed, v_states,
+    v_results, v_errors, v_kinds, v_names, v_task_ids, v_until, v_cancels, v_count
   from cold c;
 
   if v_ids is null then
     return;
   end if;
-  perform rhythm._wake_result(i) from unnest(v_ids) i;
   if v_cancels then
     delete from rhythm.cancels c where c.execution_id = any (v_ids);
   end if;
+  if v_told is not null then
+    insert into rhythm.events (execution_id, promise, ok, value, error)
+    select t.parent_id, t.promise, t.state = 'completed', t.result, rhythm._task_error(t.error)
+    from unnest(v_told, v_promises, v_told_states, v_told_results, v_told_errors) t (parent_id, promise, state, result, error)
+    where exists (select from rhythm.saves s where s.id = t.parent_id);
+  end if;
   return query select * from unnest(v_ids, v_parents, v_groups);
   if v_keyed is not null then
-    -- In a statement of its own, after the rows were locked: so it sees every watcher that was confirmed before.
-    return query
-    with done as (
-      delete from rhythm.watchers w using unnest(v_keyed, v_states, v_results, v_errors) as o (id, state, result, error)
-      where w.id = o.id
-      returning w.execution_id, w.promise, o.state, o.result, o.error
-    ), told as (
-      insert into rhythm.events (execution_id, promise, ok, value, error)
-      select d.execution_id, d.promise, d.state = 'completed', d.result, rhythm._task_error(d.error) from done d
-      where exists (select from rhythm.saves s where s.id = d.execution_id)
-    )
-    select d.execution_id, d.execution_id, null::int from done d;
+    return query select k.execution_id, k.execution_id, null::int
+      from rhythm._settle_keys(v_keyed, v_states, v_results, v_errors, v_kinds, v_names, v_task_ids, v_until, v_now)
+        k (execution_id);
   end if;
 end
 $$;
 
+-- Frees or dates the task_ids of what has ended, and tells who waits for it although it is not his child. In statements of their own,
+-- after the rows were locked: so they see every watcher that was confirmed before.
+create function rhythm._settle_keys(p_ids uuid[], p_states rhythm.state[], p_results jsonb[], p_errors jsonb[],
+  p_kinds text[], p_names text[], p_task_ids text[], p_until timestamptz[], p_now timestamptz)
+returns setof uuid
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  -- What did not complete, or is neither kept nor remembered, gives its key back.
+  delete from rhythm.keys k using unnest(p_ids, p_kinds, p_names, p_task_ids, p_until) as o (id, kind, name, task_id, until)
+  where o.until <= p_now and k.kind = o.kind and k.name = o.name and k.task_id = o.task_id and k.id = o.id;
+  update rhythm.keys k set until = o.until
+  from unnest(p_ids, p_kinds, p_names, p_task_ids, p_until) as o (id, kind, name, task_id, until)
+  where o.until > p_now and k.kind = o.kind and k.name = o.name and k.task_id = o.task_id and k.id = o.id;
+  return query
+  with done as (
+    delete from rhythm.watchers w using unnest(p_ids, p_states, p_results, p_errors) as o (id, state, result, error)
+    where w.id = o.id
+    returning w.execution_id, w.promise, o.state, o.result, o.error
+  ), told as (
+    insert into rhythm.events (execution_id, promise, ok, value, error)
+    select d.execution_id, d.promise, d.state = 'completed', d.result, rhythm._task_error(d.error) from done d
+    where exists (select from rhythm.saves s where s.id = d.execution_id)
+  )
+  select d.execution_id from done d;
+end
+$$;

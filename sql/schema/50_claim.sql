@@ -151,13 +151,10 @@ begin
   end if;
   loop
     -- What tells a worker what it may have, in one look; again after each wait.
-    select coalesce(p_tasks, w.tasks), w.last_seen, array(select p.name from rhythm.pause_marks p where p.what = 'task'),
-      exists (select from rhythm.pause_marks p where p.what <> 'task')
-        or not exists (select from rhythm.identity i join pg_catalog.pg_database d on d.oid = i.database
-          where d.datname = current_database()),
+    select coalesce(p_tasks, w.tasks), w.last_seen, g.paused_tasks, g.stopped is not null or g.database <> rhythm._database(),
       array(select q.name from rhythm.queue_settings q where q.name = any (p_queues))
     into v_tasks, v_seen, v_paused, v_stopped, v_configured
-    from (values (1)) one left join rhythm.worker_registry w on w.name = p_worker;
+    from rhythm.gate g left join rhythm.worker_registry w on w.name = p_worker;
     v_again_at := null;
     foreach v_queue in array case when v_stopped then '{}' else p_queues end loop
       v_allowed := v_left;

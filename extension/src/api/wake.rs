@@ -42,3 +42,10 @@ fn wake_launcher() {
 fn has_worker() -> bool {
     databases::has_worker()
 }
+
+/// `_database()`: the oid of this database.
+#[pg_extern(sql = false)]
+fn database() -> pg_sys::Oid {
+    // SAFETY: Postgres sets it once, before any SQL runs in this backend.
+    unsafe { pg_sys::MyDatabaseId }
+}
