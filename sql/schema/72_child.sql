@@ -1,0 +1,206 @@
+-- Children: the tasks and workflows that a step starts. A task belongs to the tree of its parent; a workflow is the root of a tree of
+-- its own, and its end is an event of its parent, as a task's is.
+--
+-- Locks: keys of task_ids, under a lock_timeout of 50 ms, since a step must not wait for somebody's transaction; rows of watchers and
+-- watched executions with SKIP LOCKED.
+
+-- Children that a step started under a task_id which another transaction was just taking.
+create table rhythm.deferred_starts (
+  seq bigint generated always as identity primary key,
+  execution_id uuid not null,
+  item jsonb not null
+);
+comment on table rhythm.deferred_starts is 'Started tasks that wait until it is known who holds their task_id.';
+create index deferred_starts_execution on rhythm.deferred_starts (execution_id);
+
+-- Returns the child that a step asked for; raises for options that cannot be.
+create function rhythm._read_child(p_item jsonb, p_parent rhythm.live, p_now timestamptz)
+returns rhythm.new_execution
+language plpgsql as $$
+declare
+  v_options jsonb := coalesce(nullif(p_item -> 'options', 'null'), '{}');
+  v_child rhythm.new_execution;
+begin
+  v_child.kind := coalesce(p_item ->> 'kind', 'task');
+  perform rhythm._check_name(v_child.kind || ' name', p_item ->> 'name');
+  v_child.id := rhythm._new_id();
+  v_child.name := p_item ->> 'name';
+  v_child.inputs := coalesce(p_item -> 'inputs', '{}');
+  v_child.priority := p_parent.priority;
+  v_child.trace := p_parent.trace;
+  if v_child.kind = 'workflow' then
+    -- The root of a tree of its own: it may outlive its parent. Its end is an event of its parent, as a task's is.
+    v_child.definition_id := rhythm._current_definition(v_child.name, v_child.inputs);
+  else
+    v_child.root_id := p_parent.root_id;
+  end if;
+  v_child.parent_id := p_parent.id;
+  v_child.promise := (p_item ->> 'promise')::int;
+  v_child.wake_group := (p_item ->> 'group')::int;
+  if v_options <> '{}' then
+    v_child.queue := v_options ->> 'queue';
+    v_child.task_id := v_options ->> 'taskId';
+    v_child.priority := coalesce((v_options ->> 'priority')::int, p_parent.priority);
+    v_child.retry := rhythm._retry(v_options -> 'retry');
+    v_child.timeout := rhythm._duration(v_options -> 'timeout');
+    v_child.start_timeout := rhythm._duration(v_options -> 'startTimeout');
+    v_child.heartbeat_timeout := rhythm._duration(v_options -> 'heartbeatTimeout');
+    v_child.attempt_timeout := rhythm._duration(v_options -> 'attemptTimeout');
+    v_child.run_at := case jsonb_typeof(v_options -> 'runAt')
+      when 'number' then to_timestamp((v_options ->> 'runAt')::float8 / 1000)
+      when 'string' then (v_options ->> 'runAt')::timestamptz
+      else p_now + rhythm._duration(v_options -> 'delay') end;
+    perform rhythm._check_enqueue(v_child.kind, v_child.name, '{}', v_child.queue, v_child.task_id, v_child.priority, null,
+      v_child.run_at, null, null, null, null, null);
+  end if;
+  return v_child;
+end
+$$;
+
+-- Starts the children of a workflow: [{promise, kind, name, inputs, options, group}]. True: a promise is settled at once.
+-- A child workflow takes its first step after the commit: this step has not stored its own state yet.
+--
+-- A child whose task_id another execution holds is not made: its promise gets that one's outcome. One whose task_id is
+-- being taken at this moment is put off, since a step must not wait for somebody's transaction. One with impossible
+-- options rejects its promise: nothing that a program says may abort the transaction in which it steps.
+create function rhythm._start_children(p_id uuid, p_items jsonb) returns bool
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_parent rhythm.live;
+  v_item jsonb;
+  v_items rhythm.new_execution[];
+  v_held uuid[];
+  v_settled bool := false;
+  v_timeout text;
+  v_workflows uuid[];
+begin
+  select l.* into v_parent from rhythm.live l where l.id = p_id;
+  begin
+    v_items := array(select rhythm._read_child(e, v_parent, v_now)
+      from jsonb_array_elements(p_items) with ordinality as x (e, at) order by x.at);
+  exception when others then
+    v_items := '{}';
+    for v_item in select e from jsonb_array_elements(p_items) e loop
+      begin
+        v_items := v_items || rhythm._read_child(v_item, v_parent, v_now);
+      exception when others then
+        insert into rhythm.events (execution_id, promise, ok, error)
+        values (p_id, (v_item ->> 'promise')::int, false,
+          jsonb_build_object('name', 'TaskError', 'message', sqlerrm, 'code', sqlstate));
+        v_settled := true;
+      end;
+    end loop;
+  end;
+  if exists (select from unnest(v_items) i where i.task_id is not null) then
+    v_timeout := current_setting('lock_timeout');
+    begin
+      perform set_config('lock_timeout', '50ms', true);
+      v_held := (select rhythm._take_keys(array_agg(i.kind), array_agg(i.name), array_agg(i.task_id), array_agg(i.id))
+        from unnest(v_items) i);
+      perform set_config('lock_timeout', v_timeout, true);
+    exception when lock_not_available or deadlock_detected then
+      insert into rhythm.deferred_starts (execution_id, item)
+      select p_id, e from jsonb_array_elements(p_items) e where e #>> '{options,taskId}' is not null;
+      perform rhythm._wake_due(v_now + interval '100 milliseconds');
+      v_items := array(select i from unnest(v_items) i where i.task_id is null);
+    end;
+    if v_held is not null then
+      insert into rhythm.watchers (id, execution_id, promise)
+      select h.held, p_id, h.promise
+      from rows from (unnest(v_held), unnest(v_items)) as h (held, id, kind, name, inputs, queue, task_id, priority, run_at,
+        retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
+        parent_id, promise, wake_group)
+      where h.held <> h.id
+      on conflict do nothing;
+      if found then
+        perform rhythm._wake_due(v_now);
+        v_items := array(select i from unnest(v_items) i where i.id = any (v_held));
+      end if;
+    end if;
+  end if;
+  if v_items <> '{}' then
+    perform rhythm._create(v_items, v_now);
+    v_workflows := array(select i.id from unnest(v_items) i where i.kind = 'workflow' and coalesce(i.run_at <= v_now, true));
+    if v_workflows <> '{}' then
+      perform rhythm._mark(v_workflows, array_fill(null::int, array[cardinality(v_workflows)]), false);
+    end if;
+  end if;
+  return v_settled;
+end
+$$;
+
+-- Starts what was put off because its task_id was being taken, as far as the trees are free.
+create function rhythm._start_deferred(p_max int) returns int
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_one record;
+  v_items jsonb;
+  v_count int := 0;
+begin
+  if not exists (select from rhythm.deferred_starts) then
+    return 0;
+  end if;
+  delete from rhythm.deferred_starts d where d.ctid = any (array(
+    select o.ctid from rhythm.deferred_starts o
+    where not exists (select from rhythm.saves s where s.id = o.execution_id)
+      and not exists (select from rhythm.live l where l.id = o.execution_id)
+    for update skip locked));
+  for v_one in
+    select l.id from rhythm.live l
+    where l.id in (select d.execution_id from rhythm.deferred_starts d)
+      and exists (select from rhythm.live r where r.id = l.root_id for update skip locked)
+    limit p_max
+  loop
+    with taken as (
+      delete from rhythm.deferred_starts d where d.execution_id = v_one.id returning d.seq, d.item
+    )
+    select jsonb_agg(t.item order by t.seq) into v_items from taken t;
+    if rhythm._start_children(v_one.id, v_items) then
+      perform rhythm._mark(array[v_one.id], array[null::int], false);
+    end if;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+
+-- Confirms watchers: under a lock that no ending of the watched execution can hold at the same time, looks whether it is
+-- still alive. If it has ended meanwhile, its outcome is in the archive.
+create function rhythm._confirm_watchers(p_max int) returns int
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_ids uuid[];
+  v_alive uuid[];
+  v_told uuid[];
+begin
+  v_ids := array(select w.id from rhythm.watchers w where not w.confirmed limit p_max for update skip locked);
+  if v_ids = '{}' then
+    return 0;
+  end if;
+  v_alive := array(select l.id from rhythm.live l where l.id = any (v_ids) order by l.id for key share skip locked);
+  update rhythm.watchers w set confirmed = true where w.ctid = any (array(
+    select o.ctid from rhythm.watchers o where o.id = any (v_alive) and not o.confirmed for update skip locked));
+  -- Gone, and not merely locked by somebody.
+  v_ids := array(select i from unnest(v_ids) i where not exists (select from rhythm.live l where l.id = i));
+  with done as (
+    delete from rhythm.watchers w where w.ctid = any (array(
+      select o.ctid from rhythm.watchers o where o.id = any (v_ids) for update skip locked))
+    returning w.id, w.execution_id, w.promise
+  ), told as (
+    insert into rhythm.events (execution_id, promise, ok, value, error)
+    select d.execution_id, d.promise, coalesce(a.state = 'completed', false), a.result,
+      case when a.state is distinct from 'completed' then coalesce(rhythm._task_error(a.error),
+        '{"name": "TaskError", "message": "the execution that held the task_id has been swept"}') end
+    from done d left join rhythm.archive a on a.id = d.id
+  )
+  select array_agg(d.execution_id) into v_told from done d;
+  if v_told is not null then
+    perform rhythm._advance(v_told, array_fill(null::int, array[cardinality(v_told)]));
+  end if;
+  return cardinality(v_ids);
+end
+$$;
