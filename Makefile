@@ -58,8 +58,8 @@ install: ## Install the extension into the Postgres of PG_CONFIG=…
 fuzz: ## Fuzz the language: `make fuzz T=load SECONDS=60`; T is parse, compile, run, load or regex
 	@flow/fuzz/fuzz $(or $(T),all) $(or $(SECONDS),60)
 
-bench: build ## Measure beside a minimal SKIP LOCKED queue, as ratios
-	@bench/run
+bench: build ## Measure beside a minimal SKIP LOCKED queue, as ratios; writes bench/RESULTS.md
+	@bench/run --write && bench/queue --write
 
 bench-flow: ## Measure Flow beside `node --jitless`; writes bench/flow/RESULTS.md
 	@bench/flow/run --write

@@ -27,24 +27,71 @@ where a.expires_on > (
   select ((clock_timestamp() + c.shift) at time zone 'UTC')::date from rhythm.test_clock c);
 comment on view rhythm.executions is 'All executions, live and finished; note says why a task waits that nobody serves. Example: select id, name, state, note from rhythm.executions order by created_at desc limit 20';
 
+-- How many rows of `live` there are of each queue and state, as ANALYZE saw them last: what a view may say of a large table.
+create statistics rhythm.live_states (mcv) on queue, kind, state from rhythm.live;
+comment on statistics rhythm.live_states is 'For the counts of rhythm.queues when there are many executions.';
+
+-- Counts the live tasks of each queue: exactly while `live` is small (16 MB, some 50 000 rows); of a larger one it gives what ANALYZE
+-- saw last, which autovacuum keeps to some 20 000 changes, and counts a queue that it did not see up to 10 000.
+create function rhythm._count_queues()
+returns table (queue text, pending bigint, scheduled bigint, running bigint, oldest_pending_at timestamptz, estimated bool)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
+#variable_conflict use_column
+declare
+  v_rows float8 := (select c.reltuples from pg_class c where c.oid = 'rhythm.live'::regclass);
+begin
+  if v_rows < 0 or pg_relation_size('rhythm.live') < 16 * 1024 * 1024 then
+    return query
+    select l.queue, count(*) filter (where l.state = 'pending'), count(*) filter (where l.state = 'scheduled'),
+      count(*) filter (where l.state = 'running'),
+      min(coalesce(l.run_at, l.created_at)) filter (where l.state = 'pending'), false
+    from rhythm.live l where l.kind = 'task' group by l.queue;
+    return;
+  end if;
+  return query
+  with recursive seen as (
+    select v.vals[1] as queue, v.vals[3] as state, (v.freq * v_rows)::bigint as count
+    from pg_stats_ext s, lateral (
+      select array(select s.most_common_vals[n.i][k] from generate_series(1, 3) k) as vals, s.most_common_freqs[n.i] as freq
+      from generate_series(1, array_length(s.most_common_vals, 1)) n (i)) v
+    where s.statistics_schemaname = 'rhythm' and s.statistics_name = 'live_states' and v.vals[2] = 'task'
+  ), named (queue) as (
+    -- From one queue to the next by the index.
+    (select l.queue from rhythm.live l where l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+      order by l.queue limit 1)
+    union all
+    select (select l.queue from rhythm.live l where l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+      and l.queue > n.queue order by l.queue limit 1)
+    from named n where n.queue is not null
+  )
+  select q.queue,
+    coalesce(sum(s.count) filter (where s.state = 'pending'), (select count(*) from (select from rhythm.live l
+      where l.queue = q.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null limit 10000) c))::bigint,
+    coalesce(sum(s.count) filter (where s.state = 'scheduled'), 0)::bigint,
+    coalesce(sum(s.count) filter (where s.state = 'running'), 0)::bigint,
+    (select coalesce(l.run_at, l.created_at) from rhythm.live l
+      where l.queue = q.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+      order by l.priority desc, l.seq limit 1),
+    true
+  from (select s.queue from seen s union select n.queue from named n where n.queue is not null) q
+  left join seen s on s.queue = q.queue
+  group by q.queue;
+end
+$$;
+
 create view rhythm.queues as
 select q.name, s.paused_at is not null as paused, s.paused_at, s.paused_by, s.pause_reason, s.rate_limit, s.concurrency,
-  s.retention,
-  coalesce(l.pending, 0) as pending, coalesce(l.scheduled, 0) as scheduled, coalesce(l.running, 0) as running,
-  l.oldest_pending_at
-from (
+  s.retention, coalesce(l.pending, 0) as pending, coalesce(l.scheduled, 0) as scheduled, coalesce(l.running, 0) as running,
+  l.oldest_pending_at, coalesce(l.estimated, false) as estimated
+from rhythm._count_queues() l
+full join (
   select s.name from rhythm.queue_settings s
-  union select l.queue from rhythm.live l where l.kind = 'task'
   union select t.queue from rhythm.served_tasks t where t.queue is not null
-) q
-left join rhythm.queue_settings s on s.name = q.name
-left join (
-  select l.queue, count(*) filter (where l.state = 'pending') as pending,
-    count(*) filter (where l.state = 'scheduled') as scheduled, count(*) filter (where l.state = 'running') as running,
-    min(coalesce(l.run_at, l.created_at)) filter (where l.state = 'pending') as oldest_pending_at
-  from rhythm.live l where l.kind = 'task' group by l.queue
-) l on l.queue = q.name;
-comment on view rhythm.queues is 'Queues that have settings or live tasks, with their counts at this moment. Example: select name, pending, running from rhythm.queues';
+) n on n.name = l.queue
+cross join lateral (select coalesce(n.name, l.queue) as name) q
+left join rhythm.queue_settings s on s.name = q.name;
+comment on view rhythm.queues is 'Queues that have settings or live tasks, with their counts: exact while there are few, estimated (to some 20 000) when live tasks take more than 16 MB, so that looking costs nothing. Example: select name, pending, running, estimated from rhythm.queues';
 
 create view rhythm.workers as
 select w.name, w.tasks, w.queues, w.registered_at, w.last_seen, coalesce(l.running, 0) as running

@@ -14,6 +14,10 @@ begin
     where c.relnamespace = 'rhythm'::regnamespace and c.relkind in ('r', 'p', 'v', 'c')
       and c.relowner <> 'rhythm_owner'::regrole
     union all
+    select format('alter statistics %s.%I owner to rhythm_owner', s.stxnamespace::regnamespace, s.stxname)
+    from pg_catalog.pg_statistic_ext s
+    where s.stxnamespace = 'rhythm'::regnamespace and s.stxowner <> 'rhythm_owner'::regrole
+    union all
     select format('alter function %s owner to rhythm_owner', p.oid::regprocedure)
     from pg_catalog.pg_proc p where p.pronamespace = 'rhythm'::regnamespace and p.proowner <> 'rhythm_owner'::regrole
     union all
