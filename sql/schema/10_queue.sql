@@ -109,7 +109,7 @@ begin
   end if;
   v_rate := v_parts[1]::float8 / case left(v_parts[2], 1) when 's' then 1 when 'm' then 60 when 'h' then 3600 else 86400 end;
   if v_rate is null or v_rate <= 0 then
-    perform rhythm._raise('RH006', format('rate_limit %L is not a rate', left(p_rate, 50)), null,
+    perform rhythm._raise('RH007', format('rate_limit %L is not a rate', left(p_rate, 50)), null,
       'Give N/sec, N/min, N/hour or N/day with N above 0, such as ''100/sec''.');
   end if;
   return v_rate;

@@ -51,11 +51,12 @@ begin
   end if;
   return query
   with recursive seen as (
-    select v.vals[1] as queue, v.vals[3] as state, (v.freq * v_rows)::bigint as count
-    from pg_stats_ext s, lateral (
-      select array(select s.most_common_vals[n.i][k] from generate_series(1, 3) k) as vals, s.most_common_freqs[n.i] as freq
-      from generate_series(1, array_length(s.most_common_vals, 1)) n (i)) v
-    where s.statistics_schemaname = 'rhythm' and s.statistics_name = 'live_states' and v.vals[2] = 'task'
+    select s.most_common_vals[n.i][array_position(s.attnames, 'queue')] as queue,
+      s.most_common_vals[n.i][array_position(s.attnames, 'state')] as state,
+      (s.most_common_freqs[n.i] * v_rows)::bigint as count
+    from pg_stats_ext s, lateral generate_series(1, array_length(s.most_common_vals, 1)) n (i)
+    where s.statistics_schemaname = 'rhythm' and s.statistics_name = 'live_states'
+      and s.most_common_vals[n.i][array_position(s.attnames, 'kind')] = 'task'
   ), named (queue) as (
     -- From one queue to the next by the index.
     (select l.queue from rhythm.live l where l.state = 'pending' and l.kind = 'task' and l.rate_key is null
