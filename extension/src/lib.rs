@@ -6,6 +6,7 @@
 //! - `db`: SQL functions that Rust calls; the only folder that names `Spi`.
 //! - `shmem`: who waits for what, and the commit callback that wakes them.
 //! - `worker`: the launcher, and one background worker for each database.
+//! - `cron`: the times that an expression means in a time zone of the server.
 //! - `process`, `timer`: interrupts, randomness and time of the process that runs a step.
 //! - `nodes`, `utility`: parse trees of the server; the hook on commands about databases.
 //! - `guc`: every setting.
@@ -15,6 +16,7 @@
 use pgrx::prelude::*;
 
 mod api;
+mod cron;
 mod db;
 mod engine;
 mod guc;

@@ -284,6 +284,10 @@ returns setof uuid
 language plpgsql as $$
 #variable_conflict use_column
 begin
+  if exists (select from unnest(p_task_ids) t where t like 'schedule:%') then
+    -- Its schedule may hold back the next one (78_schedule_start.sql); that is for the worker, after the commit.
+    perform rhythm._wake_steps(false);
+  end if;
   -- What did not complete, or is neither kept nor remembered, gives its key back.
   delete from rhythm.keys k using unnest(p_ids, p_kinds, p_names, p_task_ids, p_until) as o (id, kind, name, task_id, until)
   where o.until <= p_now and k.kind = o.kind and k.name = o.name and k.task_id = o.task_id and k.id = o.id;

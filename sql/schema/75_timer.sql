@@ -311,7 +311,7 @@ begin
     return;
   end if;
   again := greatest(rhythm._do_due(max), rhythm._fire_timers(max), rhythm._time_out_signals(max),
-    rhythm._look_at_marks(max), rhythm._start_deferred(max), rhythm._confirm_watchers(max)) >= max;
+    rhythm._look_at_marks(max), rhythm._start_deferred(max), rhythm._confirm_watchers(max), rhythm._fire_schedules(max)) >= max;
   -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
   -- between our look and its.
   v_busy := exists (select from rhythm.runnable r where r.alone_at is null) or exists (select from rhythm.deferred_starts d)
@@ -320,6 +320,7 @@ begin
       (select min(l.due_at) from rhythm.live l where l.due_at is not null),
       (select min(t.due_at) from rhythm.timers t),
       (select min(w.due_at) from rhythm.signal_waits w),
+      rhythm._schedules_due(),
       (select min(r.alone_at) from rhythm.runnable r where r.alone_at is not null)) - v_shift;
   if v_busy then
     next_due := least(next_due, clock_timestamp() + interval '100 milliseconds');

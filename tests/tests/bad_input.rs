@@ -13,6 +13,15 @@ use serde_json::json;
 /// failed, `$workflow` waits for a signal.
 const GOOD_CALLS: &[(&str, &[&str])] = &[
     ("adopt", &[]),
+    (
+        "backfill_schedule",
+        &[
+            "'s'",
+            "now() - interval '3 hours'",
+            "now() - interval '1 hour'",
+            "'queue_all'",
+        ],
+    ),
     ("cancel", &["'$task'", "'reason'"]),
     ("check", &["'return 1'"]),
     (
@@ -28,6 +37,11 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
             "'forever'", "'discard'", "'{retry}'", "'why'",
         ],
     ),
+    (
+        "cron_times",
+        &["'0 3 * * *'", "'Europe/Berlin'", "3", "'2026-03-28'"],
+    ),
+    ("delete_calendar", &["'unused'"]),
     ("deploy", &["'w2'", "'return 1'"]),
     (
         "enqueue",
@@ -63,6 +77,9 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
     ("pause_all", &["'why'"]),
     ("pause_queue", &["'q'", "'why'"]),
     ("pause_task", &["'a'", "'why'"]),
+    ("heartbeat", &["'{$held}'", "'{$token}'", "'60s'"]),
+    ("pause_queue", &["'q'"]),
+    ("pause_schedule", &["'s'", "'reason'"]),
     ("register", &["'w'", "'[\"a\"]'"]),
     ("result", &["'$task'"]),
     ("resume_all", &[]),
@@ -74,6 +91,41 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
         &["'default'", "'fails'", "'E'", "'2020-01-01'", "'task'", "'10/sec'", "100", "true"],
     ),
     ("show_queue", &["'q'"]),
+    ("resume_schedule", &["'s'"]),
+    ("retry", &["'$failed'"]),
+    (
+        "schedule",
+        &[
+            "'s2'",
+            "'0 3 * * *'",
+            "null",
+            "'a'",
+            "null",
+            "'{}'",
+            "'Europe/Berlin'",
+            "'skip'",
+            "'1 day'",
+            "'5s'",
+            "'q'",
+            "1",
+            "'{}'",
+            "'1h'",
+            "'1h'",
+            "'{holidays}'",
+            "now()",
+            "now() + interval '1 year'",
+        ],
+    ),
+    ("schedule_times", &["'s'", "3", "'2026-03-28'"]),
+    (
+        "set_calendar",
+        &[
+            "'holidays'",
+            "'{2026-12-25}'",
+            "'{sat,sun}'",
+            "'{[2026-01-01,2026-02-01)}'",
+        ],
+    ),
     ("signal", &["'$workflow'", "'go'", "'1'"]),
     ("snooze", &["'$held'", "$token", "'1s'"]),
     (
@@ -84,6 +136,8 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
     ),
     ("tick", &[]),
     ("timeline", &["'$task'"]),
+    ("trigger_schedule", &["'s'", "'skip'"]),
+    ("unschedule", &["'s'"]),
     ("version", &[]),
     ("wait", &["'$task'", "'0'"]),
     ("why", &["'$task'"]),
@@ -188,6 +242,20 @@ fn odd_values(kind: &str) -> Vec<String> {
             "array_fill('q'::text, array[10000])".into(),
             format!("array[{}]", literal(&long)),
         ],
+        "date[]" => vec![
+            "'{}'".into(),
+            "'{null}'".into(),
+            "'{infinity,-infinity}'".into(),
+            "'{0001-01-01,5874897-12-31}'".into(),
+            "'{{2026-01-01,2026-01-02}}'".into(),
+            "array_fill('2026-01-01'::date, array[100000])".into(),
+        ],
+        "tstzmultirange" => vec![
+            "'{}'".into(),
+            "'{(,)}'".into(),
+            "'{[2026-01-01,infinity]}'".into(),
+            "'{[0001-01-01,294276-12-31]}'".into(),
+        ],
         other => panic!("no odd values for type {other}: add some"),
     }
 }
@@ -231,6 +299,11 @@ async fn functions(s: &Session) -> BTreeMap<String, Vec<Argument>> {
 /// Executions in the states that the good calls want, and a function that puts them in.
 async fn scene(s: &Session) -> impl Fn(&str) -> String + use<> {
     s.deploy("w1", "return await Signal.next('go');").await;
+    s.run(
+        "select rhythm.set_calendar('holidays', '{2026-12-25}');
+         select rhythm.schedule('s', every => '1 hour', task => 'a', queue => 'elsewhere')",
+    )
+    .await;
     let workflow = s.start("w1", "{}").await;
     s.run("select rhythm.enqueue('fails')").await;
     let failed = s.claim_one().await;

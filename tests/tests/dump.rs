@@ -36,6 +36,11 @@ async fn a_restored_dump_goes_on_where_the_database_was() {
     .await;
     s.run("select rhythm.configure_queue('slow', paused => true)")
         .await;
+    s.run(
+        "select rhythm.set_calendar('weekend', weekdays => '{sun}');
+         select rhythm.schedule('nightly', cron => '0 3 * * *', task => 'never', exclude => '{weekend}')",
+    )
+    .await;
     // Partitions of the archive belong to no extension: the dump makes them itself.
     s.run("update rhythm.maintenance set next_at = rhythm._now(); select rhythm.tick()")
         .await;
@@ -71,6 +76,8 @@ async fn a_restored_dump_goes_on_where_the_database_was() {
             .await,
         "t"
     );
+    let schedules = "select string_agg(t::text, '|') from rhythm.schedules t";
+    assert_eq!(c.text(schedules).await, s.text(schedules).await);
     c.work("\"task\"").await;
     assert_eq!(c.state(waits).await, "waiting");
     rhythm_tests::clock::advance(&c, "61 minutes").await;

@@ -13,6 +13,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "docs/flow/diagnostics.md",
         "generated, a section for each code",
     ),
+    (
+        "docs/sql/reference.md",
+        "generated, a section for each function and view",
+    ),
     ("flow/src/vm/registers.rs", "the one dispatch loop"),
     ("tests/tests/tidy.rs", "a flat list of rules"),
     ("tests/differential/grammar.mjs", "a flat table of forms"),

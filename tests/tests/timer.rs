@@ -124,7 +124,9 @@ async fn an_idle_server_does_no_transaction_in_ten_seconds() {
     let database = Database::alone(setup).await;
     let s = database.session().await;
     s.deploy("nap", "await sleep('1h');").await;
-    s.run("select rhythm.start('nap'); select rhythm.enqueue('a', delay => '1 hour'); select rhythm.enqueue('b')").await;
+    s.run("select rhythm.start('nap'); select rhythm.enqueue('a', delay => '1 hour'); select rhythm.enqueue('b');
+         select rhythm.schedule('later', every => '1 hour', task => 'a', overlap => 'queue_all');
+         select rhythm.trigger_schedule('later'); select rhythm.trigger_schedule('later')").await;
     drop(s);
     let outside = database.server().session("postgres", "postgres").await;
     let count = format!(

@@ -77,7 +77,7 @@ impl Client {
         rows
     }
 
-    async fn row(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Row> {
+    pub(crate) async fn row(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Row> {
         self.rows(sql, parameters)
             .await?
             .into_iter()
@@ -454,7 +454,7 @@ impl Client {
     }
 }
 
-fn seconds(duration: Option<Duration>) -> Option<f64> {
+pub(crate) fn seconds(duration: Option<Duration>) -> Option<f64> {
     duration.map(|duration| duration.as_secs_f64())
 }
 

@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `client`: one method for each SQL function, same names. `views`: reads of the views.
+//! - `schedules`: both for schedules and calendars.
 //! - `rows`: what they answer with. `time`: points in time as text.
 //! - `error`: kinds of errors by SQLSTATE.
 //! - `worker`: claims tasks, runs their handlers, hands in what came of it.
@@ -17,6 +18,7 @@ mod config;
 mod connect;
 mod error;
 mod rows;
+mod schedules;
 pub mod time;
 mod tls;
 mod views;
@@ -29,3 +31,4 @@ pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
     Outcome, QueueInfo, StartOptions, State, TimelineEvent, WorkerInfo, WorkflowInfo,
 };
+pub use schedules::{ScheduleInfo, ScheduleOptions};

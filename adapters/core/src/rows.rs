@@ -400,7 +400,7 @@ pub struct WorkflowInfo {
 }
 
 /// Puts JSON text into JSON as what it is.
-fn json<S: Serializer>(
+pub(crate) fn json<S: Serializer>(
     text: &Option<String>,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {

@@ -1,6 +1,6 @@
 //! Points in time as text: ISO 8601 in UTC, as JSON wants them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serializer;
 
@@ -46,6 +46,49 @@ impl From<SystemTime> for Utc {
     }
 }
 
+/// Reads `2026-11-24`, `2026-11-24T03:53Z`, `2026-11-24T03:53:12Z`, in UTC; nothing else.
+#[must_use]
+pub fn parse(text: &str) -> Option<SystemTime> {
+    let (date, clock) = match text.split_once(['T', ' ']) {
+        Some((date, clock)) => (date, clock.strip_suffix('Z')?),
+        None => (text, "00:00"),
+    };
+    let numbers = |text: &str, between: char| -> Option<Vec<u64>> {
+        let parts = text.split(between);
+        parts
+            .map(|part| {
+                let digits = part.bytes().all(|b| b.is_ascii_digit());
+                digits.then(|| part.parse().ok()).flatten()
+            })
+            .collect()
+    };
+    let &[year, month, day] = numbers(date, '-')?.as_slice() else {
+        return None;
+    };
+    let (hour, minute, second) = match *numbers(clock, ':')?.as_slice() {
+        [hour, minute] => (hour, minute, 0),
+        [hour, minute, second] => (hour, minute, second),
+        _ => return None,
+    };
+    if !(1970..=9999).contains(&year) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let since_march = year - u64::from(month <= 2);
+    let days = since_march * 365 + since_march / 4 - since_march / 100
+        + since_march / 400
+        + (153 * ((month + 9) % 12) + 2) / 5
+        + day
+        - 1
+        - 719_468;
+    let seconds = days * 86400 + hour * 3600 + minute * 60 + second;
+    let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    // The 31st of June is the 1st of July.
+    (Utc::from(at).day == day).then_some(at)
+}
+
 /// `2026-11-24T03:53:12.123456Z`.
 #[must_use]
 pub fn iso(at: SystemTime) -> String {
@@ -85,9 +128,34 @@ pub(crate) mod option {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_and_nothing_else() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "2026-11-24T03:53:12Z",
+            "2028-02-29T23:59:59Z",
+        ] {
+            let at = parse(text).expect("it is a time");
+            assert_eq!(iso(at), text.replace('Z', ".000000Z"));
+        }
+        assert_eq!(parse("2026-11-24"), parse("2026-11-24 00:00Z"));
+        for wrong in [
+            "",
+            "soon",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-11-24T03:53",
+            "2026-11-24T24:00Z",
+            "-1-1-1",
+            "2026-11-24T03:53:12+01:00",
+            "99999999999999999999-01-01",
+            "2026-11-24T+3:53Z",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn leap_years_are_known() {

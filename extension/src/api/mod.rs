@@ -6,6 +6,7 @@ mod definition;
 mod jsonb;
 mod park;
 mod placeholders;
+mod schedule;
 mod step;
 mod wake;
 

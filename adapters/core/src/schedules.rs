@@ -1,0 +1,334 @@
+//! Schedules and calendars: their functions, and reads of their views. Defaults are the server's: what is not given is not
+//! sent.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use crate::client::{Client, Parameter, seconds};
+use crate::error::Result;
+use crate::rows::json;
+use crate::time;
+
+/// What a schedule starts, and when. Either `cron` or `every`, and either `task` or `workflow`.
+#[derive(Clone, Debug, Default)]
+pub struct ScheduleOptions {
+    /// A cron expression.
+    pub cron: Option<String>,
+    /// Or how long from one tick to the next.
+    pub every: Option<Duration>,
+    /// The name of a task.
+    pub task: Option<String>,
+    /// Or of a workflow.
+    pub workflow: Option<String>,
+    /// JSON text.
+    pub inputs: Option<String>,
+    /// On whose clock the expression and days are read, such as `Europe/Berlin`.
+    pub time_zone: Option<String>,
+    /// `skip`, `queue_one`, `queue_all`, `cancel_other` or `allow`.
+    pub overlap: Option<String>,
+    /// How late a tick may still be started.
+    pub catch_up: Option<Duration>,
+    /// By how much a tick may be delayed at random.
+    pub jitter: Option<Duration>,
+    /// The queue of what it starts.
+    pub queue: Option<String>,
+    /// Larger goes first.
+    pub priority: Option<i32>,
+    /// JSON text: how to retry a task.
+    pub retry: Option<String>,
+    /// As in `enqueue`.
+    pub timeout: Option<Duration>,
+    /// As in `enqueue`.
+    pub start_timeout: Option<Duration>,
+    /// Calendars of exclusion.
+    pub exclude: Option<Vec<String>>,
+    /// No tick before.
+    pub starts_at: Option<SystemTime>,
+    /// No tick after.
+    pub ends_at: Option<SystemTime>,
+}
+
+/// A row of the view `schedules`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScheduleInfo {
+    /// The name.
+    pub name: String,
+    /// `task` or `workflow`.
+    pub kind: String,
+    /// The name of what it starts.
+    pub target: String,
+    /// Its cron expression, or `every …`.
+    pub spec: String,
+    /// On whose clock.
+    pub time_zone: String,
+    /// What happens to a tick while the last one runs.
+    pub overlap: String,
+    /// JSON text.
+    #[serde(serialize_with = "json")]
+    pub inputs: Option<String>,
+    /// The queue of what it starts, where it says one.
+    pub queue: Option<String>,
+    /// Calendars of exclusion.
+    pub exclude: Vec<String>,
+    /// When it starts next; `None` when paused or over.
+    #[serde(with = "time::option")]
+    pub next_at: Option<SystemTime>,
+    /// When its last run was started.
+    #[serde(with = "time::option")]
+    pub last_at: Option<SystemTime>,
+    /// The execution of that.
+    pub last_id: Option<Uuid>,
+    /// And its state.
+    pub last_state: Option<String>,
+    /// Executions that it has started and that are alive.
+    pub running: i64,
+    /// Ticks that wait for those to end.
+    pub held: i64,
+    /// Ticks started so far.
+    pub started: i64,
+    /// Ticks that the overlap policy left out.
+    pub skipped: i64,
+    /// Ticks that came too late to be caught up.
+    pub missed: i64,
+    /// Ticks that could not be started.
+    pub failed: i64,
+    /// JSON text: why, the last time.
+    #[serde(serialize_with = "json")]
+    pub last_error: Option<String>,
+    /// Since when it is paused.
+    #[serde(with = "time::option")]
+    pub paused_at: Option<SystemTime>,
+    /// Why.
+    pub pause_reason: Option<String>,
+}
+
+impl Client {
+    /// Makes or replaces a schedule; gives when it starts next.
+    pub async fn schedule(
+        &self,
+        name: &str,
+        options: &ScheduleOptions,
+    ) -> Result<Option<SystemTime>> {
+        let mut call = Arguments::new("schedule", &name);
+        let [every, catch_up, jitter, timeout, start_timeout] = [
+            options.every,
+            options.catch_up,
+            options.jitter,
+            options.timeout,
+            options.start_timeout,
+        ]
+        .map(seconds);
+        call.give("cron", &options.cron, Type::TEXT, "$");
+        call.give("every", &every, Type::FLOAT8, SECONDS);
+        call.give("task", &options.task, Type::TEXT, "$");
+        call.give("workflow", &options.workflow, Type::TEXT, "$");
+        call.give("inputs", &options.inputs, Type::TEXT, "$::jsonb");
+        call.give("time_zone", &options.time_zone, Type::TEXT, "$");
+        call.give("overlap", &options.overlap, Type::TEXT, "$");
+        call.give("catch_up", &catch_up, Type::FLOAT8, SECONDS);
+        call.give("jitter", &jitter, Type::FLOAT8, SECONDS);
+        call.give("queue", &options.queue, Type::TEXT, "$");
+        call.give("priority", &options.priority, Type::INT4, "$");
+        call.give("retry", &options.retry, Type::TEXT, "$::jsonb");
+        call.give("timeout", &timeout, Type::FLOAT8, SECONDS);
+        call.give("start_timeout", &start_timeout, Type::FLOAT8, SECONDS);
+        call.give("exclude", &options.exclude, Type::TEXT_ARRAY, "$");
+        call.give("starts_at", &options.starts_at, Type::TIMESTAMPTZ, "$");
+        call.give("ends_at", &options.ends_at, Type::TIMESTAMPTZ, "$");
+        Ok(self.row(&call.sql(), &call.parameters).await?.try_get(0)?)
+    }
+
+    /// Deletes a schedule; false when there is none of this name.
+    pub async fn unschedule(&self, name: &str) -> Result<bool> {
+        let parameters: [Parameter<'_>; 1] = [(&name, Type::TEXT)];
+        let row = self.row("select rhythm.unschedule($1)", &parameters);
+        Ok(row.await?.try_get(0)?)
+    }
+
+    /// Lets a schedule start nothing by itself; false when it was paused before.
+    pub async fn pause_schedule(&self, name: &str, reason: Option<&str>) -> Result<bool> {
+        let parameters: [Parameter<'_>; 2] = [(&name, Type::TEXT), (&reason, Type::TEXT)];
+        let row = self.row("select rhythm.pause_schedule($1, $2)", &parameters);
+        Ok(row.await?.try_get(0)?)
+    }
+
+    /// Ends a pause; false when there was none.
+    pub async fn resume_schedule(&self, name: &str) -> Result<bool> {
+        let parameters: [Parameter<'_>; 1] = [(&name, Type::TEXT)];
+        let row = self.row("select rhythm.resume_schedule($1)", &parameters);
+        Ok(row.await?.try_get(0)?)
+    }
+
+    /// Starts one now; `None` when the overlap policy (or the one given) skips or holds it.
+    pub async fn trigger_schedule(
+        &self,
+        name: &str,
+        overlap: Option<&str>,
+    ) -> Result<Option<Uuid>> {
+        let parameters: [Parameter<'_>; 2] = [(&name, Type::TEXT), (&overlap, Type::TEXT)];
+        let row = self.row("select rhythm.trigger_schedule($1, $2)", &parameters);
+        Ok(row.await?.try_get(0)?)
+    }
+
+    /// Starts the ticks of a time that is over, but for those that were started; gives their number.
+    pub async fn backfill_schedule(
+        &self,
+        name: &str,
+        since: SystemTime,
+        until: Option<SystemTime>,
+        overlap: Option<&str>,
+    ) -> Result<i32> {
+        let mut call = Arguments::new("backfill_schedule", &name);
+        let since = Some(since);
+        call.give("since", &since, Type::TIMESTAMPTZ, "$");
+        call.give("until", &until, Type::TIMESTAMPTZ, "$");
+        call.give("overlap", &overlap, Type::TEXT, "$");
+        Ok(self.row(&call.sql(), &call.parameters).await?.try_get(0)?)
+    }
+
+    /// The ticks of a schedule that come after `since`, or after now.
+    pub async fn schedule_times(
+        &self,
+        name: &str,
+        count: i32,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<SystemTime>> {
+        let parameters: [Parameter<'_>; 3] = [
+            (&name, Type::TEXT),
+            (&count, Type::INT4),
+            (&since, Type::TIMESTAMPTZ),
+        ];
+        let sql = "select t from rhythm.schedule_times($1, $2, $3) t";
+        self.times(sql, &parameters).await
+    }
+
+    /// The times of a cron expression that come after `since`, or after now.
+    pub async fn cron_times(
+        &self,
+        cron: &str,
+        time_zone: &str,
+        count: i32,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<SystemTime>> {
+        let parameters: [Parameter<'_>; 4] = [
+            (&cron, Type::TEXT),
+            (&time_zone, Type::TEXT),
+            (&count, Type::INT4),
+            (&since, Type::TIMESTAMPTZ),
+        ];
+        let sql = "select t from rhythm.cron_times($1, $2, $3, $4) t";
+        self.times(sql, &parameters).await
+    }
+
+    async fn times(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<SystemTime>> {
+        let rows = self.rows(sql, parameters).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Makes or replaces a calendar of exclusion: days as `2026-12-25`, weekdays as `sat`, times from one moment to
+    /// another.
+    pub async fn set_calendar(
+        &self,
+        name: &str,
+        days: &[String],
+        weekdays: &[String],
+        during: &[(SystemTime, SystemTime)],
+    ) -> Result<()> {
+        let ranges: Vec<String> = during
+            .iter()
+            .map(|(from, to)| format!("[{},{})", time::iso(*from), time::iso(*to)))
+            .collect();
+        let during = format!("{{{}}}", ranges.join(","));
+        let parameters: [Parameter<'_>; 4] = [
+            (&name, Type::TEXT),
+            (&days, Type::TEXT_ARRAY),
+            (&weekdays, Type::TEXT_ARRAY),
+            (&during, Type::TEXT),
+        ];
+        let sql = "select rhythm.set_calendar($1, $2::date[], $3, $4::tstzmultirange)";
+        self.row(sql, &parameters).await?;
+        Ok(())
+    }
+
+    /// Deletes a calendar that no schedule excludes; false when there is none of this name.
+    pub async fn delete_calendar(&self, name: &str) -> Result<bool> {
+        let parameters: [Parameter<'_>; 1] = [(&name, Type::TEXT)];
+        let row = self.row("select rhythm.delete_calendar($1)", &parameters);
+        Ok(row.await?.try_get(0)?)
+    }
+
+    /// All schedules, or the one of a name.
+    pub async fn schedules(&self, name: Option<&str>) -> Result<Vec<ScheduleInfo>> {
+        let sql = "select name, kind, target, spec, time_zone, overlap, inputs::text, queue, exclude, \
+                   next_at, last_at, last_id, last_state, running::bigint, held::bigint, started, \
+                   skipped, missed, failed, last_error::text, paused_at, pause_reason \
+                   from rhythm.schedules where name = coalesce($1, name) order by name";
+        self.rows(sql, &[(&name, Type::TEXT)])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(ScheduleInfo {
+                    name: row.try_get(0)?,
+                    kind: row.try_get(1)?,
+                    target: row.try_get(2)?,
+                    spec: row.try_get(3)?,
+                    time_zone: row.try_get(4)?,
+                    overlap: row.try_get(5)?,
+                    inputs: row.try_get(6)?,
+                    queue: row.try_get(7)?,
+                    exclude: row.try_get(8)?,
+                    next_at: row.try_get(9)?,
+                    last_at: row.try_get(10)?,
+                    last_id: row.try_get(11)?,
+                    last_state: row.try_get(12)?,
+                    running: row.try_get(13)?,
+                    held: row.try_get(14)?,
+                    started: row.try_get(15)?,
+                    skipped: row.try_get(16)?,
+                    missed: row.try_get(17)?,
+                    failed: row.try_get(18)?,
+                    last_error: row.try_get(19)?,
+                    paused_at: row.try_get(20)?,
+                    pause_reason: row.try_get(21)?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// An interval of seconds.
+const SECONDS: &str = "make_interval(secs => $)";
+
+/// A call by names, with those arguments alone that are given.
+struct Arguments<'a> {
+    function: &'static str,
+    words: Vec<String>,
+    parameters: Vec<Parameter<'a>>,
+}
+
+impl<'a> Arguments<'a> {
+    fn new(function: &'static str, name: &'a &str) -> Self {
+        Self {
+            function,
+            words: vec!["$1".to_owned()],
+            parameters: vec![(name, Type::TEXT)],
+        }
+    }
+
+    /// Adds an argument if there is one; in `form`, `$` stands for its value.
+    fn give<T: ToSql + Sync>(&mut self, name: &str, value: &'a Option<T>, kind: Type, form: &str) {
+        if let Some(value) = value {
+            self.parameters.push((value, kind));
+            let place = format!("${}", self.parameters.len());
+            self.words
+                .push(format!("{name} => {}", form.replace('$', &place)));
+        }
+    }
+
+    fn sql(&self) -> String {
+        format!("select rhythm.{}({})", self.function, self.words.join(", "))
+    }
+}
