@@ -56,6 +56,7 @@ enum Verb {
     Cancel(commands::cancel::CancelArgs),
     Retry(commands::retry::RetryArgs),
     Queue(commands::queue::QueueArgs),
+    Schedule(commands::schedule::ScheduleArgs),
     Worker(commands::worker::WorkerArgs),
     Completions(commands::completions::CompletionsArgs),
 }
@@ -116,6 +117,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Cancel(args) => commands::cancel::run(args, context).await,
         Verb::Retry(args) => commands::retry::run(args, context).await,
         Verb::Queue(args) => commands::queue::run(args, context).await,
+        Verb::Schedule(args) => commands::schedule::run(args, context).await,
         Verb::Worker(args) => commands::worker::run(args, context).await,
         Verb::Completions(args) => commands::completions::run(&args, context),
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rhythm_flow::Source;
 use serde_json::value::RawValue;
@@ -67,6 +67,23 @@ pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
         rest = behind;
     }
     Ok(total)
+}
+
+/// Parses a point in time in UTC: `2026-11-24`, `2026-11-24T03:53Z`.
+pub(crate) fn moment(text: &str) -> std::result::Result<SystemTime, String> {
+    rhythm_client::time::parse(text).ok_or_else(|| {
+        format!("`{text}` is no time; write 2026-11-24 or 2026-11-24T03:53Z, which is UTC")
+    })
+}
+
+/// Parses a point in time, or how long ago it was.
+pub(crate) fn past(text: &str) -> std::result::Result<SystemTime, String> {
+    if let Ok(ago) = duration(text) {
+        return SystemTime::now()
+            .checked_sub(ago)
+            .ok_or_else(|| format!("`{text}` is too long ago"));
+    }
+    moment(text).map_err(|wrong| format!("{wrong}; or how long ago, such as 3d"))
 }
 
 /// The files that are meant, each once, in the order of their names; a folder stands for all .flow

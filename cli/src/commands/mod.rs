@@ -12,6 +12,7 @@ pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod queue;
 pub(crate) mod retry;
+pub(crate) mod schedule;
 pub(crate) mod show;
 pub(crate) mod signal;
 pub(crate) mod start;
