@@ -57,6 +57,51 @@ async fn psql_alone_deploys_starts_claims_completes_and_sees_the_result() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_examples_of_schedules_work_in_psql_and_on_the_command_line() {
+    let database = Database::create().await;
+    let page = "docs/sql/schedules.md";
+    let said = psql(&database, &blocks(page, "sql").concat()).await;
+    for part in [
+        "2026-03-29 01:00:00",
+        "2026-10-25 00:30:00",
+        "2026-10-25 01:00:00",
+        "the disk is full",
+        "{2030-12-25,2030-12-26} | {sat,sun} | {invoices}",
+        "trigger | pending",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    let mut python = Command::new(project().join(".venv/bin/python"));
+    python
+        .args(["-c", &blocks(page, "python")[0]])
+        .env("RHYTHM_URL", database.url());
+    let mut shell = Command::new("bash");
+    let path = std::env::var("PATH").unwrap_or_default();
+    shell
+        .args(["-ec", &blocks(page, "sh")[0]])
+        .env(
+            "PATH",
+            format!("{}:{path}", project().join("target/release").display()),
+        )
+        .env("RHYTHM_URL", database.url());
+    for (mut command, part) in [
+        (python, "datetime.datetime("),
+        (shell, "nightly is deleted"),
+    ] {
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("it does not panic")
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && said.contains(part),
+            "{said}{error}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pythons_part_follows_the_one_of_psql() {
     let database = Database::create().await;
     psql(&database, &blocks("README.md", "sql")[0]).await;

@@ -29,6 +29,10 @@ pub(crate) enum Answer {
     Ids(Vec<(Uuid, bool)>),
     Outcome(Outcome),
     Diagnostics(Vec<Diagnostic>),
+    /// Seconds since 1970.
+    Moments(Vec<f64>),
+    Moment(Option<f64>),
+    MaybeId(Option<Uuid>),
 }
 
 impl Answer {
@@ -47,6 +51,13 @@ impl Answer {
                 ids.into_pyobject(py)?.unbind()
             }
             Self::Outcome(outcome) => (outcome.state.as_str(), outcome.result, outcome.error)
+                .into_pyobject(py)?
+                .into_any()
+                .unbind(),
+            Self::Moments(moments) => moments.into_pyobject(py)?.unbind(),
+            Self::Moment(moment) => moment.into_pyobject(py)?.unbind(),
+            Self::MaybeId(id) => id
+                .map(|id| id.to_string())
                 .into_pyobject(py)?
                 .into_any()
                 .unbind(),

@@ -20,7 +20,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    fn client(&self) -> rhythm_client::Client {
+    pub(crate) fn client(&self) -> rhythm_client::Client {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 != std::process::id() {
             let fresh = rhythm_client::Client::new(self.config.clone(), self.sessions);
@@ -193,7 +193,7 @@ pub(crate) fn duration(what: &str, seconds: Option<f64>) -> PyResult<Option<Dura
 }
 
 /// Reads seconds since 1970.
-fn moment(seconds: Option<f64>) -> PyResult<Option<SystemTime>> {
+pub(crate) fn moment(seconds: Option<f64>) -> PyResult<Option<SystemTime>> {
     let since = duration("run_at since 1970", seconds)?;
     let too_late = || PyValueError::new_err("run_at is too late");
     since

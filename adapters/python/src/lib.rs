@@ -3,6 +3,7 @@
 //!
 //! # Layout
 //! - `client`: a method for each call; `call`: waiting for its answer, blocking or as a callback.
+//! - `schedule`: the calls for schedules and calendars.
 //! - `worker`: a worker whose handlers are Python's; `attempt`: what a handler is given.
 //! - `simulation`: a run without a database.
 //! - `error`: errors of the client as Python's exceptions; `runtime`: the threads behind it all.
@@ -14,6 +15,7 @@ mod call;
 mod client;
 mod error;
 mod runtime;
+mod schedule;
 mod simulation;
 mod worker;
 
@@ -26,6 +28,8 @@ mod _native {
     use crate::call::{Call, Started};
     #[pymodule_export]
     use crate::client::Client;
+    #[pymodule_export]
+    use crate::schedule::Schedules;
     #[pymodule_export]
     use crate::simulation::{Simulation, duration};
     #[pymodule_export]

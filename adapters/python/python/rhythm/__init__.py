@@ -17,8 +17,10 @@ from rhythm.client import (
     enqueue_many,
     result,
     retry,
+    schedule,
     signal,
     start,
+    unschedule,
     wait,
 )
 from rhythm.errors import (
@@ -68,8 +70,10 @@ __all__ = [
     "enqueue_many",
     "result",
     "retry",
+    "schedule",
     "signal",
     "start",
     "task",
+    "unschedule",
     "wait",
 ]

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from rhythm import _native
 from rhythm.errors import ExecutionFailed
+from rhythm.schedules import AsyncSchedules, Calls, Schedules
 from rhythm.task import seconds
 
 Id = Union[UUID, str]
@@ -134,7 +135,7 @@ class _Calls:
         return self.native.wait(str(id), seconds(timeout))
 
 
-class Client:
+class Client(Schedules):
     """A client of one database that blocks for its answers. May be used by many threads.
 
     url: `postgresql://…` or `host=… dbname=…`; otherwise RHYTHM_URL, or PGHOST and its like.
@@ -143,6 +144,7 @@ class Client:
 
     def __init__(self, url: str | None = None, *, connections: int = 4) -> None:
         self._calls = _Calls(url, connections)
+        self._schedules = Calls(self._calls.native)
 
     def __enter__(self) -> Client:
         return self
@@ -249,11 +251,12 @@ class Client:
         return str(self._calls.native.version().wait())
 
 
-class AsyncClient:
+class AsyncClient(AsyncSchedules):
     """The same client for asyncio. A call whose task is cancelled is given up; whether it was done is not known."""
 
     def __init__(self, url: str | None = None, *, connections: int = 4) -> None:
         self._calls = _Calls(url, connections)
+        self._schedules = Calls(self._calls.native)
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -355,6 +358,9 @@ class AsyncClient:
         """As `Client.version`."""
         return str(await _answer(self._calls.native.version()))
 
+    async def _answered(self, call: _native.Call) -> Any:
+        return await _answer(call)
+
 
 async def _answer(call: _native.Call) -> Any:
     loop = asyncio.get_running_loop()
@@ -436,6 +442,16 @@ def retry(id: Id) -> UUID:
 def deploy(name: str, source: str) -> int:
     """`Client.deploy` in the database that the environment names."""
     return _client().deploy(name, source)
+
+
+def schedule(name: str, **options: Any) -> datetime | None:
+    """`Client.schedule` in the database that the environment names."""
+    return _client().schedule(name, **options)
+
+
+def unschedule(name: str) -> bool:
+    """`Client.unschedule` in the database that the environment names."""
+    return _client().unschedule(name)
 
 
 def _json(value: Any) -> str:
