@@ -25,7 +25,7 @@ create table rhythm.schedule_entries (
   time_zone text not null,
   inputs jsonb not null,
   queue text,
-  priority int not null,
+  priority int,
   retry jsonb,
   timeout interval,
   start_timeout interval,
@@ -203,7 +203,7 @@ begin
     rhythm._check_duration('catch_up', p_new.catch_up), rhythm._check_duration('jitter', p_new.jitter),
     rhythm._check_moment('starts_at', p_new.starts_at), rhythm._check_moment('ends_at', p_new.ends_at);
   perform rhythm._check_enqueue(p_new.kind, p_new.target, p_new.inputs, p_new.queue, null, p_new.priority, null, null,
-    p_new.timeout, p_new.start_timeout, null);
+    p_new.timeout, p_new.start_timeout, null, null, null);
   if p_new.kind = 'workflow' then
     if p_new.retry is not null or p_new.start_timeout is not null then
       perform rhythm._raise('RH002', 'retry and start_timeout are for tasks', null, 'Leave them out for a workflow.');
@@ -243,7 +243,7 @@ $$;
 -- waits for that. Dying halfway changes nothing.
 create function rhythm.schedule(name text, cron text default null, every interval default null, task text default null,
   workflow text default null, inputs jsonb default '{}', time_zone text default 'UTC', overlap text default 'skip',
-  catch_up interval default '1 day', jitter interval default '0', queue text default null, priority int default 0,
+  catch_up interval default '1 day', jitter interval default '0', queue text default null, priority int default null,
   retry jsonb default null, timeout interval default null, start_timeout interval default null,
   exclude text[] default '{}', starts_at timestamptz default null, ends_at timestamptz default null)
 returns timestamptz

@@ -14,7 +14,7 @@
 -- Whether schedules may start anything in this database now: the one place that decides it.
 create function rhythm._schedules_may_start() returns bool
 language sql stable as $$
-  select true
+  select rhythm._stopped() is null
 $$;
 
 -- Returns the task_id of a tick.
