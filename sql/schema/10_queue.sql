@@ -308,7 +308,7 @@ begin
     ('paused', case when v_queue.paused_at is not null then 'true' end, 'false'),
     ('rate_limit', v_queue.rate_limit, null),
     ('rate_burst', v_queue.rate_burst::text,
-      case when v_queue.rate is not null then split_part(v_queue.rate_limit, '/', 1) end),
+      case when v_queue.rate is not null then rhythm._burst(v_queue)::text end),
     ('rate_key', v_queue.rate_key, null),
     ('concurrency', v_queue.concurrency::text, null),
     ('concurrency_key', v_queue.concurrency_key, null),

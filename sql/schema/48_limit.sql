@@ -67,8 +67,8 @@ end
 $$;
 
 -- Gives pending executions the keys that their queue's settings ask for: those that came before the settings, and what was
--- given back by a retry. At most 10 000 at once; the rest meets the next claim.
-create function rhythm._conform(p_queue rhythm.queue_settings) returns void
+-- given back by a retry. At most 10 000 at once; the rest meets the next claim. True: it has changed some, whose rows are locked.
+create function rhythm._conform(p_queue rhythm.queue_settings) returns bool
 language plpgsql as $$
 #variable_conflict use_column
 begin
@@ -81,6 +81,7 @@ begin
       where l.id = any (array(select o.id from rhythm.live o
         where o.queue = p_queue.name and o.state = 'pending' and o.kind = 'task' and o.rate_key is null
         order by o.priority desc, o.seq limit 10000 for update skip locked));
+      return found;
     end if;
   elsif exists (select from rhythm.live l
     where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null)
@@ -89,12 +90,29 @@ begin
     where l.id = any (array(select o.id from rhythm.live o
       where o.queue = p_queue.name and o.state = 'pending' and o.kind = 'task' and o.rate_key is not null
       limit 10000 for update skip locked));
+    return found;
   end if;
+  return false;
+end
+$$;
+
+-- Returns whether something is pending in a queue that this worker may have. Each form has its own partial index.
+create function rhythm._has_pending(p_queue text, p_by_key bool, p_tasks text[], p_paused text[]) returns bool
+language plpgsql as $$
+begin
+  if p_by_key then
+    return exists (select from rhythm.live l
+      where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused));
+  end if;
+  return exists (select from rhythm.live l
+    where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+      and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused));
 end
 $$;
 
 -- Says how many may be claimed from a queue that has settings. `allowed`: not more than this; `picked`: these and no others,
--- locked; `spend`: whether what is taken must be paid from the queue's bucket; `locked`: whether locks of limits are held now;
+-- locked; `spend`: whether what is taken must be paid from the queue's bucket; `locked`: whether locks of limits or of rows are held;
 -- `again_at`: when to look again, where that is known.
 create function rhythm._allow(p_queue rhythm.queue_settings, p_max int, p_tasks text[], p_paused text[], p_now timestamptz,
   out allowed int, out picked uuid[], out spend bool, out locked bool, out again_at timestamptz)
@@ -106,12 +124,12 @@ declare
   v_tokens float8;
 begin
   allowed := 0;
-  locked := false;
   spend := p_queue.rate is not null and p_queue.rate_key is null;
+  locked := false;
   if p_queue.paused_at is not null then
     return;
   end if;
-  perform rhythm._conform(p_queue);
+  locked := rhythm._conform(p_queue);
   if p_queue.rate is null and p_queue.concurrency is null and not v_by_key then
     allowed := p_max;
     return;
@@ -120,10 +138,7 @@ begin
     perform rhythm._raise('RH201', 'a claim from a queue with limits cannot work in a REPEATABLE READ or SERIALIZABLE transaction',
       null, 'Such a transaction does not see what others have claimed: use READ COMMITTED.');
   end if;
-  if not exists (select from rhythm.live l
-    where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and (l.rate_key is not null) = v_by_key
-      and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused))
-  then
+  if not rhythm._has_pending(p_queue.name, v_by_key, p_tasks, p_paused) then
     return;
   end if;
   for v_round in 0 .. 1 loop
@@ -138,13 +153,13 @@ begin
         again_at := p_now + make_interval(secs => (1 - v_tokens) / p_queue.rate);
       end if;
     end if;
-    exit when allowed <= 0 or locked or (not spend and p_queue.concurrency is null);
-    locked := rhythm._try_limit(p_queue.name, '');
-    if not locked then
+    exit when allowed <= 0 or v_round = 1 or (not spend and p_queue.concurrency is null);
+    if not rhythm._try_limit(p_queue.name, '') then
       allowed := 0;
       again_at := p_now + interval '5 milliseconds';
       return;
     end if;
+    locked := true;
   end loop;
   if allowed > 0 and v_by_key then
     select g.picked, g.locked or locked, g.again_at into picked, locked, again_at
@@ -154,7 +169,8 @@ end
 $$;
 
 -- Picks pending executions of a queue with limits by key, and locks them; pays for them from the buckets of their keys. Begins
--- behind the key at which this session stopped last, so that keys take turns. Looks at 1000 groups at most.
+-- behind the key at which this session stopped last, so that keys take turns. One that is full, or whose bucket is empty, costs a
+-- look at the index; an execution whose keys are those of former settings gets the right ones instead of being picked.
 create function rhythm._pick_groups(p_queue rhythm.queue_settings, p_burst float8, p_max int, p_tasks text[], p_paused text[],
   p_now timestamptz, out picked uuid[], out locked bool, out again_at timestamptz)
 language plpgsql as $$
@@ -163,14 +179,16 @@ declare
   v_cursor text[] := string_to_array(nullif(current_setting('rhythm_session.cursor', true), ''), chr(1));
   v_begin_c text := '';
   v_begin_r text := '';
+  v_per_key int := coalesce(p_queue.concurrency_per_key, 1);
   v_priority int;
   v_c text;
   v_r text;
-  v_wrapped bool;
-  v_looked int := 0;
-  v_left int;
+  v_running int;
   v_tokens float8;
+  v_left int;
+  v_keys text[] := '{}';
   v_new uuid[];
+  v_misfits bool;
 begin
   picked := '{}';
   locked := false;
@@ -181,82 +199,100 @@ begin
   v_priority := (select l.priority from rhythm.live l
     where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
     order by l.priority desc limit 1);
-  while v_priority is not null and cardinality(picked) < p_max and v_looked < 1000 loop
-    v_c := v_begin_c;
-    v_r := v_begin_r;
-    v_wrapped := v_begin_c = '';
-    loop
-      select l.concurrency_key, l.rate_key into v_c, v_r
-      from rhythm.live l
-      where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
-        and l.priority = v_priority and (l.concurrency_key, l.rate_key) > (v_c, v_r)
-      order by l.concurrency_key, l.rate_key limit 1;
-      if v_c is null and not v_wrapped then
-        v_wrapped := true;
-        v_c := '';
-        v_r := '';
-        continue;
-      end if;
-      exit when v_c is null or (v_wrapped and v_begin_c <> '' and (v_c, v_r) > (v_begin_c, v_begin_r));
-      v_looked := v_looked + 1;
-      exit when v_looked > 1000;
-      v_left := p_max - cardinality(picked);
-      for v_round in 0 .. 1 loop
-        if p_queue.concurrency_key is not null then
-          v_left := least(v_left, coalesce(p_queue.concurrency_per_key, 1)
-            - rhythm._running(p_queue.name, v_c, coalesce(p_queue.concurrency_per_key, 1))
-            - (select count(*)::int from rhythm.live l where l.id = any (picked) and l.concurrency_key = v_c));
-        end if;
-        if v_left > 0 and p_queue.rate_key is not null then
-          v_tokens := rhythm._tokens(p_queue.name, v_r, p_queue.rate, p_burst, p_now);
-          v_left := least(v_left, floor(v_tokens + 1e-6)::int);
-          if v_left <= 0 then
-            again_at := least(again_at, p_now + make_interval(secs => greatest(1 - v_tokens, 0) / p_queue.rate));
-          end if;
-        end if;
-        exit when v_left <= 0 or v_round = 1;
-        if not exists (select from rhythm.live l
+  <<priorities>>
+  while v_priority is not null loop
+    -- From where the session stopped to the end, then from the beginning to there.
+    for v_half in 0 .. case when v_begin_c = '' then 0 else 1 end loop
+      for v_c, v_r, v_running, v_tokens in
+        with recursive g (c, r) as (
+          (select l.concurrency_key, l.rate_key from rhythm.live l
           where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
-            and l.priority = v_priority and l.concurrency_key = v_c and l.rate_key = v_r
-            and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused))
-        then
-          v_left := 0;
-          exit;
-        end if;
-        locked := true;
-        if not ((p_queue.concurrency_key is null or rhythm._try_limit(p_queue.name, 'c' || v_c))
-          and (p_queue.rate_key is null or rhythm._try_limit(p_queue.name, 'r' || v_r)))
-        then
-          again_at := least(again_at, p_now + interval '5 milliseconds');
-          v_left := 0;
-          exit;
-        end if;
-      end loop;
-      if v_left > 0 then
-        v_new := array(
-          select l.id from rhythm.live l
+            and l.priority = v_priority
+            and (l.concurrency_key, l.rate_key) > (case v_half when 0 then v_begin_c else '' end, case v_half when 0 then v_begin_r else '' end)
+          order by l.concurrency_key, l.rate_key limit 1)
+          union all
+          select n.concurrency_key, n.rate_key from g cross join lateral (
+            select l.concurrency_key, l.rate_key from rhythm.live l
+            where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+              and l.priority = v_priority and (l.concurrency_key, l.rate_key) > (g.c, g.r)
+            order by l.concurrency_key, l.rate_key limit 1) n
+        )
+        select g.c, g.r,
+          case when p_queue.concurrency_key is not null then (
+            select count(*)::int from (select from rhythm.live l where l.queue = p_queue.name and l.state = 'running'
+              and l.concurrency_key = g.c limit v_per_key) n) end,
+          case when p_queue.rate_key is not null then coalesce((
+            select least(p_burst, b.tokens + greatest(extract(epoch from p_now - b.at), 0) * p_queue.rate)
+            from rhythm.buckets b where b.queue = p_queue.name and b.key = g.r), p_burst) end
+        from g
+      loop
+        exit when v_half = 1 and (v_c, v_r) > (v_begin_c, v_begin_r);
+        for v_round in 0 .. 1 loop
+          v_left := p_max - cardinality(picked);
+          if v_running is not null then
+            v_left := least(v_left, v_per_key - v_running - (select count(*)::int from unnest(v_keys) k where k = v_c));
+          end if;
+          if v_left > 0 and v_tokens is not null then
+            v_left := least(v_left, floor(v_tokens + 1e-6)::int);
+            if v_left <= 0 then
+              again_at := least(again_at, p_now + make_interval(secs => greatest(1 - v_tokens, 0) / p_queue.rate));
+            end if;
+          end if;
+          exit when v_left <= 0 or v_round = 1;
+          if not exists (select from rhythm.live l
+            where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+              and l.priority = v_priority and l.concurrency_key = v_c and l.rate_key = v_r
+              and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused))
+          then
+            v_left := 0;
+            exit;
+          end if;
+          locked := true;
+          if not ((v_running is null or rhythm._try_limit(p_queue.name, 'c' || v_c))
+            and (v_tokens is null or rhythm._try_limit(p_queue.name, 'r' || v_r)))
+          then
+            again_at := least(again_at, p_now + interval '5 milliseconds');
+            v_left := 0;
+            exit;
+          end if;
+          -- Once more, now that nobody else takes from them.
+          v_running := case when v_running is not null then rhythm._running(p_queue.name, v_c, v_per_key) end;
+          v_tokens := case when v_tokens is not null then rhythm._tokens(p_queue.name, v_r, p_queue.rate, p_burst, p_now) end;
+        end loop;
+        continue when v_left <= 0;
+        select array_agg(f.id) filter (where f.fits), bool_or(not f.fits) into v_new, v_misfits
+        from (
+          select l.id, l.concurrency_key = rhythm._limit_key(l.inputs, p_queue.concurrency_key)
+            and l.rate_key = rhythm._limit_key(l.inputs, p_queue.rate_key) as fits
+          from rhythm.live l
           where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
             and l.priority = v_priority and l.concurrency_key = v_c and l.rate_key = v_r
             and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
-          order by l.seq limit v_left for update skip locked);
-        if v_new <> '{}' then
-          picked := picked || v_new;
-          if p_queue.rate_key is not null then
-            perform rhythm._spend(p_queue.name, v_r, p_queue.rate, p_burst, p_now, cardinality(v_new));
-          end if;
-          perform set_config('rhythm_session.cursor', concat_ws(chr(1), p_queue.name, v_c, v_r), false);
-          exit when cardinality(picked) >= p_max;
+          order by l.seq limit v_left for update skip locked) f;
+        if v_misfits then
+          update rhythm.live l set concurrency_key = rhythm._limit_key(l.inputs, p_queue.concurrency_key),
+            rate_key = rhythm._limit_key(l.inputs, p_queue.rate_key)
+          where l.id = any (array(select o.id from rhythm.live o
+              where o.queue = p_queue.name and o.state = 'pending' and o.kind = 'task' and o.rate_key is not null
+                and o.priority = v_priority and o.concurrency_key = v_c and o.rate_key = v_r
+              order by o.seq limit 1000 for update skip locked))
+            and l.id <> all (coalesce(v_new, '{}'));
+          again_at := p_now;
         end if;
-      end if;
+        continue when v_new is null;
+        picked := picked || v_new;
+        v_keys := case when v_running is not null then v_keys || array_fill(v_c, array[cardinality(v_new)]) else v_keys end;
+        if v_tokens is not null then
+          perform rhythm._spend(p_queue.name, v_r, p_queue.rate, p_burst, p_now, cardinality(v_new));
+        end if;
+        perform set_config('rhythm_session.cursor', concat_ws(chr(1), p_queue.name, v_c, v_r), false);
+        exit priorities when cardinality(picked) >= p_max;
+      end loop;
     end loop;
     v_priority := (select l.priority from rhythm.live l
       where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
         and l.priority < v_priority
       order by l.priority desc limit 1);
   end loop;
-  if v_looked > 1000 and cardinality(picked) < p_max then
-    perform set_config('rhythm_session.cursor', concat_ws(chr(1), p_queue.name, v_c, v_r), false);
-    again_at := p_now;
-  end if;
 end
 $$;

@@ -200,7 +200,11 @@ begin
       v_left := v_left - v_got;
       exit when v_left <= 0;
     end loop;
-    -- Locks of limits are for others while this session waits.
+    -- Locks of limits are for others while this session waits. If what it may take is held by somebody just now, who came back at
+    -- once would spin.
+    if v_any_locked and v_left = p_max and p_wait > interval '0' then
+      perform pg_sleep(0.01);
+    end if;
     exit when v_left < p_max or p_wait = interval '0' or v_any_locked;
     if v_until is null then
       v_until := rhythm._wait_until(p_wait);
@@ -222,9 +226,9 @@ begin
     end if;
   end loop;
   if v_parked then
-    -- Whether the queue has nothing left, who asks for some names alone cannot know.
+    -- Whether the queue has nothing left, who asks for some names alone, or has met a limit, cannot know.
     perform rhythm._park_end(case when v_left < p_max then v_queue end,
-      v_tasks is null and v_left between 1 and p_max - 1);
+      v_tasks is null and v_again_at is null and v_left between 1 and p_max - 1);
   end if;
   if v_seen is null or v_seen not between v_now - interval '10 seconds' and v_now then
     perform rhythm._note_worker(p_worker, p_tasks, p_queues, v_seen is not null, v_now);

@@ -1,0 +1,396 @@
+//! Limits of concurrency: never more than they allow, no slot lost, and a full key hides nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rhythm_tests::database::{Database, Failure, Session};
+use rhythm_tests::invariant::{nothing_is_left, report};
+use rhythm_tests::race::{Dice, race};
+use rhythm_tests::server::Setup;
+
+const QUEUE: i64 = 5;
+const KEY: i64 = 2;
+const TASKS: i64 = 240;
+
+/// One round of a worker that completes, fails, gives back, or forgets what it claims.
+async fn round(s: &Session, worker: usize, dice: &mut Dice) -> Result<(), Failure> {
+    let claim = format!(
+        "select id, token from rhythm.claim('w{worker}', '{{narrow}}', max => {}, wait => '100 ms', lease => '300 ms')",
+        1 + dice.below(3)
+    );
+    for row in s.attempt(&claim).await? {
+        let (id, token) = (
+            row[0].clone().unwrap_or_default(),
+            row[1].clone().unwrap_or_default(),
+        );
+        tokio::time::sleep(Duration::from_millis(dice.below(10))).await;
+        let end = match dice.below(10) {
+            0 => continue,
+            1 => format!(
+                "select rhythm.fail('{id}', {token}, '{{\"name\": \"E\", \"message\": \"m\"}}', '5 ms')"
+            ),
+            2 => format!("select rhythm.snooze('{id}', {token}, '5 ms')"),
+            3 => format!(
+                "select * from rhythm.finish('w{worker}', '[{{\"id\": \"{id}\", \"token\": \"{token}\", \"release\": true}}]')"
+            ),
+            _ => format!("select rhythm.complete('{id}', {token})"),
+        };
+        s.attempt(&end).await?;
+    }
+    Ok(())
+}
+
+/// Looks, again and again, whether more runs than may; each look sees one moment. Gives the most that it saw.
+async fn watch(database: &Database, over: &AtomicBool) -> (i64, i64, u32) {
+    let (mut most, mut most_of_key, mut looks) = (0, 0, 0);
+    while !over.load(Ordering::Relaxed) {
+        let Ok(s) = Session::try_open(&database.server().config(database.name(), "postgres")).await
+        else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        while !over.load(Ordering::Relaxed) {
+            let look = "select coalesce(sum(n), 0), coalesce(max(n), 0) from (
+              select count(*) as n from rhythm.live where state = 'running' group by inputs ->> 'tenant') k";
+            let Ok(row) = s.attempt(look).await else {
+                break;
+            };
+            let number = |i: usize| -> i64 {
+                row[0][i]
+                    .as_deref()
+                    .unwrap_or_default()
+                    .parse()
+                    .expect("a number")
+            };
+            most = most.max(number(0));
+            most_of_key = most_of_key.max(number(1));
+            looks += 1;
+        }
+    }
+    (most, most_of_key, looks)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_workers_keep_to_the_limits_while_they_fail_and_die_and_all_work_gets_done() {
+    let database = Arc::new(Database::alone(Setup::default()).await);
+    let s = database.session().await;
+    s.run(&format!(
+        "select rhythm.configure_queue('narrow', concurrency => {QUEUE}, concurrency_key => 'tenant', concurrency_per_key => {KEY},
+           retry => '{{\"maxAttempts\": 1000}}');
+         select rhythm.enqueue('a', jsonb_build_object('tenant', n % 6, 'n', n), 'narrow', task_id => n::text) from generate_series(1, {TASKS}) n"
+    ))
+    .await;
+    let over = Arc::new(AtomicBool::new(false));
+    let watcher = {
+        let (database, over) = (Arc::clone(&database), Arc::clone(&over));
+        tokio::spawn(async move { watch(&database, &over).await })
+    };
+    let killer = {
+        let database = Arc::clone(&database);
+        tokio::spawn(async move {
+            for _ in 0..2 {
+                tokio::time::sleep(Duration::from_millis(800)).await;
+                database.server().kill_all();
+                database.server().restart().await;
+            }
+        })
+    };
+    let dice = Dice::roll("concurrency");
+    race(16, |i, start| {
+        let database = Arc::clone(&database);
+        let mut dice = dice.clone();
+        (0..i * 7).for_each(|_| {
+            dice.below(2);
+        });
+        async move {
+            start.wait().await;
+            let left = "select count(*) from rhythm.live where queue = 'narrow'";
+            loop {
+                let config = database.server().config(database.name(), "postgres");
+                let Ok(s) = Session::try_open(&config).await else {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                };
+                while round(&s, i, &mut dice).await.is_ok() {
+                    match s.attempt(left).await {
+                        Ok(row) if row[0][0].as_deref() == Some("0") => return,
+                        Ok(_) => {}
+                        Err(_) => break,
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    killer.await.expect("the killer ends");
+    over.store(true, Ordering::Relaxed);
+    let (most, most_of_key, looks) = watcher.await.expect("the watcher ends");
+    report(&format!(
+        "concurrency: {looks} looks saw at most {most} of {QUEUE}, {most_of_key} of {KEY} a key"
+    ));
+    assert!(
+        most <= QUEUE && most_of_key <= KEY,
+        "{most} ran at once, {most_of_key} of one key"
+    );
+    assert!(
+        most == QUEUE && most_of_key == KEY,
+        "the limits are used: {most}, {most_of_key}"
+    );
+    let s = database.session().await;
+    let done =
+        "select count(*) from rhythm.executions where state = 'completed' and queue = 'narrow'";
+    assert_eq!(s.number(done).await, TASKS);
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_key_hides_no_other_and_costs_a_look() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        "select rhythm.configure_queue('tenants', concurrency_key => 'tenant');
+         select rhythm.enqueue_rows($$select 'a' as name, 'tenants' as queue, '{\"tenant\": \"big\"}'::jsonb as inputs
+           from generate_series(1, 10000)$$);
+         select rhythm.enqueue('a', '{\"tenant\": \"small\"}', 'tenants')",
+    )
+    .await;
+    let first = s.claim_with("'w', '{tenants}', max => 10").await;
+    let mut tenants: Vec<_> = first
+        .iter()
+        .map(|t| t.inputs["tenant"].as_str().unwrap_or_default())
+        .collect();
+    tenants.sort_unstable();
+    assert_eq!(tenants, ["big", "small"], "one of each");
+    assert!(s.claim_with("'w', '{tenants}', max => 10").await.is_empty());
+    for task in &first {
+        if task.inputs["tenant"] == "small" {
+            assert!(s.complete(task, "1").await);
+        }
+    }
+    s.run("select rhythm.enqueue('a', '{\"tenant\": \"small\"}', 'tenants')")
+        .await;
+    let plan = s
+        .json(
+            "explain (analyze, buffers, format json) select * from rhythm.claim('w', '{tenants}')",
+        )
+        .await;
+    let plan = &plan[0]["Plan"];
+    assert_eq!(plan["Actual Rows"].as_f64(), Some(1.0), "{plan:#}");
+    let buffers = plan["Shared Hit Blocks"].as_i64().unwrap_or(0)
+        + plan["Shared Read Blocks"].as_i64().unwrap_or(0);
+    report(&format!(
+        "concurrency: {buffers} buffers for a claim behind 10000 tasks of a full key"
+    ));
+    assert!(buffers < 600, "{buffers} buffers");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_thousands_of_keys_are_full_a_waiting_claim_sleeps_and_a_free_one_is_found_below_them()
+{
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        "set track_functions = 'all'; select rhythm.configure_queue('tenants', concurrency_key => 'tenant');
+         select rhythm.enqueue_rows($$select 'a' as name, 'tenants' as queue, 1 as priority,
+           jsonb_build_object('tenant', n % 1500) as inputs from generate_series(1, 3000) n$$)",
+    )
+    .await;
+    assert_eq!(
+        s.claim_with("'w', '{tenants}', max => 3000, lease => '1 day'")
+            .await
+            .len(),
+        1500
+    );
+    s.run("select pg_stat_force_next_flush()").await;
+    let looks = "select coalesce(sum(calls), 0)::bigint from pg_stat_user_functions where funcname = '_pick_groups'";
+    let before = s.number(looks).await;
+    assert!(
+        s.claim_with("'w', '{tenants}', wait => '1s'")
+            .await
+            .is_empty()
+    );
+    s.run("select pg_stat_force_next_flush()").await;
+    let looks = s.number(looks).await - before;
+    assert!(looks <= 4, "{looks} looks in a second with nothing to do");
+    // Of a lower priority than all that is full.
+    s.run("select rhythm.enqueue('b', '{\"tenant\": \"free\"}', 'tenants')")
+        .await;
+    assert_eq!(s.claim_with("'w', '{tenants}'").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_becomes_free_wakes_who_waits_for_it() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    for settings in [
+        "concurrency => 1",
+        "reset => '{concurrency}', concurrency_key => 'tenant'",
+    ] {
+        s.run(&format!("select rhythm.configure_queue('one', {settings})"))
+            .await;
+        for end in ["complete", "fail", "snooze", "cancel", "expire"] {
+            let queue = "'{one}'";
+            s.run("select rhythm.enqueue('a', queue => 'one'); select rhythm.enqueue('a', queue => 'one')").await;
+            let lease = if end == "expire" { "200 ms" } else { "60s" };
+            let held = s
+                .claim_with(&format!("'w', {queue}, lease => '{lease}'"))
+                .await
+                .remove(0);
+            let waiting = database.session().await;
+            let pid = waiting.number("select pg_backend_pid()").await;
+            let waiting = tokio::spawn(async move {
+                let got = waiting.claim_with("'w2', '{one}', wait => '5s'").await;
+                (waiting, got)
+            });
+            if end != "expire" {
+                s.until(&format!(
+                    "select wait_event_type = 'Extension' from pg_stat_activity where pid = {pid}"
+                ))
+                .await;
+            }
+            match end {
+                "complete" => assert!(s.complete(&held, "1").await),
+                "fail" => assert_eq!(s.fail(&held, ", '1 hour'").await, "scheduled"),
+                "snooze" => {
+                    s.run(&format!(
+                        "select rhythm.snooze('{}', {}, '1 hour')",
+                        held.id, held.token
+                    ))
+                    .await
+                }
+                "cancel" => {
+                    s.run(&format!("select rhythm.cancel('{}')", held.id)).await;
+                    assert_eq!(s.fail(&held, "").await, "cancelled");
+                }
+                _ => {}
+            }
+            let (waiting, got) = waiting.await.expect("it claims");
+            assert_eq!(got.len(), 1, "{settings}: {end}");
+            waiting.run("delete from rhythm.live").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_that_change_under_load_strand_nothing_and_hold_from_then_on() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        "select rhythm.enqueue('a', jsonb_build_object('tenant', n % 3, 'region', n % 2), 'q', priority => n % 2,
+           delay => case n % 5 when 0 then interval '1 minute' end) from generate_series(1, 100) n",
+    )
+    .await;
+    let running = "select count(*) from rhythm.live where state = 'running'";
+    let most_of = |path: &str| {
+        format!(
+            "select coalesce(max(n), 0) from (select count(*) as n from rhythm.live where state = 'running' group by inputs ->> '{path}') k"
+        )
+    };
+    // What is set, and how many may then run: in the queue, of a tenant, of a region.
+    let settings = [
+        ("concurrency => 4", 4, 4, 4),
+        ("concurrency_key => 'tenant'", 3, 1, 3),
+        ("concurrency_key => 'region'", 2, 2, 1),
+        (
+            "concurrency_per_key => 3, reset => '{concurrency}'",
+            6,
+            6,
+            3,
+        ),
+        ("rate_limit => '1000000/sec', rate_key => 'tenant'", 6, 6, 3),
+        (
+            "reset => '{concurrency_key,concurrency_per_key}', concurrency => 2",
+            2,
+            2,
+            2,
+        ),
+        (
+            "reset => '{rate_key,rate_limit}', concurrency_key => 'tenant'",
+            2,
+            1,
+            2,
+        ),
+        ("reset => '{concurrency_key,concurrency}'", 100, 100, 100),
+        (
+            "concurrency_key => 'tenant', concurrency_per_key => 7",
+            21,
+            7,
+            21,
+        ),
+    ];
+    for (setting, queue, tenant, region) in settings {
+        s.run(&format!("select rhythm.configure_queue('q', {setting})"))
+            .await;
+        // Claims get what the setting allows, and give all of it back.
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            held.extend(s.claim_with("'w', '{q}', max => 100").await);
+        }
+        assert_eq!(
+            held.len(),
+            usize::try_from(queue.min(80)).expect("small"),
+            "{setting}"
+        );
+        assert_eq!(s.number(running).await, queue.min(80), "{setting}");
+        assert!(s.number(&most_of("tenant")).await <= tenant, "{setting}");
+        assert!(s.number(&most_of("region")).await <= region, "{setting}");
+        for task in &held {
+            s.run(&format!(
+                "select * from rhythm.finish('w', '[{{\"id\": \"{}\", \"token\": \"{}\", \"release\": true}}]')",
+                task.id, task.token
+            ))
+            .await;
+        }
+    }
+    // Also those that were scheduled all the while.
+    rhythm_tests::clock::advance(&s, "2 minutes").await;
+    let mut done = 0;
+    while let Some(task) = s.claim_with("'w', '{q}'").await.pop() {
+        assert!(s.complete(&task, "1").await);
+        done += 1;
+    }
+    assert_eq!(done, 100);
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_when_a_limit_is_set_counts_and_so_does_the_old_key() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("select rhythm.enqueue('a', jsonb_build_object('tenant', n % 2), 'q') from generate_series(1, 10) n").await;
+    let held = s.claim_with("'w', '{q}', max => 3").await;
+    s.run("select rhythm.configure_queue('q', concurrency => 3)")
+        .await;
+    assert!(s.claim_with("'w', '{q}', max => 3").await.is_empty());
+    s.run("select rhythm.configure_queue('q', reset => '{concurrency}', concurrency_key => 'tenant', concurrency_per_key => 2)").await;
+    // Tenants 1, 0, 1 run: there is room for one more of tenant 0.
+    assert_eq!(s.claim_with("'w', '{q}', max => 3").await.len(), 1);
+    assert!(s.complete(&held[0], "1").await);
+    assert_eq!(s.claim_with("'w', '{q}', max => 3").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn within_a_key_larger_priority_goes_first_then_the_older_and_keys_take_turns() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("select rhythm.configure_queue('q', concurrency_key => 'tenant')")
+        .await;
+    for (tenant, name, priority) in [
+        ("a", "1", 0),
+        ("a", "2", 5),
+        ("a", "3", 5),
+        ("b", "4", 0),
+        ("b", "5", 0),
+        ("c", "6", -1),
+    ] {
+        s.run(&format!("select rhythm.enqueue('{name}', '{{\"tenant\": \"{tenant}\"}}', 'q', priority => {priority})")).await;
+    }
+    let mut order = String::new();
+    while let Some(task) = s.claim_with("'w', '{q}'").await.pop() {
+        order.push_str(&task.name);
+        assert!(s.complete(&task, "1").await);
+    }
+    // The two of priority 5 first; then the keys behind the last one in turn.
+    assert_eq!(order, "234156", "FIFO within a key");
+}
