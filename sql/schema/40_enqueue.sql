@@ -145,13 +145,14 @@ begin
     on conflict do nothing;
 
     -- A key whose execution is neither alive nor in the archive was swept, or has expired: it is free. One with a time of its own
-    -- is held until then.
-    delete from rhythm.keys k
-    using unnest(p_kinds, p_names, p_task_ids) as n (kind, name, task_id)
-    where k.kind = n.kind and k.name = n.name and k.task_id = n.task_id and k.id <> all (p_ids)
-      and not exists (select from rhythm.live l where l.id = k.id)
-      and case when k.until is not null then k.until <= rhythm._now()
-        else not exists (select from rhythm.archive a where a.id = k.id and a.expires_on > rhythm._today()) end;
+    -- is held until then. Locked in their order, as another batch may find the same ones.
+    delete from rhythm.keys d where d.ctid = any (array(
+      select k.ctid from unnest(p_kinds, p_names, p_task_ids) as n (kind, name, task_id)
+      join rhythm.keys k on k.kind = n.kind and k.name = n.name and k.task_id = n.task_id
+      where k.id <> all (p_ids) and not exists (select from rhythm.live l where l.id = k.id)
+        and case when k.until is not null then k.until <= rhythm._now()
+          else not exists (select from rhythm.archive a where a.id = k.id and a.expires_on > rhythm._today()) end
+      order by n.kind, n.name, n.task_id for update of k));
     continue when found;
 
     select array_agg(case when n.task_id is null then n.id else k.id end order by n.at),
@@ -455,6 +456,7 @@ declare
   v_items rhythm.new_execution[] := rhythm._read_items(enqueue_many.items, v_now);
   v_ids uuid[];
   v_held uuid[];
+  v_all rhythm.new_execution[];
   v_workflows uuid[];
   v_keyed bool;
 begin
@@ -466,15 +468,19 @@ begin
   if v_keyed then
     v_held := (select rhythm._take_keys(array_agg(i.kind), array_agg(i.name), array_agg(i.task_id), v_ids)
       from unnest(v_items) i);
-    perform rhythm._note_other_inputs(h.held, h.task_id, h.inputs)
-    from rows from (unnest(v_held), unnest(v_items)) as h (held, id, kind, name, inputs, queue, task_id, priority, run_at,
-      retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
-      parent_id, promise, wake_group)
-    where h.held <> h.id and h.held <> all (v_ids);
+    v_all := v_items;
     v_items := (select array_agg(i) from unnest(v_items) i where i.id = any (v_held));
     v_workflows := (select array_agg(w) from unnest(v_workflows) w where w = any (v_held));
   end if;
   perform rhythm._create(v_items, v_now);
+  if v_keyed then
+    -- Now that those exist which other items of this batch hold.
+    perform rhythm._note_other_inputs(h.held, h.task_id, h.inputs)
+    from rows from (unnest(v_held), unnest(v_all)) as h (held, id, kind, name, inputs, queue, task_id, priority, run_at,
+      retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
+      parent_id, promise, wake_group)
+    where h.held <> h.id;
+  end if;
   if v_workflows is not null then
     perform rhythm._advance(v_workflows, array_fill(null::int, array[cardinality(v_workflows)]));
   end if;

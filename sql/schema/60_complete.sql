@@ -28,9 +28,8 @@ begin
     join rhythm.live l on l.id = o.id and l.state = 'running' and (o.token is null or l.token = o.token)
     order by l.id for update of l
   ), policy as (
-    -- What the call says wins over the task, and the task over the queue; entry by entry.
     select m.id, m.attempt, m.error, m.retry_in, m.retryable,
-      coalesce(q.retry, '{}') || coalesce(t.retry, '{}') || coalesce(m.retry, '{}') as retry,
+      coalesce(rhythm._merge_retry(rhythm._merge_retry(q.retry, t.retry), m.retry), '{}') as retry,
       c.reason is not null as cancelled, c.reason
     from mine m
     left join rhythm.served_tasks t on t.name = m.name
@@ -87,6 +86,15 @@ begin
     left join unnest(v_over, v_over_states) as o (id, state) on o.id = s.id;
   end if;
 end
+$$;
+
+-- Returns the policy of a call over that of the task, or of the task over that of the queue: entry by entry, but a list of delays
+-- and a formula for them replace each other, and a list brings its own number of attempts.
+create function rhythm._merge_retry(p_low jsonb, p_high jsonb) returns jsonb
+language sql immutable as $$
+  select case when p_high is null then p_low when p_low is null then p_high
+    else (p_low - case when p_high ? 'delays' then array['initial', 'backoff', 'max', 'maxAttempts']
+        when p_high ?| array['initial', 'backoff'] then array['delays'] else '{}' end) || p_high end
 $$;
 
 -- Returns how many attempts a task has: 5 unless it is said, or one more than there are delays.

@@ -240,6 +240,7 @@ declare
   v_now timestamptz := rhythm._now();
   v_old rhythm.archive;
   v_holder uuid;
+  v_timeout interval;
   v_end_by timestamptz;
   v_run_at timestamptz;
   v_state text;
@@ -268,7 +269,17 @@ begin
   if v_old.kind = 'task' and retry.delay > interval '0' then
     v_run_at := v_now + retry.delay;
   end if;
-  v_end_by := coalesce(v_run_at, v_now) + (v_old.end_by - greatest(v_old.created_at, v_old.run_at));
+  -- The timeout begins again. How long it was an earlier retry has noted; after a failed attempt run_at is that of the next one,
+  -- and says nothing of the first.
+  if v_old.end_by is not null then
+    v_timeout := coalesce((
+      select (h.data ->> 'timeout')::interval from rhythm.history h
+      where h.execution_id = v_old.id and h.event = 'retried' order by h.seq desc limit 1), v_old.end_by - case
+        when v_old.run_at < v_old.end_by and not exists (
+          select from rhythm.history h where h.execution_id = v_old.id and h.event = 'attempt_failed')
+        then greatest(v_old.created_at, v_old.run_at) else v_old.created_at end);
+    v_end_by := coalesce(v_run_at, v_now) + v_timeout;
+  end if;
   -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
   insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, end_by, state, attempt,
     priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, created_at, inputs, task_id,
@@ -282,8 +293,15 @@ begin
     v_old.attempt_timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
     v_old.trace, v_old.attributes, v_old.error, v_old.progress);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
+  if v_old.kind = 'task' and v_old.attempt > 0 and v_old.state <> 'cancelled' then
+    -- The last attempt, which the archive knew.
+    insert into rhythm.history (execution_id, at, event, name, data)
+    values (v_old.id, v_old.finished_at, 'attempt_failed', v_old.worker,
+      jsonb_build_object('attempt', v_old.attempt, 'error', v_old.error, 'next_at', coalesce(v_run_at, v_now)));
+  end if;
   insert into rhythm.history (execution_id, at, event, data)
-  values (v_old.id, v_now, 'retried', jsonb_build_object('error', v_old.error));
+  values (v_old.id, v_now, 'retried', jsonb_build_object('error', v_old.error)
+    || case when v_timeout is not null then jsonb_build_object('timeout', v_timeout) else '{}' end);
   if v_old.kind = 'task' and v_run_at is not null then
     perform rhythm._wake_due(v_run_at);
   elsif v_old.kind = 'task' then

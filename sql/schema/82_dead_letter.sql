@@ -21,6 +21,7 @@ set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan s
 #variable_conflict use_column
 declare
   v_ids uuid[];
+  v_id uuid;
   v_rate float8 := rhythm._rate(retry_many.rate);
   v_count bigint := 0;
 begin
@@ -33,24 +34,33 @@ begin
       'Give how many may be retried by this call at most.');
   end if;
   v_ids := array(
-    select a.id from rhythm.archive a
-    where a.state in ('failed', 'timed_out') and a.expires_on > rhythm._today()
-      and (retry_many.queue is null or a.queue = retry_many.queue) and (retry_many.name is null or a.name = retry_many.name)
-      and (retry_many.kind is null or a.kind = retry_many.kind)
-      and (retry_many.since is null or a.finished_at >= retry_many.since)
-      and (retry_many.error is null or a.error ->> 'name' = retry_many.error or a.error ->> 'code' = retry_many.error
-        or a.error ->> 'message' ilike retry_many.error)
-      -- One whose task_id a newer one holds stays what it is.
-      and (a.task_id is null or not exists (
-        select from rhythm.keys k where k.kind = a.kind and k.name = a.name and k.task_id = a.task_id))
-    order by a.finished_at, a.id limit retry_many.max);
+    select f.id from (
+      select a.id, a.finished_at, a.task_id, row_number() over (
+        partition by a.kind, a.name, a.task_id order by a.finished_at desc, a.id desc) as at
+      from rhythm.archive a
+      where a.state in ('failed', 'timed_out') and a.expires_on > rhythm._today()
+        and (retry_many.queue is null or a.queue = retry_many.queue) and (retry_many.name is null or a.name = retry_many.name)
+        and (retry_many.kind is null or a.kind = retry_many.kind)
+        and (retry_many.since is null or a.finished_at >= retry_many.since)
+        and (retry_many.error is null or a.error ->> 'name' = retry_many.error or a.error ->> 'code' = retry_many.error
+          or a.error ->> 'message' ilike retry_many.error)
+        -- One whose task_id a newer one holds stays what it is.
+        and (a.task_id is null or not exists (
+          select from rhythm.keys k where k.kind = a.kind and k.name = a.name and k.task_id = a.task_id))
+    ) f
+    -- Of several with one task_id only the last can go on.
+    where f.task_id is null or f.at = 1
+    order by f.finished_at, f.id limit retry_many.max);
   if retry_many.dry_run then
     return cardinality(v_ids);
   end if;
-  for v_at in 1 .. cardinality(v_ids) loop
-    -- Somebody else may have retried it since.
-    if exists (select from rhythm.archive a where a.id = v_ids[v_at] for update skip locked) then
-      perform rhythm.retry(v_ids[v_at], case when v_rate is not null then make_interval(secs => (v_at - 1) / v_rate) end);
+  foreach v_id in array v_ids loop
+    -- Somebody else may have retried it since, or enqueued a new one.
+    if exists (select from rhythm.archive a where a.id = v_id and a.state in ('failed', 'timed_out') and (a.task_id is null
+        or not exists (select from rhythm.keys k where k.kind = a.kind and k.name = a.name and k.task_id = a.task_id))
+      for update of a skip locked)
+    then
+      perform rhythm.retry(v_id, case when v_rate is not null then make_interval(secs => v_count / v_rate) end);
       v_count := v_count + 1;
     end if;
   end loop;

@@ -1,14 +1,15 @@
 //! A database for one test, and sessions that send SQL and get text back.
 
+use std::future::poll_fn;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio_postgres::types::FromSql;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
 use crate::server::{Server, Setup};
@@ -158,6 +159,7 @@ impl From<tokio_postgres::Error> for Failure {
 /// A connection. What it is sent is text, as in psql, so that tests read like transcripts.
 pub struct Session {
     client: Client,
+    notices: Arc<Mutex<Vec<String>>>,
 }
 
 impl Deref for Session {
@@ -178,10 +180,25 @@ impl Session {
 
     /// Connects, if the server lets it.
     pub async fn try_open(config: &Config) -> Result<Self, Failure> {
-        let (client, connection) = config.connect(NoTls).await?;
+        let (client, mut connection) = config.connect(NoTls).await?;
+        let notices: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = Arc::clone(&notices);
         // Ends with the client; its error is also that of whatever call was under way.
-        tokio::spawn(connection);
-        Ok(Self { client })
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
+            {
+                if let AsyncMessage::Notice(notice) = message {
+                    let mut heard = heard.lock().expect("no test has panicked here");
+                    heard.push(notice.message().to_owned());
+                }
+            }
+        });
+        Ok(Self { client, notices })
+    }
+
+    /// What the server has said beside its answers since this was asked last.
+    pub fn notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.notices.lock().expect("no test has panicked here"))
     }
 
     /// Sends statements and gives the rows of all of them.
@@ -308,6 +325,14 @@ impl Session {
             "select state from rhythm.executions where id = '{id}'"
         ))
         .await
+    }
+
+    /// Waits until an execution is in this state: the background worker may be just at it.
+    pub async fn becomes(&self, id: Uuid, state: &str) {
+        self.until(&format!(
+            "select state = '{state}' from rhythm.executions where id = '{id}'"
+        ))
+        .await;
     }
 
     /// Waits, for at most 30 s, until an execution has ended, and gives its state, result and error.

@@ -1,0 +1,240 @@
+//! The four timeouts, each when it is due and not before, as the policy says, whether the worker lives or not.
+
+use rhythm_tests::clock::advance;
+use rhythm_tests::database::{Database, Session};
+use rhythm_tests::invariant::nothing_is_left;
+use serde_json::json;
+use uuid::Uuid;
+
+/// What a settable clock cannot hide: the time that a test itself takes.
+const NEARLY: &str = "28 seconds";
+const REST: &str = "3 seconds";
+
+/// Nothing has happened shortly before, and the state is this just after.
+async fn is_due(s: &Session, id: Uuid, before: &str, after: &str) {
+    advance(s, NEARLY).await;
+    assert_eq!(s.state(id).await, before, "not before its time");
+    advance(s, REST).await;
+    s.becomes(id, after).await;
+}
+
+async fn heartbeat(s: &Session, id: Uuid, token: i64) -> String {
+    s.text(&format!(
+        "select status from rhythm.heartbeat('{{{id}}}', '{{{token}}}', '1 day')"
+    ))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_timeout_ends_what_nobody_takes_and_no_longer_holds_once_it_is_taken() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '30 seconds')")
+        .await;
+    is_due(&s, id, "pending", "timed_out").await;
+    // From when it could start.
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '30 seconds', delay => '1 hour')")
+        .await;
+    advance(&s, "1 hour").await;
+    is_due(&s, id, "pending", "timed_out").await;
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '30 seconds')")
+        .await;
+    let task = s.claim_with("'w', lease => '1 day'").await.remove(0);
+    advance(&s, "10 minutes").await;
+    assert_eq!(s.state(id).await, "running");
+    assert_eq!(s.fail(&task, ", '1 hour'").await, "scheduled");
+    advance(&s, "2 hours").await;
+    assert_eq!(s.state(id).await, "pending", "it has been started once");
+    s.work("1").await;
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_timeout_ends_an_attempt_though_the_worker_beats_and_the_policy_goes_on() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let retry = r#"{"maxAttempts": 2, "initial": "1 m", "jitter": 0}"#.replace("1 m", "1m");
+    let id = s
+        .id(&format!(
+            "select rhythm.enqueue('a', attempt_timeout => '30 seconds', retry => '{retry}')"
+        ))
+        .await;
+    for after in ["scheduled", "timed_out"] {
+        let task = s.claim_with("'w', lease => '1 day'").await.remove(0);
+        assert_eq!(heartbeat(&s, id, task.token).await, "ok");
+        is_due(&s, id, "running", after).await;
+        assert_eq!(heartbeat(&s, id, task.token).await, "lost");
+        assert!(!s.complete(&task, "1").await, "it is too late");
+        advance(&s, "1 minute").await;
+    }
+    let (_, _, error) = s.outcome(id).await;
+    assert_eq!(error["name"], json!("TimeoutError"), "{error:#}");
+    assert_eq!(
+        s.text(&format!("select string_agg(attempt::text, ',' order by attempt) from rhythm.attempts where id = '{id}'")).await,
+        "1,2"
+    );
+    // An error like others: it can be final.
+    let retry = r#"{"nonRetryable": ["TimeoutError"]}"#;
+    let id = s
+        .id(&format!(
+            "select rhythm.enqueue('a', attempt_timeout => '30 seconds', retry => '{retry}')"
+        ))
+        .await;
+    s.claim_with("'w', lease => '1 day'").await;
+    is_due(&s, id, "running", "timed_out").await;
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timeout_ends_the_whole_in_whatever_state_it_is() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    for state in ["pending", "scheduled", "running"] {
+        let id = s
+            .id("select rhythm.enqueue('a', timeout => '30 seconds')")
+            .await;
+        if state != "pending" {
+            let task = s.claim_with("'w', lease => '1 day'").await.remove(0);
+            if state == "scheduled" {
+                assert_eq!(s.fail(&task, ", '1 hour'").await, "scheduled");
+            }
+        }
+        is_due(&s, id, state, "timed_out").await;
+        assert_eq!(s.outcome(id).await.2["name"], json!("TimeoutError"));
+    }
+    let id = s
+        .id("select rhythm.enqueue('a', timeout => '30 seconds', delay => '1 hour')")
+        .await;
+    advance(&s, "1 hour").await;
+    is_due(&s, id, "pending", "timed_out").await;
+    // A failure that comes first is a failure.
+    let id = s
+        .id("select rhythm.enqueue('a', timeout => '30 seconds', retry => '{\"maxAttempts\": 1}')")
+        .await;
+    s.fail(&s.claim_one().await, "").await;
+    advance(&s, "1 minute").await;
+    assert_eq!(s.state(id).await, "failed");
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_timeout_ends_an_attempt_without_a_sign_of_life() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let id = s
+        .id("select rhythm.enqueue('a', heartbeat_timeout => '30 seconds', retry => '{\"maxAttempts\": 2}')")
+        .await;
+    let task = s.claim_with("'w', lease => '1 day'").await.remove(0);
+    for _ in 0..3 {
+        advance(&s, "20 seconds").await;
+        assert_eq!(heartbeat(&s, id, task.token).await, "ok");
+    }
+    // To the next worker at once.
+    is_due(&s, id, "running", "pending").await;
+    assert_eq!(s.claim_with("'w', lease => '1 day'").await.len(), 1);
+    is_due(&s, id, "running", "failed").await;
+    assert_eq!(s.failed(id).await["name"], json!("LeaseExpired"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_background_worker_ends_them_by_itself() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    // None of these is told to anybody: the server must know the time.
+    let ids = [
+        s.id("select rhythm.enqueue('a', queue => 'x', start_timeout => '300 ms')").await,
+        s.id("select rhythm.enqueue('b', queue => 'y', timeout => '300 ms')").await,
+        s.id("select rhythm.enqueue('c', attempt_timeout => '300 ms', retry => '{\"maxAttempts\": 1}')").await,
+        s.id("select rhythm.enqueue('d', heartbeat_timeout => '300 ms', retry => '{\"maxAttempts\": 1}')").await,
+    ];
+    assert_eq!(
+        s.claim_with("'gone', max => 2, lease => '1 day'")
+            .await
+            .len(),
+        2
+    );
+    let mut states = Vec::new();
+    for id in ids {
+        states.push(s.outcome(id).await.0);
+    }
+    assert_eq!(states, ["timed_out", "timed_out", "timed_out", "failed"]);
+    let late =
+        "select max(extract(epoch from finished_at - created_at)) < 3 from rhythm.executions";
+    assert_eq!(
+        s.text(late).await,
+        "t",
+        "when they are due, not at the next round"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defaults_come_from_the_registration_and_then_from_the_queue() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        r#"select rhythm.configure_queue('q', timeout => '1 hour', start_timeout => '2 hours', attempt_timeout => '3 hours',
+             heartbeat_timeout => '4 hours', priority => 7);
+           select rhythm.register('w', '[{"name": "a", "queue": "q", "timeout": "5h", "startTimeout": "6h", "attemptTimeout": "7h", "heartbeatTimeout": "8h"}, "b"]')"#,
+    )
+    .await;
+    let row = "select queue || ' ' || extract(epoch from end_by - created_at)::int / 3600 || ' ' || extract(epoch from start_by - created_at)::int / 3600
+      || ' ' || extract(epoch from attempt_timeout)::int / 3600 || ' ' || extract(epoch from beat)::int / 3600 || ' ' || priority from rhythm.live";
+    let cases = [
+        ("select rhythm.enqueue('b', queue => 'q')", "q 1 2 3 4 7"),
+        ("select rhythm.enqueue('a')", "q 5 6 7 8 7"),
+        (
+            "select rhythm.enqueue('a', timeout => '9 hours', heartbeat_timeout => '10 hours', priority => 1)",
+            "q 9 6 7 10 1",
+        ),
+        (
+            r#"select * from rhythm.enqueue_many('[{"name": "a", "start_timeout": "9 hours"}]')"#,
+            "q 5 9 7 8 7",
+        ),
+    ];
+    for (call, expected) in cases {
+        s.run(call).await;
+        assert_eq!(s.text(row).await, expected, "{call}");
+        s.run("delete from rhythm.live").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_hears_of_the_timeouts_of_its_children() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    // Flow has no option for this one: it comes with the registration.
+    s.run(r#"select rhythm.register('w', '[{"name": "b", "attemptTimeout": "30s"}]')"#)
+        .await;
+    let cases = [
+        ("a", "startTimeout: '30s'", false, "TimeoutError"),
+        ("a", "timeout: '30s'", true, "TimeoutError"),
+        ("b", "retry: {maxAttempts: 1}", true, "TimeoutError"),
+        (
+            "a",
+            "heartbeatTimeout: '30s', retry: {maxAttempts: 1}",
+            true,
+            "LeaseExpired",
+        ),
+    ];
+    for (task, options, is_taken, name) in cases {
+        s.deploy(
+            "parent",
+            &format!("return (await Task.try('{task}', 1, {{{options}}})).error.cause.name;"),
+        )
+        .await;
+        let id = s.start("parent", "{}").await;
+        if is_taken {
+            assert_eq!(
+                s.claim_with("'gone', lease => '1 day'").await.len(),
+                1,
+                "{options}"
+            );
+        }
+        is_due(&s, id, "waiting", "completed").await;
+        assert_eq!(s.completed(id).await, json!(name), "{options}");
+    }
+    nothing_is_left(&s).await;
+}
