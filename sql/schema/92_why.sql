@@ -175,10 +175,11 @@ begin
   if v_why.reason is not null then
     return v_why;
   end if;
-  v_ahead := (select count(*) from (select from rhythm.live l
-    where l.queue = p_task.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
-      and (-l.priority, l.seq) < (-p_task.priority, p_task.seq)
-    order by l.priority desc, l.seq limit 1000) a);
+  -- Those before it are the first ones in the order of the index.
+  v_ahead := (select count(*) from (select l.priority, l.seq from rhythm.live l
+      where l.queue = p_task.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+      order by l.priority desc, l.seq limit 1000) a
+    where (-a.priority, a.seq) < (-p_task.priority, p_task.seq));
   v_workers := (select count(*) from rhythm.worker_registry w where w.last_seen > p_now - interval '1 minute'
     and (w.tasks is null or p_task.name = any (w.tasks)) and coalesce(p_task.queue = any (w.queues), true));
   return row('workers_busy', format('%s tasks are before it in queue %L, and %s live workers serve it',
@@ -194,6 +195,8 @@ language plpgsql stable as $$
 declare
   v_why rhythm.why;
   v_child rhythm.live;
+  v_last rhythm.live;
+  v_next rhythm.live;
   v_children int;
   v_signals text;
   v_signal_due timestamptz;
@@ -213,8 +216,16 @@ begin
   from rhythm.signal_waits w where w.execution_id = p_run.id;
   v_timer := (select min(t.due_at) from rhythm.timers t where t.execution_id = p_run.id);
   if v_children > 0 then
-    select l.* into v_child from rhythm.live l where l.parent_id = p_run.id order by l.wake_group nulls first limit 1;
-    v_why := rhythm.why(v_child.id);
+    select l.* into v_child from rhythm.live l where l.parent_id = p_run.id order by l.wake_group limit 1;
+    -- The first below that waits for none of its own.
+    v_last := v_child;
+    for v_depth in 1 .. 1000 loop
+      exit when v_last.kind = 'task';
+      select l.* into v_next from rhythm.live l where l.parent_id = v_last.id order by l.wake_group limit 1;
+      exit when not found;
+      v_last := v_next;
+    end loop;
+    v_why := rhythm.why(v_last.id);
     return row('waits_for_child', format('it waits for %s of its own, such as %s %L (%s): %s',
         case when v_children = 1000 then '1000 or more' else v_children::text end, v_child.kind, v_child.name, v_child.id,
         v_why.explanation), v_why.since, least(v_why.until, v_timer), v_why.hint)::rhythm.why;
@@ -253,6 +264,11 @@ begin
           else format('Look at rhythm.timeline(%L), then perhaps rhythm.retry(%1$L).', why.id) end)::rhythm.why
       from rhythm.archive a where a.id = why.id);
   end if;
+  -- Lapsed leases, times and timeouts that nobody sees to.
+  if v_row.due_at < v_now and not rhythm._has_worker() and rhythm._stopped() is null then
+    return row('nothing_fires', 'its time has come, but no background worker serves this database', v_row.due_at, null,
+      'Add rhythm to shared_preload_libraries and restart the server, or call rhythm.tick() from time to time.')::rhythm.why;
+  end if;
   if v_row.state = 'running' then
     return row('running', format('worker %L runs attempt %s%s', v_row.worker, v_row.attempt,
         case when exists (select from rhythm.cancels c where c.execution_id = why.id)
@@ -264,8 +280,8 @@ begin
     return v_why;
   elsif v_row.state = 'scheduled' and v_row.error is not null then
     return row('retry', format('attempt %s of %s failed: %s', v_row.attempt, rhythm._max_attempts(
-          coalesce((select q.retry from rhythm.queue_settings q where q.name = v_row.queue), '{}')
-          || coalesce((select t.retry from rhythm.served_tasks t where t.name = v_row.name), '{}') || coalesce(v_row.retry, '{}')),
+          rhythm._merge_retry(rhythm._merge_retry((select q.retry from rhythm.queue_settings q where q.name = v_row.queue),
+            (select t.retry from rhythm.served_tasks t where t.name = v_row.name)), v_row.retry)),
         v_row.error ->> 'message'), v_row.attempt_at, v_row.run_at,
       'It is tried again then; rhythm.attempts has all failures.')::rhythm.why;
   elsif v_row.state = 'scheduled' then

@@ -16,6 +16,7 @@ mod idempotency;
 mod interleave;
 mod lease;
 mod limits;
+mod model;
 mod pause;
 mod portable;
 mod quickstart;
