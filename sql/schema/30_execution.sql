@@ -63,8 +63,8 @@ create table rhythm.live (
   -- What a handler has saved with its heartbeat, for the next attempt.
   progress jsonb
   -- No CHECK: Postgres reads and plans one anew for every statement that writes here, which costs more than the write. The
-  -- tests hold what would stand in it.
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  -- tests hold what would stand in it. No parallel scans: a claim that looks for one row would start processes for it.
+) with (fillfactor = 70, parallel_workers = 0, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);
 comment on table rhythm.live is 'Executions that have not ended: what claims and locks touch. Seen through the view rhythm.executions.';
 create index live_pending on rhythm.live (queue, priority desc, seq)
