@@ -154,14 +154,16 @@ create function rhythm._why_pending(p_task rhythm.live, p_now timestamptz) retur
 language plpgsql stable as $$
 #variable_conflict use_column
 declare
+  v_unserved rhythm.why;
   v_why rhythm.why;
   v_queue rhythm.queue_settings;
   v_ahead int;
   v_workers int;
 begin
-  v_why := rhythm._why_unserved(p_task.name, p_task.queue, p_now);
-  if v_why.reason is not null then
-    return v_why;
+  v_unserved := rhythm._why_unserved(p_task.name, p_task.queue, p_now);
+  -- From which queues a worker takes is known to ten seconds, limits are known exactly.
+  if v_unserved.reason <> 'queue_not_served' then
+    return v_unserved;
   end if;
   select q.* into v_queue from rhythm.queue_settings q where q.name = p_task.queue;
   if found then
@@ -170,6 +172,9 @@ begin
     if v_why.reason is not null then
       return v_why;
     end if;
+  end if;
+  if v_unserved.reason is not null then
+    return v_unserved;
   end if;
   v_why := rhythm._why_locked(p_task.id);
   if v_why.reason is not null then

@@ -161,6 +161,18 @@ begin
 end
 $$;
 
+-- What can be copied out before it expires.
+create view rhythm.executions_archived as
+select a.id, a.kind, a.name, d.version, a.queue, a.state::text as state, a.task_id, a.parent_id, a.root_id, a.inputs,
+  a.result, a.error, a.attempt, a.priority, coalesce(a.attributes, '{}') as attributes, a.created_at, a.run_at, a.started_at,
+  a.finished_at, coalesce(a.trace ->> 'traceId', split_part(a.trace ->> 'traceparent', '-', 2)) as trace_id, a.worker,
+  a.progress, a.expires_on
+from rhythm.archive a
+left join rhythm.definitions d on d.id = a.definition_id
+where a.expires_on > (
+  select ((clock_timestamp() + c.shift) at time zone 'UTC')::date from rhythm.test_clock c);
+comment on view rhythm.executions_archived is 'Finished executions, and the day on which each expires: to be copied out before. Example: copy (select * from rhythm.executions_archived where expires_on <= current_date + 3) to stdout with (format csv)';
+
 -- Deletes finished executions. Locks: their rows and keys, until the caller's commit. Dying halfway deletes nothing.
 create function rhythm.cleanup(older_than interval, status text default null, queue text default null,
   dry_run bool default false)

@@ -11,6 +11,7 @@
 //! - `task`: claims and outcomes from a test's own session
 //! - `worker`: worker processes in each language, and the journal of what they did
 //! - `invariant`: what must hold whatever happened
+//! - `model`: the state machine of tasks, said a second time
 //! - `race`: many sessions at once
 //!
 //! Servers run with `fsync = off`: crash tests kill processes, never the operating system, so what was written is
@@ -20,6 +21,7 @@ pub mod clock;
 pub mod database;
 pub mod installation;
 pub mod invariant;
+pub mod model;
 pub mod process;
 pub mod race;
 pub mod server;

@@ -257,7 +257,7 @@ async fn a_slot_that_becomes_free_wakes_who_waits_for_it() {
                         "select rhythm.snooze('{}', {}, '1 hour')",
                         held.id, held.token
                     ))
-                    .await
+                    .await;
                 }
                 "cancel" => {
                     s.run(&format!("select rhythm.cancel('{}')", held.id)).await;

@@ -9,6 +9,7 @@ mod children;
 mod cli;
 mod concurrency;
 mod crash;
+mod dead_letter;
 mod dev;
 mod dump;
 mod enqueue;
