@@ -209,8 +209,10 @@ begin
     if v_until is null then
       v_until := rhythm._wait_until(p_wait);
       -- The slot first, then another look: work that commits in between finds the slot.
-      v_parked := rhythm._park_begin(p_queues);
+      v_parked := rhythm._park_begin(p_queues || rhythm._cancel_topic(p_worker));
     else
+      -- Nothing to do, but somebody wants the worker to stop something: it shall ask by a heartbeat.
+      exit when rhythm._heard_cancel(p_worker);
       v_wait := (extract(epoch from v_until - clock_timestamp()) * 1000)::int;
       exit when v_wait <= 0;
       if v_again_at is not null then
@@ -236,6 +238,25 @@ begin
   if v_left < p_max then
     perform rhythm._wake_due(v_now + p_lease);
   end if;
+end
+$$;
+
+-- Returns for what a claim waits besides its queues: that something which its worker runs is cancelled.
+create function rhythm._cancel_topic(p_worker text) returns text
+language sql immutable as $$
+  select E'\x01' || p_worker
+$$;
+
+-- Returns whether a request to cancel has come for what this worker runs. Each request is heard once, so it ends one wait at most,
+-- also when the handler does not care. What somebody holds at the moment is ending.
+create function rhythm._heard_cancel(p_worker text) returns bool
+language plpgsql as $$
+begin
+  with mine as materialized (
+    select c.ctid from rhythm.cancels c where c.worker = p_worker for update skip locked
+  )
+  update rhythm.cancels c set worker = null from mine where c.ctid = mine.ctid;
+  return found;
 end
 $$;
 
@@ -302,7 +323,7 @@ begin
 end
 $$;
 comment on function rhythm.claim(text, text[], int, interval, interval, text[]) is
-'Leases up to max pending tasks to a worker, waiting up to wait (at most 5 s) when there are none. The token proves the lease to heartbeat, complete and fail. Only the tasks that the worker registered, or those given. Example: select * from rhythm.claim(''w1'', ''{default}'', max => 10, wait => ''5s'')';
+'Leases up to max pending tasks to a worker, waiting up to wait (at most 5 s) when there are none, or until one that this worker runs is cancelled: then it gives none, and heartbeat tells which. The token proves the lease to heartbeat, complete and fail. Only the tasks that the worker registered, or those given. Example: select * from rhythm.claim(''w1'', ''{default}'', max => 10, wait => ''5s'')';
 
 -- Refuses arrays of ids and tokens that do not belong together.
 create function rhythm._check_ids(p_ids uuid[], p_tokens bigint[]) returns void

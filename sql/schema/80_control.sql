@@ -3,15 +3,18 @@
 -- Locks: cancel takes a waiting task's row with SKIP LOCKED and never waits; retry takes the row of the archive and the
 -- key. A cancel of what somebody holds at the moment is recorded, and applied after the holder's commit.
 
--- Requests to cancel; only ever inserted and deleted.
+-- Requests to cancel.
 create table rhythm.cancels (
   execution_id uuid not null,
   seq bigint generated always as identity,
   reason text,
-  at timestamptz not null
+  at timestamptz not null,
+  -- Who runs it and has not heard of this in a claim (see _heard_cancel).
+  worker text
 );
 comment on table rhythm.cancels is 'Requests to cancel that are not yet done.';
 create index cancels_execution on rhythm.cancels (execution_id);
+create index cancels_worker on rhythm.cancels (worker) where worker is not null;
 
 -- Returns whether an execution that is not alive is in the archive; raises if it was never here or has been swept.
 create function rhythm._check_known(p_id uuid) returns void
@@ -138,8 +141,29 @@ begin
 end
 $$;
 
--- Cancels what a workflow has started and nobody has begun; what runs is told at its next heartbeat, and a child workflow
--- by a step of its own, which goes on down.
+-- Notes requests to cancel. The commit wakes a worker that runs one of them and waits in a claim.
+create function rhythm._note_cancels(p_ids uuid[], p_reason text) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_worker text;
+begin
+  for v_worker in
+    with noted as (
+      insert into rhythm.cancels (execution_id, reason, at, worker)
+      select l.id, p_reason, rhythm._now(), case when l.kind = 'task' and l.state = 'running' then l.worker end
+      from rhythm.live l where l.id = any (p_ids)
+      returning worker
+    )
+    select distinct n.worker from noted n where n.worker is not null
+  loop
+    perform rhythm._wake_queue(rhythm._cancel_topic(v_worker), 1);
+  end loop;
+end
+$$;
+
+-- Cancels what a workflow has started and nobody has begun; what runs is told: at once if its worker waits, or at a heartbeat. A
+-- child workflow is told by a step of its own, which goes on down.
 create function rhythm._cancel_children(p_id uuid, p_reason text) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -155,8 +179,7 @@ begin
     select l.id from rhythm.live l
     where l.id = any (v_ids) and l.kind = 'workflow' and l.state = 'scheduled'
     order by l.id for update skip locked) s;
-  insert into rhythm.cancels (execution_id, reason, at)
-  select l.id, p_reason, rhythm._now() from rhythm.live l where l.id = any (v_ids);
+  perform rhythm._note_cancels(v_ids, p_reason);
   insert into rhythm.runnable (root_id, execution_id)
   select l.id, l.id from rhythm.live l where l.id = any (v_ids) and l.state in ('pending', 'scheduled', 'waiting');
   if found then
@@ -200,7 +223,7 @@ begin
     if v_ended then
       return true;
     end if;
-    insert into rhythm.cancels (execution_id, reason, at) values (cancel.id, v_reason, rhythm._now());
+    perform rhythm._note_cancels(array[cancel.id], v_reason);
     -- Held by somebody just now: a claim (then heartbeat tells it), or a change that may leave it waiting.
     insert into rhythm.runnable (root_id, execution_id)
     select l.id, l.id from rhythm.live l where l.id = cancel.id and l.state <> 'running';
@@ -209,7 +232,7 @@ begin
     end if;
     return true;
   end if;
-  insert into rhythm.cancels (execution_id, reason, at) values (cancel.id, v_reason, rhythm._now());
+  perform rhythm._note_cancels(array[cancel.id], v_reason);
   insert into rhythm.history (execution_id, at, event, data)
   values (cancel.id, rhythm._now(), 'cancel_requested', jsonb_build_object('reason', v_reason));
   if v_live.state = 'scheduled' and rhythm._sees_commits() then
@@ -228,7 +251,7 @@ begin
 end
 $$;
 comment on function rhythm.cancel(uuid, text) is
-'Cancels: a task that waits ends, one that runs is told at its next heartbeat, a workflow gets a CancelledError at its await. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'')';
+'Cancels: a task that waits ends, one that runs is told (at once where its worker waits in a claim, or at its next heartbeat), a workflow gets a CancelledError at its await. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'')';
 
 -- Lets a failed execution go on. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
 -- retry at once the second waits for the first, and is told that it goes on already. Dying halfway leaves it failed.

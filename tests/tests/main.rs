@@ -6,6 +6,7 @@ mod background;
 mod bad_input;
 mod batch;
 mod children;
+mod cancel;
 mod cli;
 mod concurrency;
 mod crash;

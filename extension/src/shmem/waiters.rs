@@ -13,8 +13,8 @@ use super::{my_database, my_latch, set_latch, shared};
 
 /// Waiting sessions that can be woken; further ones poll.
 pub(super) const SLOTS: usize = 1024;
-/// Topics of one waiter; who waits for more is woken for any.
-const TOPICS: usize = 8;
+/// Topics of one waiter, of which a claim needs one for itself; who waits for more is woken for any.
+const TOPICS: usize = 9;
 
 /// One waiting session.
 #[repr(C)]

@@ -1,0 +1,129 @@
+//! A cancellation of what runs ends its worker's wait for work: once for each request, and no other worker's.
+
+use std::time::{Duration, Instant};
+
+use rhythm_tests::database::{Database, Session};
+use rhythm_tests::invariant::nothing_is_left;
+use rhythm_tests::task::Claimed;
+
+/// How long a claim of worker `tester` waits, in milliseconds; it gets nothing.
+async fn wait_of(session: &Session, wait: &str) -> Duration {
+    let begun = Instant::now();
+    let got = session
+        .claim_with(&format!("'tester', wait => '{wait}'"))
+        .await;
+    assert!(got.is_empty(), "{got:?}");
+    begun.elapsed()
+}
+
+async fn status(session: &Session, task: &Claimed) -> String {
+    let beat = format!(
+        "select status from rhythm.heartbeat('{{{}}}', '{{{}}}')",
+        task.id, task.token
+    );
+    session.text(&beat).await
+}
+
+async fn running(session: &Session) -> Claimed {
+    session.run("select rhythm.enqueue('long')").await;
+    session.claim_one().await
+}
+
+/// Waits until a session waits inside a claim.
+async fn until_parked(session: &Session) {
+    session
+        .until("select exists (select from pg_stat_activity where datname = current_database() and query like '%rhythm.claim(%' and wait_event_type in ('Extension', 'Timeout') and pid <> pg_backend_pid())")
+        .await;
+}
+
+const SHORT: Duration = Duration::from_millis(380);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_ends_the_wait_of_its_worker_and_of_no_other() {
+    let database = Database::create().await;
+    let (s, waits) = (database.session().await, database.session().await);
+    let task = running(&s).await;
+    let other = database.session().await;
+    let elsewhere = tokio::spawn(async move {
+        let begun = Instant::now();
+        let got = other.claim_with("'another', wait => '2s'").await;
+        (got.len(), begun.elapsed())
+    });
+    until_parked(&s).await;
+    let waiting = tokio::spawn(async move {
+        let waited = wait_of(&waits, "5s").await;
+        (waits, waited)
+    });
+    s.until("select count(*) = 2 from pg_stat_activity where datname = current_database() and query like '%rhythm.claim(%' and wait_event_type = 'Extension'").await;
+    let begun = Instant::now();
+    s.run(&format!("select rhythm.cancel('{}')", task.id)).await;
+    let (waits, waited) = waiting.await.expect("it does not panic");
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "at once");
+    assert_eq!(status(&s, &task).await, "cancel");
+    // It has heard of it: a handler that does not care must not make its worker spin.
+    assert!(wait_of(&waits, "400ms").await > SHORT);
+    // Another request is another one.
+    s.run(&format!("select rhythm.cancel('{}')", task.id)).await;
+    assert!(wait_of(&waits, "4s").await < Duration::from_secs(3));
+    assert!(wait_of(&waits, "400ms").await > SHORT);
+    let (got, waited) = elsewhere.await.expect("it does not panic");
+    assert_eq!(got, 0);
+    assert!(waited > Duration::from_millis(1900), "{waited:?}");
+    assert_eq!(s.fail(&task, "").await, "cancelled");
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_that_came_while_the_worker_did_not_wait_ends_its_next_wait() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let task = running(&s).await;
+    s.run(&format!("select rhythm.cancel('{}')", task.id)).await;
+    assert!(wait_of(&s, "4s").await < Duration::from_secs(3));
+    assert!(wait_of(&s, "400ms").await > SHORT);
+    assert_eq!(status(&s, &task).await, "cancel");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_that_is_rolled_back_ends_no_wait() {
+    let database = Database::create().await;
+    let (s, waits) = (database.session().await, database.session().await);
+    let task = running(&s).await;
+    let waiting = tokio::spawn(async move { wait_of(&waits, "1s").await });
+    until_parked(&s).await;
+    s.run(&format!(
+        "begin; select rhythm.cancel('{}'); rollback",
+        task.id
+    ))
+    .await;
+    let waited = waiting.await.expect("it does not panic");
+    assert!(waited > Duration::from_millis(980), "{waited:?}");
+    assert_eq!(status(&s, &task).await, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_task_whose_cancel_nobody_has_heard_leaves_nothing() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let task = running(&s).await;
+    s.run(&format!("select rhythm.cancel('{}')", task.id)).await;
+    assert!(s.complete(&task, "1").await);
+    assert!(wait_of(&s, "400ms").await > SHORT);
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_workflow_ends_the_waits_of_those_who_run_its_tasks() {
+    let database = Database::create().await;
+    let (s, waits) = (database.session().await, database.session().await);
+    s.deploy("flow", "await Task.run('long')").await;
+    let flow = s.start("flow", "{}").await;
+    let task = s.claim_one().await;
+    let waiting = tokio::spawn(async move { wait_of(&waits, "5s").await });
+    until_parked(&s).await;
+    s.run(&format!("select rhythm.cancel('{flow}')")).await;
+    let waited = waiting.await.expect("it does not panic");
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert_eq!(status(&s, &task).await, "cancel");
+}
