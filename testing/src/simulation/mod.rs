@@ -298,6 +298,13 @@ impl Simulation {
                 }
                 None => self.tell_failure(number),
             },
+            Answer::Snoozed(delay_ms) => match task.snooze(delay_ms, now_ms, stays) {
+                Some(again_ms) => {
+                    let task = number;
+                    self.agenda.note(again_ms, Due::Attempt { task, attempt });
+                }
+                None => self.tell_failure(number),
+            },
         }
         true
     }

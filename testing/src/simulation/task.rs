@@ -32,6 +32,8 @@ pub enum Answer {
     Completed(String),
     /// An error.
     Failed(Failure),
+    /// It is too early: another attempt after so many milliseconds, and this one does not count.
+    Snoozed(f64),
 }
 
 /// The error of an attempt, as workers tell it.
@@ -197,6 +199,18 @@ impl Task {
             (false, false) => Stage::Cancelled,
         };
         again.then_some(now_ms + pause_ms)
+    }
+
+    /// An attempt was put off. Gives the moment of the next one, which has its number; none: the run is being cancelled.
+    pub(super) fn snooze(&mut self, delay_ms: f64, now_ms: f64, may_retry: bool) -> Option<f64> {
+        if !may_retry {
+            self.failure = Some(Failure::new("CancelledError", "cancelled"));
+            self.stage = Stage::Cancelled;
+            return None;
+        }
+        self.stage = Stage::Waiting(self.attempts);
+        self.attempts -= 1;
+        Some(now_ms + delay_ms)
     }
 
     pub(super) fn time_out(&mut self) {
