@@ -2,7 +2,7 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 21] = [
+const VERBS: [&[&str]; 27] = [
     &[],
     &["dev"],
     &["deploy"],
@@ -15,13 +15,19 @@ const VERBS: [&[&str]; 21] = [
     &["wait"],
     &["list"],
     &["show"],
+    &["why"],
     &["signal"],
     &["cancel"],
     &["retry"],
     &["queue"],
     &["queue", "list"],
+    &["queue", "show"],
+    &["queue", "configure"],
     &["queue", "pause"],
     &["queue", "resume"],
+    &["pause"],
+    &["resume"],
+    &["adopt"],
     &["worker", "list"],
     &["completions"],
 ];

@@ -1,6 +1,6 @@
 //! One suite for the workers of all languages: an adapter is done when it passes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use rhythm_tests::database::{Database, Session};
@@ -29,6 +29,9 @@ in_every_language! {
     inputs_and_results_come_through_unchanged
     a_failing_handler_is_retried_and_its_error_is_told
     a_long_handler_keeps_its_lease_and_hears_of_a_cancellation
+    a_cancellation_reaches_a_waiting_worker_at_once
+    progress_is_seen_and_the_next_attempt_goes_on_from_it
+    a_snooze_costs_no_attempt
     a_worker_drains_on_sigterm
     a_worker_survives_a_restart_of_the_server
     a_workflow_goes_through_a_worker
@@ -136,6 +139,89 @@ async fn a_long_handler_keeps_its_lease_and_hears_of_a_cancellation(language: La
         state == "cancelled" || result == json!({"cancelled": true}),
         "{state} {result}"
     );
+}
+
+async fn a_cancellation_reaches_a_waiting_worker_at_once(language: Language) {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let journal = Journal::create();
+    // A heartbeat every 30 s.
+    let _worker = start(language, &database, &journal, "90s");
+    let endless = enqueue(&s, "heartbeat", r#"{"ms": 60000}"#).await;
+    // It does not care, and must not keep its worker busy.
+    let deaf = enqueue(&s, "sleep", r#"{"ms": 4000}"#).await;
+    s.until("select count(*) = 2 from rhythm.executions where state = 'running'")
+        .await;
+    let begun = Instant::now();
+    s.run(&format!(
+        "select rhythm.cancel('{endless}'), rhythm.cancel('{deaf}')"
+    ))
+    .await;
+    let (state, result, _) = s.outcome(endless).await;
+    assert!(
+        state == "cancelled" || result == json!({"cancelled": true}),
+        "{state} {result}"
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+    let calls = "select xact_commit from pg_stat_database where datname = current_database()";
+    let before = s.number(calls).await;
+    let (state, ..) = s.outcome(deaf).await;
+    assert_eq!(
+        state, "completed",
+        "a handler that ends well in spite of it has done so"
+    );
+    let made = s.number(calls).await - before;
+    // This test's own looks are among them.
+    assert!(made < 600, "{made} transactions");
+}
+
+async fn progress_is_seen_and_the_next_attempt_goes_on_from_it(language: Language) {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let journal = Journal::create();
+    let mut worker = start(language, &database, &journal, "3s");
+    let inputs = r#"{"to": 9, "fails_at": 5}"#;
+    let id = s
+        .id(&format!(
+            "select rhythm.enqueue('count', '{inputs}', retry => '{{\"initial\": \"20ms\"}}')"
+        ))
+        .await;
+    assert_eq!(s.completed(id).await, json!({"attempt": 2, "begun": 5}));
+    // What a killed worker had said within the last second may be lost, and nothing else.
+    let killed = enqueue(&s, "count", r#"{"to": 7, "ms": 60000}"#).await;
+    s.until(&format!(
+        "select progress = '7' from rhythm.executions where id = '{killed}'"
+    ))
+    .await;
+    worker.kill();
+    // The wait of the killed worker may still be there and take the task once more.
+    let mut got = None;
+    for _ in 0..4 {
+        got = got.or(s
+            .maybe("select progress from rhythm.claim('successor', wait => '5s')")
+            .await);
+    }
+    assert_eq!(got.as_deref(), Some("7"), "{killed}");
+}
+
+async fn a_snooze_costs_no_attempt(language: Language) {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let journal = Journal::create();
+    let _worker = start(language, &database, &journal, "5s");
+    let inputs = r#"{"times": 3, "ms": 30}"#;
+    let id = s
+        .id(&format!(
+            "select rhythm.enqueue('snooze', '{inputs}', retry => '{{\"maxAttempts\": 1}}')"
+        ))
+        .await;
+    assert_eq!(s.completed(id).await, json!({"attempt": 1, "times": 3}));
+    let failed = format!("select count(*) from rhythm.attempts where id = '{id}'");
+    assert_eq!(s.number(&failed).await, 0);
 }
 
 async fn a_worker_drains_on_sigterm(language: Language) {

@@ -309,3 +309,222 @@ async fn wait_goes_on_through_a_restart_of_the_server() {
     assert_eq!((code, stdout.as_str()), (Some(0), "30"), "{stderr}");
     assert!(stderr.contains("until the server is back"), "{stderr}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queues_are_configured_shown_paused_and_asked_why() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let arguments = [
+        "queue",
+        "configure",
+        "stripe",
+        "--rate-limit",
+        "100/sec",
+        "--concurrency",
+        "5",
+        "--concurrency-key",
+        "customer.id",
+        "--attempt-timeout",
+        "90s",
+        "--retention",
+        "3 days",
+        "--retry",
+        r#"{"maxAttempts": 3}"#,
+        "--result",
+        "discard",
+        "--priority",
+        "-7",
+    ];
+    let shown = says(&database, &arguments).await;
+    for line in [
+        "rate_limit           100/sec",
+        "attempt_timeout      00:01:30",
+        "remember             as long as retention (default)",
+    ] {
+        assert!(shown.contains(line), "{line} is not in:\n{shown}");
+    }
+    let settings = json_of(&database, &["queue", "show", "stripe"]).await;
+    let of = |name: &str| {
+        let all = settings.as_array().expect("a list");
+        all.iter()
+            .find(|one| one["setting"] == name)
+            .expect("it is a setting")
+            .clone()
+    };
+    assert_eq!(
+        of("priority"),
+        json!({"setting": "priority", "value": "-7", "is_default": false})
+    );
+    assert_eq!(of("paused")["is_default"], json!(true));
+    let shown = says(
+        &database,
+        &[
+            "queue",
+            "configure",
+            "stripe",
+            "--reset",
+            "rate_limit,priority",
+        ],
+    )
+    .await;
+    assert!(
+        shown.contains("rate_limit           none (default)"),
+        "{shown}"
+    );
+    let listed = says(&database, &["queue", "list"]).await;
+    assert!(listed.contains("stripe"), "{listed}");
+
+    s.run(r#"select rhythm.register('w1', '["charge"]')"#).await;
+    let task = says(
+        &database,
+        &[
+            "enqueue",
+            "charge",
+            "--queue",
+            "stripe",
+            "--start-timeout",
+            "1h",
+            "--remember",
+            "30 days",
+        ],
+    )
+    .await;
+    let priority = format!("select priority from rhythm.executions where id = '{task}'");
+    assert_eq!(
+        s.number(&priority).await,
+        0,
+        "the queue's default was taken away"
+    );
+    says(
+        &database,
+        &["queue", "pause", "stripe", "--reason", "audit"],
+    )
+    .await;
+    let why = says(&database, &["why", "--queue", "stripe"]).await;
+    assert!(
+        why.contains("queue_paused") && why.contains("audit"),
+        "{why}"
+    );
+    let why = json_of(&database, &["why", &task]).await;
+    assert_eq!(why["reason"], "queue_paused");
+    assert!(why["since"].is_string() && why["hint"].is_string(), "{why}");
+    says(&database, &["queue", "resume", "stripe"]).await;
+
+    says(
+        &database,
+        &["pause", "--task", "charge", "--reason", "wrong amounts"],
+    )
+    .await;
+    assert_eq!(
+        json_of(&database, &["why", &task]).await["reason"],
+        "task_paused"
+    );
+    says(&database, &["pause", "--all"]).await;
+    let listed = says(&database, &["resume"]).await;
+    assert!(
+        listed.contains("wrong amounts") && listed.contains("all"),
+        "{listed}"
+    );
+    let left = says(&database, &["resume", "--all"]).await;
+    assert!(
+        left.contains("charge"),
+        "what is paused by itself stays so: {left}"
+    );
+    says(&database, &["resume", "--task", "charge"]).await;
+    assert_eq!(says(&database, &["resume"]).await, "nothing is paused");
+    assert_eq!(
+        json_of(&database, &["adopt"]).await,
+        json!({"adopted": false})
+    );
+    for (arguments, code, word) in [
+        (
+            vec!["queue", "configure", "q"],
+            2,
+            "there is nothing to set",
+        ),
+        (
+            vec!["queue", "configure", "q", "--rate-limit", "fast"],
+            1,
+            "is not a rate",
+        ),
+        (
+            vec!["queue", "configure", "q", "--result", "burn"],
+            2,
+            "discard",
+        ),
+        (vec!["pause"], 2, "--all"),
+        (vec!["pause", "--all", "--task", "x"], 2, "cannot be used"),
+        (vec!["why"], 2, "--queue"),
+        (vec!["why", NOBODY], 1, "RH301"),
+        (vec!["retry"], 2, "--all"),
+        (vec!["retry", NOBODY, "--queue", "q"], 2, "cannot be used"),
+        (vec!["retry", "--queue", "q"], 2, "--all"),
+        (vec!["retry", "--all", "--rate", "fast"], 1, "is not a rate"),
+    ] {
+        let (got, stdout, stderr) = rhythm(&database, &arguments).await;
+        assert_eq!(got, Some(code), "{arguments:?}: {stdout}\n{stderr}");
+        assert!(stderr.contains(word), "{arguments:?}: {stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_are_shown_and_retried_in_bulk() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let retry = r#"{"maxAttempts": 2, "delays": ["0s"]}"#;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        ids.push(
+            s.id(&format!(
+                "select rhythm.enqueue('mail', '{n}', retry => '{retry}')"
+            ))
+            .await,
+        );
+    }
+    let first = s.claim_one().await;
+    let beat = format!(
+        "select status from rhythm.heartbeat('{{{}}}', '{{{}}}', progress => array['{{\"page\": 7}}'::jsonb])",
+        first.id, first.token
+    );
+    assert_eq!(s.text(&beat).await, "ok");
+    s.fail(&first, "").await;
+    for _ in 0..5 {
+        let task = s.claim_one().await;
+        s.fail(&task, "").await;
+    }
+    let shown = says(&database, &["show", &ids[0].to_string()]).await;
+    for part in [
+        "failed attempts",
+        "progress",
+        r#"{"page": 7}"#,
+        "by tester",
+        "worker",
+    ] {
+        assert!(shown.contains(part), "{part} is not in:\n{shown}");
+    }
+    let shown = json_of(&database, &["show", &ids[0].to_string()]).await;
+    assert_eq!(shown["attempts"].as_array().map(Vec::len), Some(2));
+    assert_eq!(shown["execution"]["progress"], json!({"page": 7}));
+
+    let all = [
+        "retry", "--all", "--queue", "default", "--name", "mail", "--since", "1h",
+    ];
+    let dry = says(&database, &[&all[..], &["--dry-run"]].concat()).await;
+    assert_eq!(dry, "3 tasks would run again");
+    let none = says(
+        &database,
+        &[&all[..], &["--error", "%no such words%"]].concat(),
+    )
+    .await;
+    assert_eq!(none, "0 tasks again");
+    let some = json_of(
+        &database,
+        &[&all[..], &["--rate", "1/hour", "--max", "2"]].concat(),
+    )
+    .await;
+    assert_eq!(some, json!({"count": 2, "kind": "task", "dry_run": false}));
+    let states = "select string_agg(state, ' ' order by state) from rhythm.executions";
+    assert_eq!(s.text(states).await, "failed pending scheduled");
+    says(&database, &["retry", &ids[2].to_string(), "--delay", "1h"]).await;
+    assert_eq!(s.state(ids[2]).await, "scheduled");
+}

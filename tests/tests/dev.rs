@@ -281,3 +281,27 @@ async fn flows_are_deployed_again_when_they_change() {
     assert!(start.elapsed() < Duration::from_secs(20), "{said}");
     assert!(said.contains("`nowhere` is not defined"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_or_paused_database_is_told_when_it_starts() {
+    let (folder, port) = (closed_folder(), free_port());
+    let mut dev = Dev::start(&folder, port, &[]);
+    let s = dev.session().await;
+    // As a restore does: it copies the old database's row in.
+    s.run("insert into rhythm.gate (database) values (1); select rhythm.pause_all('moving house')")
+        .await;
+    dev.signal(Signal::SIGTERM);
+    let (_, said) = dev.end();
+    assert!(!said.contains("rhythm adopt"), "{said}");
+    let mut dev = Dev::start(&folder, port, &[]);
+    dev.signal(Signal::SIGTERM);
+    let (_, said) = dev.end();
+    assert!(
+        said.contains("restored from a dump; `rhythm adopt --url"),
+        "{said}"
+    );
+    assert!(
+        said.contains("everything is paused (moving house)"),
+        "{said}"
+    );
+}

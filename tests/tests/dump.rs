@@ -13,7 +13,12 @@ async fn stands_still(session: &Session, why: &str) {
     let id = session.start("napping", "{}").await;
     session.run("select rhythm.tick()").await;
     assert_eq!(session.state(id).await, "pending");
-    assert_eq!(session.text("select what from rhythm.pauses where what in ('restored', 'copied')").await, why);
+    assert_eq!(
+        session
+            .text("select what from rhythm.pauses where what in ('restored', 'copied')")
+            .await,
+        why
+    );
     assert_eq!(session.text("select rhythm.adopt()").await, "t");
     assert_eq!(session.text("select rhythm.adopt()").await, "f");
     session.completed(id).await;

@@ -1,4 +1,5 @@
-//! One method for each public SQL function, with its name, in the order of `sql/schema`. Every call is one round trip, and leaves nothing in its session.
+//! One method for each public SQL function, with its name, in the order of `sql/schema`: here those that start, run and await
+//! executions. Every call is one round trip, and leaves nothing in its session.
 
 use std::future::Future;
 use std::pin::pin;
@@ -23,7 +24,7 @@ const SESSIONS: usize = 4;
 
 /// What `claimed` reads. How long the lease holds is asked of the server, whose clock may differ.
 const CLAIMED: &str = "id, token, name, queue, inputs::text, attempt, trace::text, \
-                       extract(epoch from lease_until - clock_timestamp())::float8";
+                       extract(epoch from lease_until - clock_timestamp())::float8, progress::text";
 
 /// How long one call of `wait` stays in the server.
 const ONE_WAIT: Duration = Duration::from_secs(5);
@@ -98,20 +99,6 @@ impl Client {
             .try_get(0)?)
     }
 
-    /// Stops handing out work of a queue.
-    pub async fn pause_queue(&self, name: &str) -> Result<()> {
-        self.row("select rhythm.pause_queue($1)", &[(&name, Type::TEXT)])
-            .await?;
-        Ok(())
-    }
-
-    /// Goes on with a paused queue.
-    pub async fn resume_queue(&self, name: &str) -> Result<()> {
-        self.row("select rhythm.resume_queue($1)", &[(&name, Type::TEXT)])
-            .await?;
-        Ok(())
-    }
-
     /// Deploys a workflow; gives its version, which is the current one where nothing changed.
     pub async fn deploy(&self, name: &str, source: &str) -> Result<i32> {
         let parameters: [Parameter<'_>; 2] = [(&name, Type::TEXT), (&source, Type::TEXT)];
@@ -151,11 +138,13 @@ impl Client {
                    priority => $5, delay => make_interval(secs => $6), run_at => $7, \
                    retry => $8::jsonb, timeout => make_interval(secs => $9), \
                    start_timeout => make_interval(secs => $10), \
-                   heartbeat_timeout => make_interval(secs => $11), trace => $12::jsonb)";
+                   heartbeat_timeout => make_interval(secs => $11), trace => $12::jsonb, \
+                   attempt_timeout => make_interval(secs => $13), remember => $14, result => $15)";
         let (delay, timeout) = (seconds(options.delay), seconds(options.timeout));
         let start_timeout = seconds(options.start_timeout);
         let heartbeat_timeout = seconds(options.heartbeat_timeout);
-        let parameters: [Parameter<'_>; 12] = [
+        let attempt_timeout = seconds(options.attempt_timeout);
+        let parameters: [Parameter<'_>; 15] = [
             (&name, Type::TEXT),
             (&inputs, Type::TEXT),
             (&options.queue, Type::TEXT),
@@ -168,6 +157,9 @@ impl Client {
             (&start_timeout, Type::FLOAT8),
             (&heartbeat_timeout, Type::FLOAT8),
             (&options.trace, Type::TEXT),
+            (&attempt_timeout, Type::FLOAT8),
+            (&options.remember, Type::TEXT),
+            (&options.result, Type::TEXT),
         ];
         Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }
@@ -181,9 +173,10 @@ impl Client {
     ) -> Result<Uuid> {
         let sql = "select rhythm.start($1, $2::jsonb, task_id => $3, queue => $4, \
                    priority => $5, delay => make_interval(secs => $6), run_at => $7, \
-                   timeout => make_interval(secs => $8), trace => $9::jsonb)";
+                   timeout => make_interval(secs => $8), trace => $9::jsonb, remember => $10, \
+                   result => $11)";
         let (delay, timeout) = (seconds(options.delay), seconds(options.timeout));
-        let parameters: [Parameter<'_>; 9] = [
+        let parameters: [Parameter<'_>; 11] = [
             (&workflow, Type::TEXT),
             (&inputs, Type::TEXT),
             (&options.task_id, Type::TEXT),
@@ -193,6 +186,8 @@ impl Client {
             (&options.run_at, Type::TIMESTAMPTZ),
             (&timeout, Type::FLOAT8),
             (&options.trace, Type::TEXT),
+            (&options.remember, Type::TEXT),
+            (&options.result, Type::TEXT),
         ];
         Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }
@@ -206,6 +201,14 @@ impl Client {
             .iter()
             .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
             .collect()
+    }
+
+    /// Enqueues what a query gives, a task a row; gives their number. The columns have the names of `enqueue`'s parameters.
+    pub async fn enqueue_rows(&self, query: &str) -> Result<i64> {
+        Ok(self
+            .row("select rhythm.enqueue_rows($1)", &[(&query, Type::TEXT)])
+            .await?
+            .try_get(0)?)
     }
 
     /// Says which tasks a worker can run; `tasks` is a JSON array.
@@ -278,19 +281,23 @@ impl Client {
         rows?.iter().map(claimed).collect()
     }
 
-    /// Prolongs leases. The answers have the order of the ids.
+    /// Prolongs leases, and saves the progress (JSON text) of those that have any, each at the place of its id. The answers
+    /// have the order of the ids.
     pub async fn heartbeat(
         &self,
         ids: &[Uuid],
         tokens: &[i64],
         lease: Duration,
+        progress: Option<&[Option<String>]>,
     ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
-        let sql = "select id, status from rhythm.heartbeat($1, $2, make_interval(secs => $3))";
+        let sql = "select id, status from rhythm.heartbeat($1, $2, make_interval(secs => $3), \
+                   $4::text[]::jsonb[])";
         let lease = lease.as_secs_f64();
-        let parameters: [Parameter<'_>; 3] = [
+        let parameters: [Parameter<'_>; 4] = [
             (&ids, Type::UUID_ARRAY),
             (&tokens, Type::INT8_ARRAY),
             (&lease, Type::FLOAT8),
+            (&progress, Type::TEXT_ARRAY),
         ];
         self.rows(sql, &parameters)
             .await?
@@ -328,6 +335,18 @@ impl Client {
             (&error, Type::TEXT),
             (&retry_in, Type::FLOAT8),
             (&retryable, Type::BOOL),
+        ];
+        Ok(self.row(sql, &parameters).await?.try_get(0)?)
+    }
+
+    /// Puts a task off without using up an attempt; false when its lease is lost.
+    pub async fn snooze(&self, id: Uuid, token: i64, retry_in: Duration) -> Result<bool> {
+        let sql = "select rhythm.snooze($1, $2, make_interval(secs => $3))";
+        let retry_in = retry_in.as_secs_f64();
+        let parameters: [Parameter<'_>; 3] = [
+            (&id, Type::UUID),
+            (&token, Type::INT8),
+            (&retry_in, Type::FLOAT8),
         ];
         Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }
@@ -378,14 +397,6 @@ impl Client {
         let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&reason, Type::TEXT)];
         Ok(self
             .row("select rhythm.cancel($1, $2)", &parameters)
-            .await?
-            .try_get(0)?)
-    }
-
-    /// Runs a failed execution again, under the same id.
-    pub async fn retry(&self, id: Uuid) -> Result<Uuid> {
-        Ok(self
-            .row("select rhythm.retry($1)", &[(&id, Type::UUID)])
             .await?
             .try_get(0)?)
     }
@@ -468,6 +479,7 @@ fn claimed(row: &Row) -> Result<Claimed> {
         attempt: row.try_get(5)?,
         trace: row.try_get(6)?,
         lease_left: Duration::try_from_secs_f64(row.try_get(7)?).unwrap_or_default(),
+        progress: row.try_get(8)?,
     })
 }
 

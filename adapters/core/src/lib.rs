@@ -4,7 +4,8 @@
 //! state change is.
 //!
 //! # Layout
-//! - `client`: one method for each SQL function, same names. `views`: reads of the views.
+//! - `client`: one method for each SQL function, same names; `queue` has those about settings and pauses, `trouble` those
+//!   about failures and what does not move. `views`: reads of the views.
 //! - `schedules`: both for schedules and calendars.
 //! - `rows`: what they answer with. `time`: points in time as text.
 //! - `error`: kinds of errors by SQLSTATE.
@@ -17,18 +18,22 @@ mod client;
 mod config;
 mod connect;
 mod error;
+mod queue;
 mod rows;
 mod schedules;
 pub mod time;
 mod tls;
+mod trouble;
 mod views;
 pub mod worker;
 
 pub use client::Client;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
+pub use queue::{Pause, QueueSetting, QueueSettings};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
     Outcome, QueueInfo, StartOptions, State, TimelineEvent, WorkerInfo, WorkflowInfo,
 };
 pub use schedules::{ScheduleInfo, ScheduleOptions};
+pub use trouble::{FailedAttempt, RetryFilter, Why};

@@ -107,13 +107,13 @@ pub struct EnqueueOptions {
     pub queue: Option<String>,
     /// The caller's idempotency key.
     pub task_id: Option<String>,
-    /// Larger goes first.
-    pub priority: i32,
+    /// Larger goes first; otherwise the queue's default, or 0.
+    pub priority: Option<i32>,
     /// Not before this much time has passed.
     pub delay: Option<Duration>,
     /// Not before this moment.
     pub run_at: Option<SystemTime>,
-    /// JSON text with `maxAttempts`, `initial`, `backoff`, `max`, `jitter`.
+    /// JSON text with `maxAttempts`, `initial`, `backoff`, `max`, `jitter`, `delays`, `nonRetryable`.
     pub retry: Option<String>,
     /// How long it may take in all.
     pub timeout: Option<Duration>,
@@ -121,6 +121,12 @@ pub struct EnqueueOptions {
     pub start_timeout: Option<Duration>,
     /// How long its handler may be silent.
     pub heartbeat_timeout: Option<Duration>,
+    /// How long one attempt may take.
+    pub attempt_timeout: Option<Duration>,
+    /// How long its `task_id` is kept once it is completed: an interval such as `30 days`, `0` or `forever`.
+    pub remember: Option<String>,
+    /// `keep` or `discard`: what becomes of its result.
+    pub result: Option<String>,
     /// The trace context to hand on, as JSON text.
     pub trace: Option<String>,
 }
@@ -132,14 +138,18 @@ pub struct StartOptions {
     pub task_id: Option<String>,
     /// Queue, instead of `default`.
     pub queue: Option<String>,
-    /// Larger goes first.
-    pub priority: i32,
+    /// Larger goes first; otherwise the queue's default, or 0.
+    pub priority: Option<i32>,
     /// Not before this much time has passed.
     pub delay: Option<Duration>,
     /// Not before this moment.
     pub run_at: Option<SystemTime>,
     /// How long it may take in all.
     pub timeout: Option<Duration>,
+    /// How long its `task_id` is kept once it is completed: an interval such as `30 days`, `0` or `forever`.
+    pub remember: Option<String>,
+    /// `keep` or `discard`: what becomes of its result.
+    pub result: Option<String>,
     /// The trace context to hand on, as JSON text.
     pub trace: Option<String>,
 }
@@ -163,6 +173,8 @@ pub struct Claimed {
     pub trace: Option<String>,
     /// For how long the claim holds. Shorter than what was asked for where the task has a heartbeat timeout.
     pub lease_left: Duration,
+    /// How far an attempt before has got, as JSON text.
+    pub progress: Option<String>,
 }
 
 /// What a heartbeat is answered with.
@@ -268,6 +280,11 @@ pub struct Execution {
     /// When it reached its terminal state.
     #[serde(with = "time::option")]
     pub finished_at: Option<SystemTime>,
+    /// Who runs it, or ran it last.
+    pub worker: Option<String>,
+    /// JSON text of how far it has got, as its handler said.
+    #[serde(serialize_with = "json")]
+    pub progress: Option<String>,
     /// Why it does not go on, where the server knows.
     pub note: Option<String>,
 }
@@ -276,7 +293,7 @@ impl Execution {
     /// The columns of the view, in the order of `from_row`.
     pub(crate) const COLUMNS: &'static str = "id, kind::text, name, version, queue, state::text, \
         task_id, parent_id, root_id, inputs::text, result::text, error::text, attempt, priority, \
-        attributes::text, created_at, run_at, started_at, finished_at, note";
+        attributes::text, created_at, run_at, started_at, finished_at, worker, progress::text, note";
 
     pub(crate) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
@@ -299,7 +316,9 @@ impl Execution {
             run_at: row.try_get(16)?,
             started_at: row.try_get(17)?,
             finished_at: row.try_get(18)?,
-            note: row.try_get(19)?,
+            worker: row.try_get(19)?,
+            progress: row.try_get(20)?,
+            note: row.try_get(21)?,
         })
     }
 }
@@ -360,6 +379,17 @@ pub struct QueueInfo {
     /// Since when it is paused.
     #[serde(with = "time::option")]
     pub paused_at: Option<SystemTime>,
+    /// By which role.
+    pub paused_by: Option<String>,
+    /// Why.
+    pub pause_reason: Option<String>,
+    /// How many may start in a time, such as `100/sec`.
+    pub rate_limit: Option<String>,
+    /// How many may run at once.
+    pub concurrency: Option<i32>,
+    /// Since when the oldest of those that a worker could take waits.
+    #[serde(with = "time::option")]
+    pub oldest_pending_at: Option<SystemTime>,
 }
 
 /// A row of the view `workers`.

@@ -65,7 +65,8 @@ impl Client {
 
     /// All queues that have work or settings.
     pub async fn queues(&self) -> Result<Vec<QueueInfo>> {
-        let sql = "select name, pending::bigint, scheduled::bigint, running::bigint, paused_at \
+        let sql = "select name, pending::bigint, scheduled::bigint, running::bigint, paused_at, \
+                   paused_by, pause_reason, rate_limit, concurrency, oldest_pending_at \
                    from rhythm.queues order by name";
         self.rows(sql, &[])
             .await?
@@ -77,6 +78,11 @@ impl Client {
                     scheduled: row.try_get(2)?,
                     running: row.try_get(3)?,
                     paused_at: row.try_get(4)?,
+                    paused_by: row.try_get(5)?,
+                    pause_reason: row.try_get(6)?,
+                    rate_limit: row.try_get(7)?,
+                    concurrency: row.try_get(8)?,
+                    oldest_pending_at: row.try_get(9)?,
                 })
             })
             .collect()

@@ -2,17 +2,18 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rhythm_client::worker::{Cancellation, TaskContext, TaskFailure};
+use rhythm_client::worker::{Cancellation, TaskContext, TaskFailure, Unfinished};
 use tokio::sync::oneshot;
 
 use crate::client::duration;
 
 /// What came of a handler.
-pub(crate) type HandlerResult = Result<String, TaskFailure>;
+pub(crate) type HandlerResult = Result<String, Unfinished>;
 
-/// An attempt of a task that this worker has claimed. Exactly one of `complete` and `fail` should be called; a second
-/// call does nothing.
+/// An attempt of a task that this worker has claimed. Exactly one of `complete`, `fail` and `snooze` should be called; a
+/// second call does nothing.
 #[pyclass(frozen, module = "rhythm._native")]
 pub(crate) struct Attempt {
     /// Tells the attempts of one worker apart.
@@ -93,6 +94,24 @@ impl Attempt {
         self.context.heartbeat();
     }
 
+    /// How far it has got, or the attempt before it, as JSON.
+    #[getter]
+    fn progress(&self) -> Option<String> {
+        self.context.progress()
+    }
+
+    fn set_progress(&self, json: String, at_once: bool) -> PyResult<()> {
+        self.context
+            .set_progress(json, at_once)
+            .map_err(|refused| PyValueError::new_err(refused.message))
+    }
+
+    fn snooze(&self, delay: f64) -> PyResult<()> {
+        let delay = duration("the snooze", Some(delay))?.unwrap_or_default();
+        self.reply(Err(Unfinished::Snoozed(delay)));
+        Ok(())
+    }
+
     fn complete(&self, result: String) {
         self.reply(Ok(result));
     }
@@ -110,7 +129,7 @@ impl Attempt {
         retry_in: Option<f64>,
     ) -> PyResult<()> {
         let retry_in = duration("retry_in", retry_in)?;
-        self.reply(Err(TaskFailure {
+        let failure = TaskFailure {
             name,
             message,
             code,
@@ -119,7 +138,8 @@ impl Attempt {
             data,
             retryable,
             retry_in,
-        }));
+        };
+        self.reply(Err(failure.into()));
         Ok(())
     }
 }

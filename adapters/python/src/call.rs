@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use rhythm_client::{Diagnostic, Outcome, Result};
+use rhythm_client::{Diagnostic, Error, ErrorKind, Outcome, Result};
+use serde::Serialize;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
@@ -24,7 +25,8 @@ pub(crate) enum Answer {
     Nothing,
     Id(Uuid),
     Flag(bool),
-    Number(i32),
+    Number(i64),
+    /// Also JSON: what has many parts.
     Text(String),
     Ids(Vec<(Uuid, bool)>),
     Outcome(Outcome),
@@ -36,6 +38,13 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// What has many parts, as JSON.
+    pub(crate) fn json(parts: &impl Serialize) -> Result<Self> {
+        serde_json::to_string(parts)
+            .map(Self::Text)
+            .map_err(|error| Error::new(ErrorKind::Server, error.to_string()))
+    }
+
     fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Ok(match self {
             Self::Nothing => py.None(),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rhythm_client::{Config, EnqueueOptions, StartOptions};
+use rhythm_client::{Config, EnqueueOptions, QueueSettings, RetryFilter, StartOptions};
 
 use crate::call::{Answer, Call};
 use crate::error::{self, uuid};
@@ -57,7 +57,10 @@ impl Client {
 
     fn deploy(&self, name: String, source: String) -> Call {
         let client = self.client();
-        Call::new(async move { client.deploy(&name, &source).await.map(Answer::Number) })
+        Call::new(async move {
+            let version = client.deploy(&name, &source).await?;
+            Ok(Answer::Number(version.into()))
+        })
     }
 
     fn check(&self, source: String) -> Call {
@@ -72,13 +75,16 @@ impl Client {
         inputs: String,
         queue: Option<String>,
         task_id: Option<String>,
-        priority: i32,
+        priority: Option<i32>,
         delay: Option<f64>,
         run_at: Option<f64>,
         retry: Option<String>,
         timeout: Option<f64>,
         start_timeout: Option<f64>,
+        attempt_timeout: Option<f64>,
         heartbeat_timeout: Option<f64>,
+        remember: Option<String>,
+        result: Option<String>,
         trace: Option<String>,
     ) -> PyResult<Call> {
         let client = self.client();
@@ -87,11 +93,14 @@ impl Client {
             task_id,
             priority,
             delay: duration("delay", delay)?,
-            run_at: moment(run_at)?,
+            run_at: moment("run_at", run_at)?,
             retry,
             timeout: duration("timeout", timeout)?,
             start_timeout: duration("start_timeout", start_timeout)?,
+            attempt_timeout: duration("attempt_timeout", attempt_timeout)?,
             heartbeat_timeout: duration("heartbeat_timeout", heartbeat_timeout)?,
+            remember,
+            result,
             trace,
         };
         Ok(Call::new(async move {
@@ -109,10 +118,12 @@ impl Client {
         inputs: String,
         task_id: Option<String>,
         queue: Option<String>,
-        priority: i32,
+        priority: Option<i32>,
         delay: Option<f64>,
         run_at: Option<f64>,
         timeout: Option<f64>,
+        remember: Option<String>,
+        result: Option<String>,
         trace: Option<String>,
     ) -> PyResult<Call> {
         let client = self.client();
@@ -121,8 +132,10 @@ impl Client {
             queue,
             priority,
             delay: duration("delay", delay)?,
-            run_at: moment(run_at)?,
+            run_at: moment("run_at", run_at)?,
             timeout: duration("timeout", timeout)?,
+            remember,
+            result,
             trace,
         };
         Ok(Call::new(async move {
@@ -167,16 +180,188 @@ impl Client {
         }))
     }
 
-    fn retry(&self, id: &str) -> PyResult<Call> {
+    fn retry(&self, id: &str, delay: Option<f64>) -> PyResult<Call> {
+        let (client, id) = (self.client(), uuid(id)?);
+        let delay = duration("delay", delay)?;
+        Ok(Call::new(async move {
+            client.retry(id, delay).await.map(Answer::Id)
+        }))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the SQL function has them")]
+    fn retry_many(
+        &self,
+        queue: Option<String>,
+        name: Option<String>,
+        error: Option<String>,
+        since: Option<f64>,
+        kind: Option<String>,
+        rate: Option<String>,
+        max: i32,
+        dry_run: bool,
+    ) -> PyResult<Call> {
+        let client = self.client();
+        let filter = RetryFilter {
+            queue,
+            name,
+            error,
+            since: moment("since", since)?,
+            kind,
+            rate,
+            max: Some(max),
+            dry_run,
+        };
+        Ok(Call::new(async move {
+            client.retry_many(&filter).await.map(Answer::Number)
+        }))
+    }
+
+    fn enqueue_rows(&self, query: String) -> Call {
+        let client = self.client();
+        Call::new(async move { client.enqueue_rows(&query).await.map(Answer::Number) })
+    }
+
+    fn why(&self, id: &str) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
         Ok(Call::new(
-            async move { client.retry(id).await.map(Answer::Id) },
+            async move { Answer::json(&client.why(id).await?) },
         ))
+    }
+
+    fn why_queue(&self, name: String) -> Call {
+        let client = self.client();
+        Call::new(async move { Answer::json(&client.why_queue(&name).await?) })
+    }
+
+    fn attempts(&self, id: &str) -> PyResult<Call> {
+        let (client, id) = (self.client(), uuid(id)?);
+        Ok(Call::new(async move {
+            Answer::json(&client.attempts(id).await?)
+        }))
+    }
+
+    fn configure_queue(&self, name: String, settings: Settings) -> PyResult<Call> {
+        let client = self.client();
+        let settings = settings.read()?;
+        Ok(Call::new(async move {
+            let done = client.configure_queue(&name, &settings).await;
+            done.map(|()| Answer::Nothing)
+        }))
+    }
+
+    fn show_queue(&self, name: String) -> Call {
+        let client = self.client();
+        Call::new(async move { Answer::json(&client.show_queue(&name).await?) })
+    }
+
+    fn pauses(&self) -> Call {
+        let client = self.client();
+        Call::new(async move { Answer::json(&client.pauses().await?) })
+    }
+
+    /// Pauses a `queue`, a `task` or `all`; for `all` there is no name.
+    fn pause(&self, what: &str, name: String, reason: Option<String>) -> PyResult<Call> {
+        let client = self.client();
+        let what = Paused::read(what)?;
+        Ok(Call::new(async move {
+            let reason = reason.as_deref();
+            let done = match what {
+                Paused::Queue => client.pause_queue(&name, reason).await,
+                Paused::Task => client.pause_task(&name, reason).await,
+                Paused::All => client.pause_all(reason).await,
+            };
+            done.map(|()| Answer::Nothing)
+        }))
+    }
+
+    fn resume(&self, what: &str, name: String) -> PyResult<Call> {
+        let client = self.client();
+        let what = Paused::read(what)?;
+        Ok(Call::new(async move {
+            let done = match what {
+                Paused::Queue => client.resume_queue(&name).await,
+                Paused::Task => client.resume_task(&name).await,
+                Paused::All => client.resume_all().await,
+            };
+            done.map(|()| Answer::Nothing)
+        }))
+    }
+
+    fn adopt(&self) -> Call {
+        let client = self.client();
+        Call::new(async move { client.adopt().await.map(Answer::Flag) })
     }
 
     fn tick(&self) -> Call {
         let client = self.client();
         Call::new(async move { client.tick().await.map(|()| Answer::Nothing) })
+    }
+}
+
+/// What can be paused.
+enum Paused {
+    Queue,
+    Task,
+    All,
+}
+
+impl Paused {
+    fn read(word: &str) -> PyResult<Self> {
+        match word {
+            "queue" => Ok(Self::Queue),
+            "task" => Ok(Self::Task),
+            "all" => Ok(Self::All),
+            _ => Err(PyValueError::new_err(format!("{word} cannot be paused"))),
+        }
+    }
+}
+
+/// Settings of a queue as a dict that has them all; durations are seconds.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Settings {
+    paused: Option<bool>,
+    reason: Option<String>,
+    retention: Option<String>,
+    rate_limit: Option<String>,
+    rate_burst: Option<i32>,
+    rate_key: Option<String>,
+    concurrency: Option<i32>,
+    concurrency_key: Option<String>,
+    concurrency_per_key: Option<i32>,
+    priority: Option<i32>,
+    retry: Option<String>,
+    timeout: Option<f64>,
+    start_timeout: Option<f64>,
+    attempt_timeout: Option<f64>,
+    heartbeat_timeout: Option<f64>,
+    remember: Option<String>,
+    result: Option<String>,
+    reset: Vec<String>,
+}
+
+impl Settings {
+    fn read(self) -> PyResult<QueueSettings> {
+        Ok(QueueSettings {
+            paused: self.paused,
+            reason: self.reason,
+            retention: self.retention,
+            rate_limit: self.rate_limit,
+            rate_burst: self.rate_burst,
+            rate_key: self.rate_key,
+            concurrency: self.concurrency,
+            concurrency_key: self.concurrency_key,
+            concurrency_per_key: self.concurrency_per_key,
+            priority: self.priority,
+            retry: self.retry,
+            timeout: duration("timeout", self.timeout)?,
+            start_timeout: duration("start_timeout", self.start_timeout)?,
+            attempt_timeout: duration("attempt_timeout", self.attempt_timeout)?,
+            heartbeat_timeout: duration("heartbeat_timeout", self.heartbeat_timeout)?,
+            remember: self.remember,
+            result: self.result,
+            reset: self.reset,
+        })
     }
 }
 
@@ -193,9 +378,9 @@ pub(crate) fn duration(what: &str, seconds: Option<f64>) -> PyResult<Option<Dura
 }
 
 /// Reads seconds since 1970.
-pub(crate) fn moment(seconds: Option<f64>) -> PyResult<Option<SystemTime>> {
-    let since = duration("run_at since 1970", seconds)?;
-    let too_late = || PyValueError::new_err("run_at is too late");
+pub(crate) fn moment(what: &str, seconds: Option<f64>) -> PyResult<Option<SystemTime>> {
+    let since = duration(what, seconds)?;
+    let too_late = || PyValueError::new_err(format!("{what} is too late"));
     since
         .map(|d| SystemTime::UNIX_EPOCH.checked_add(d).ok_or_else(too_late))
         .transpose()

@@ -64,8 +64,8 @@ impl Schedules {
             timeout: duration("timeout", timeout)?,
             start_timeout: duration("start_timeout", start_timeout)?,
             exclude,
-            starts_at: moment(starts_at)?,
-            ends_at: moment(ends_at)?,
+            starts_at: moment("starts_at", starts_at)?,
+            ends_at: moment("ends_at", ends_at)?,
         };
         Ok(Call::new(async move {
             let next = client.schedule(&name, &options).await?;
@@ -107,19 +107,19 @@ impl Schedules {
         overlap: Option<String>,
     ) -> PyResult<Call> {
         let client = self.client();
-        let since = moment(Some(since))?.unwrap_or(SystemTime::UNIX_EPOCH);
-        let until = moment(until)?;
+        let since = moment("since", Some(since))?.unwrap_or(SystemTime::UNIX_EPOCH);
+        let until = moment("until", until)?;
         Ok(Call::new(async move {
             let count = client
                 .backfill_schedule(&name, since, until, overlap.as_deref())
                 .await;
-            count.map(Answer::Number)
+            count.map(|count| Answer::Number(count.into()))
         }))
     }
 
     fn schedule_times(&self, name: String, count: i32, since: Option<f64>) -> PyResult<Call> {
         let client = self.client();
-        let since = moment(since)?;
+        let since = moment("since", since)?;
         Ok(Call::new(async move {
             let times = client.schedule_times(&name, count, since).await?;
             Ok(Answer::Moments(times.into_iter().map(seconds).collect()))
@@ -134,7 +134,7 @@ impl Schedules {
         since: Option<f64>,
     ) -> PyResult<Call> {
         let client = self.client();
-        let since = moment(since)?;
+        let since = moment("since", since)?;
         Ok(Call::new(async move {
             let times = client.cron_times(&cron, &time_zone, count, since).await?;
             Ok(Answer::Moments(times.into_iter().map(seconds).collect()))
@@ -153,8 +153,8 @@ impl Schedules {
         for (from, to) in during {
             let epoch = SystemTime::UNIX_EPOCH;
             ranges.push((
-                moment(Some(from))?.unwrap_or(epoch),
-                moment(Some(to))?.unwrap_or(epoch),
+                moment("during", Some(from))?.unwrap_or(epoch),
+                moment("during", Some(to))?.unwrap_or(epoch),
             ));
         }
         Ok(Call::new(async move {

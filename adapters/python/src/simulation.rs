@@ -121,6 +121,11 @@ impl Simulation {
         self.0.answer(task, number, Answer::Failed(failure))
     }
 
+    fn snooze(&mut self, task: usize, number: u32, delay: f64) -> bool {
+        let answer = Answer::Snoozed(delay * 1000.0);
+        self.0.answer(task, number, answer)
+    }
+
     fn rows(&mut self, rows: String) {
         self.0.answer_query(Ok(rows));
     }

@@ -19,15 +19,19 @@ use crate::client::duration;
 use crate::error;
 use crate::runtime::runtime;
 
-/// A task's name, queue, retry policy, timeout, heartbeat timeout and input schema.
-type Task = (
-    String,
-    Option<String>,
-    Option<String>,
-    Option<f64>,
-    Option<f64>,
-    Option<String>,
-);
+/// A task as Python's half knows it; durations are seconds.
+#[derive(FromPyObject)]
+struct Task {
+    name: String,
+    queue: Option<String>,
+    retry: Option<String>,
+    timeout: Option<f64>,
+    start_timeout: Option<f64>,
+    attempt_timeout: Option<f64>,
+    heartbeat_timeout: Option<f64>,
+    result: Option<String>,
+    input_schema: Option<String>,
+}
 
 /// A worker. `crew` is told what to do: `start(attempts)`, `cancel(numbers)` and `note(important, text)` are called from
 /// a thread of its own, and must return soon.
@@ -85,19 +89,22 @@ impl Worker {
         let (sender, messages) = channel();
         let mut worker = rhythm_client::worker::Worker::new(client, options).map_err(failed)?;
         let numbers = Arc::new(AtomicU64::new(0));
-        for (name, queue, retry, timeout, heartbeat_timeout, input_schema) in tasks {
+        for task in tasks {
             let options = TaskOptions {
-                queue,
-                retry,
-                timeout: duration("timeout", timeout)?,
-                heartbeat_timeout: duration("heartbeat_timeout", heartbeat_timeout)?,
-                input_schema,
+                queue: task.queue,
+                retry: task.retry,
+                timeout: duration("timeout", task.timeout)?,
+                start_timeout: duration("start_timeout", task.start_timeout)?,
+                attempt_timeout: duration("attempt_timeout", task.attempt_timeout)?,
+                heartbeat_timeout: duration("heartbeat_timeout", task.heartbeat_timeout)?,
+                result: task.result,
+                input_schema: task.input_schema,
             };
             let handler = HandedOver {
                 numbers: numbers.clone(),
                 messages: sender.clone(),
             };
-            worker = worker.task(&name, options, handler);
+            worker = worker.task(&task.name, options, handler);
         }
         let worker = worker.observe(move |event| {
             let important = !matches!(event, WorkerEvent::Ready | WorkerEvent::Draining { .. });
@@ -181,7 +188,8 @@ impl Handler for HandedOver {
                 Err(_) => Err(TaskFailure::new(
                     "HandlerVanished",
                     "the handler ended without an outcome",
-                )),
+                )
+                .into()),
             }
         })
     }

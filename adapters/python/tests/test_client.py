@@ -88,6 +88,84 @@ def test_many_at_once(client: rhythm.Client, queue: str) -> None:
         client.enqueue_many([{"nam": "nobody"}])
 
 
+def test_priority_and_timeouts_come_from_the_queue_unless_given(client: rhythm.Client, queue: str) -> None:
+    client.configure_queue(queue, priority=5, attempt_timeout="90s", retention=timedelta(days=3), remember=3600)
+    settings = client.show_queue(queue)
+    assert settings["priority"] == rhythm.QueueSetting("5", False)
+    assert settings["attempt_timeout"].value == "00:01:30"
+    assert settings["retention"].value in ("3 days", "72:00:00")
+    assert settings["remember"].value == "01:00:00"
+    assert settings["rate_limit"] == rhythm.QueueSetting(None, True)
+    client.configure_queue(queue, retry={"maxAttempts": 2, "delays": [timedelta(seconds=2)]}, reset=["priority"])
+    assert client.show_queue(queue)["priority"].is_default
+    assert '"delays": [2000' in str(client.show_queue(queue)["retry"].value)
+    client.enqueue("nobody", queue=queue, attempt_timeout="1m", remember="forever", result="discard", task_id=queue)
+    client.enqueue_many([{"name": "nobody", "queue": queue, "remember": 60, "retry": {"nonRetryable": [KeyError]}}])
+    with pytest.raises(rhythm.InputError, match="rate_limit"):
+        client.configure_queue(queue, rate_limit="fast")
+    with pytest.raises(rhythm.InputError, match="concurrency_key"):
+        client.configure_queue(queue, concurrency_per_key=2)
+
+
+def test_pauses_are_told_and_why(client: rhythm.Client, queue: str) -> None:
+    run = client.enqueue(f"task-{queue}", queue=queue)
+    assert client.why(run).reason == "unknown_task"
+    client.pause_queue(queue, "the relay is down")
+    why = client.why_queue(queue)
+    assert why.reason == "queue_paused" and why.since is not None and why.hint
+    assert "the relay is down" in str(why.explanation)
+    client.pause_task(f"task-{queue}", "wrong amounts")
+    assert client.why(run).reason == "task_paused"
+    mine = [(one.what, one.reason) for one in client.pauses() if one.name in (queue, f"task-{queue}")]
+    assert sorted(mine) == [("queue", "the relay is down"), ("task", "wrong amounts")]
+    client.resume_task(f"task-{queue}")
+    client.resume_queue(queue)
+    assert not [one for one in client.pauses() if one.name in (queue, f"task-{queue}")]
+    assert client.adopt() is False
+
+
+def test_rows_of_a_query_are_enqueued(client: rhythm.Client, queue: str) -> None:
+    query = f"select 'nobody' as name, to_jsonb(n) as inputs, '{queue}' as queue from generate_series(1, 30) n"
+    assert client.enqueue_rows(query) == 30
+    with pytest.raises(rhythm.RhythmError):
+        client.enqueue_rows("select 1 as nam")
+
+
+def test_what_has_failed_is_retried_in_bulk(client: rhythm.Client, queue: str) -> None:
+    made = client.enqueue_many([{"name": "nobody", "queue": queue, "start_timeout": 0} for _ in range(3)])
+    assert {client.wait(one.id, timeout=20).state for one in made} == {"timed_out"}
+    hour = datetime.now(timezone.utc) - timedelta(hours=1)
+    assert client.retry_many(queue=queue, name="nobody", since=hour, dry_run=True) == 3
+    assert client.retry_many(queue=queue, error="%no such words%") == 0
+    assert client.retry_many(queue=queue, rate="1/hour", max=2) == 2
+    left = [one.id for one in made if client.result(one.id).state == "timed_out"]
+    assert client.attempts(left[0]) == []
+    assert client.retry(left[0], delay="1h") == left[0]
+    assert client.result(left[0]).state == "scheduled"
+    with pytest.raises(ValueError, match="time zone"):
+        client.retry_many(since=datetime.now())
+
+
+def test_both_clients_and_the_module_have_the_same_calls() -> None:
+    def calls(of: object) -> set[str]:
+        return {name for name in dir(of) if not name.startswith("_") and callable(getattr(of, name))}
+
+    assert calls(rhythm.Client) == calls(rhythm.AsyncClient)
+    assert calls(rhythm.Client) - {"check", "tick", "version", "close", "schedules"} <= set(rhythm.__all__)
+
+
+def test_the_async_client_asks_why(url: str, queue: str) -> None:
+    async def scenario() -> None:
+        async with rhythm.AsyncClient(url) as client:
+            await client.configure_queue(queue, concurrency=3)
+            assert (await client.show_queue(queue))["concurrency"].value == "3"
+            await client.pause_queue(queue)
+            assert (await client.why_queue(queue)).reason == "queue_paused"
+            assert await client.retry_many(queue=queue) == 0
+
+    asyncio.run(scenario())
+
+
 def test_an_unknown_execution_is_an_error_with_a_hint(client: rhythm.Client) -> None:
     with pytest.raises(rhythm.ControlError) as caught:
         client.result(uuid.uuid4())
@@ -135,7 +213,7 @@ def test_deep_json_passes(client: rhythm.Client) -> None:
 
 def test_functions_of_the_module_use_the_environment(url: str, workflow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RHYTHM_URL", url)
-    monkeypatch.setattr("rhythm.client._default", None)
+    monkeypatch.setattr("rhythm.default._default._made", None)
     run = rhythm.start(workflow, {"name": "Grace"})
     rhythm.signal(run, "answer", 42)
     assert rhythm.wait(run, 10).value() == {"got": 42, "from": "Grace"}

@@ -31,7 +31,12 @@ def test_the_tasks_of_the_pages_are_tasks() -> None:
         if page == "tasks.md":
             with pytest.raises(rhythm.NonRetryable):
                 space["charge"]({"card": "expired"})  # type: ignore[operator]
-    assert names == {"README.md": ["compose"], "tasks.md": ["charge", "convert", "send_mail", "summarise"]}
+            with pytest.raises(rhythm.Snooze):
+                space["fetch_report"]({"ready": False})  # type: ignore[operator]
+    assert names == {
+        "README.md": ["compose"],
+        "tasks.md": ["charge", "convert", "fetch_report", "import_pages", "send_mail", "summarise"],
+    }
 
 
 def test_the_clients_page_runs(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,4 +44,4 @@ def test_the_clients_page_runs(url: str, capsys: pytest.CaptureFixture[str]) -> 
     for block in blocks("clients.md"):
         own = block.replace(WRITTEN_URL, url)
         exec(own.replace("greeting-17", str(uuid.uuid4())), space)
-    assert capsys.readouterr().out.splitlines() == ["Hello, Grace!", "Hello, Ada!"]
+    assert capsys.readouterr().out.splitlines() == ["Hello, Grace!", "Hello, Ada!", "00:01:30"]

@@ -29,6 +29,26 @@ def test_a_decorated_function_stays_a_function() -> None:
     assert (configured.retry, configured.timeout) == ('{"maxAttempts": 2}', 60.0)
 
 
+def test_options_take_durations_as_flow_writes_them_and_classes_of_exceptions() -> None:
+    @rhythm.task(
+        retry={"initial": timedelta(seconds=2), "nonRetryable": [KeyError]},
+        non_retryable=[LookupError, "E42"],
+        attempt_timeout="1m30s",
+        start_timeout=5,
+        result="discard",
+    )
+    def one(inputs: Any) -> None: ...
+
+    (made,) = tasks_of([one])
+    assert made.retry == '{"initial": 2.0, "nonRetryable": ["KeyError", "LookupError", "E42"]}'
+    assert made.non_retryable == (KeyError, LookupError)
+    assert (made.attempt_timeout, made.start_timeout, made.result) == (90.0, 5.0, "discard")
+    with pytest.raises(ValueError, match="no duration"):
+        rhythm.task(timeout="soon")(lambda: None)
+    with pytest.raises(TypeError, match="no class of exceptions"):
+        rhythm.task(non_retryable=[int])(lambda: None)  # type: ignore[list-item]
+
+
 def test_arguments_are_counted() -> None:
     @rhythm.task
     def none() -> None: ...

@@ -128,6 +128,21 @@ def test_a_task_may_say_when_to_try_again(flow: Write) -> None:
     assert (run.result, run.duration) == ("paid", 60)
 
 
+def test_a_task_may_snooze_and_go_on_from_its_progress(flow: Write) -> None:
+    path = flow("return await Task.run('audit', {}, { retry: { maxAttempts: 1 } })")
+
+    def audit(inputs: Any, ctx: rhythm.Context) -> list[int]:
+        pages = (ctx.progress or 0) + 1
+        rhythm.progress(pages)
+        if pages < 3:
+            raise rhythm.Snooze("10m")
+        return [pages, ctx.attempt]
+
+    run = testing.run(path, handlers={"audit": audit})
+    assert (run.result, run.duration) == ([3, 1], 1200)
+    assert run.calls[0].attempts == 1
+
+
 def test_time_passes_for_late_answers_and_not_for_those_that_never_come(flow: Write) -> None:
     path = flow(
         "const slow = await Task.run('slow')\n"

@@ -9,10 +9,15 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 import rhythm
 
 Work = Callable[..., rhythm.Worker]
 QUICK = {"maxAttempts": 3, "initial": "10ms", "jitter": 0}
+
+
+SHORT_OF_A_HEARTBEAT = 3.0
 
 
 def outcome(client: rhythm.Client, queue: str, name: str, inputs: Any = None, **options: Any) -> rhythm.Outcome:
@@ -158,6 +163,149 @@ def test_a_cancel_reaches_an_async_task(client: rhythm.Client, queue: str, work:
     assert client.cancel(run, "enough")
     assert ended.wait(10)
     assert client.wait(run, timeout=10).state == "cancelled"
+
+
+def test_a_cancel_reaches_a_waiting_worker_long_before_its_heartbeat(
+    client: rhythm.Client, queue: str, work: Work
+) -> None:
+    started, cancelled, gone_on = threading.Event(), threading.Event(), threading.Event()
+
+    @rhythm.task
+    async def sleeper(inputs: Any) -> str:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            if inputs == "stubborn":
+                await asyncio.sleep(1.5)
+                gone_on.set()
+                return "done all the same"
+            raise
+        return "slept"
+
+    # A heartbeat every 30 s.
+    work(sleeper, lease=90.0)
+    run = client.enqueue("sleeper", queue=queue)
+    assert started.wait(10)
+    began = time.monotonic()
+    assert client.cancel(run, "enough")
+    assert client.wait(run, timeout=20).state == "cancelled"
+    took = time.monotonic() - began
+    assert took < SHORT_OF_A_HEARTBEAT, took
+    print(f"cancelled after {took * 1000:.0f} ms")
+
+    started.clear()
+    cancelled.clear()
+    stubborn = client.enqueue("sleeper", "stubborn", queue=queue)
+    assert started.wait(10)
+    assert client.cancel(stubborn)
+    assert cancelled.wait(SHORT_OF_A_HEARTBEAT)
+    assert client.cancel(stubborn, "really")
+    assert gone_on.wait(10)
+    assert client.wait(stubborn, timeout=10).value() == "done all the same"
+
+
+def test_progress_passes_to_the_next_attempt(client: rhythm.Client, queue: str, work: Work) -> None:
+    seen: list[Any] = []
+
+    @rhythm.task
+    def pages(inputs: int, ctx: rhythm.Context) -> Any:
+        seen.append(ctx.progress)
+        for page in range(ctx.progress or 0, inputs):
+            ctx.progress = page + 1
+            if page == 2 and ctx.attempt == 1:
+                raise OSError("disk full")
+        return rhythm.progress()
+
+    @rhythm.task
+    async def notes(inputs: Any) -> Any:
+        before = rhythm.progress()
+        if before is None:
+            rhythm.progress({"seen": ["ü", 1]}, at_once=True)
+            raise rhythm.Snooze("50ms")
+        return before
+
+    @rhythm.task
+    def wrong(inputs: int) -> None:
+        rhythm.progress([object(), "a\0b", "\ud800", float("nan")][inputs])
+
+    work(pages, notes, wrong)
+    assert outcome(client, queue, "pages", 5).value() == 5
+    assert seen == [None, 3]
+    assert outcome(client, queue, "notes", retry={"maxAttempts": 1}).value() == {"seen": ["ü", 1]}
+    for which in range(4):
+        failed = outcome(client, queue, "wrong", which, retry={"maxAttempts": 1})
+        assert failed.error is not None and failed.error["name"] in ("TypeError", "ValueError", "UnicodeEncodeError")
+    with pytest.raises(RuntimeError, match="as a task"):
+        rhythm.progress(1)
+
+
+def test_a_snooze_costs_no_attempt(client: rhythm.Client, queue: str, work: Work) -> None:
+    times = []
+
+    @rhythm.task
+    def later(inputs: Any, ctx: rhythm.Context) -> int:
+        times.append(time.monotonic())
+        if len(times) < 4:
+            raise rhythm.Snooze(0.1)
+        return ctx.attempt
+
+    @rhythm.task
+    def returns(inputs: Any) -> Any:
+        return rhythm.Snooze(1)
+
+    @rhythm.task
+    def nonsense(inputs: Any) -> Any:
+        raise rhythm.Snooze("soon")
+
+    work(later, returns, nonsense)
+    run = client.enqueue("later", queue=queue, retry={"maxAttempts": 1})
+    assert client.wait(run, timeout=20).value() == 1
+    assert all(after - before >= 0.1 for before, after in zip(times, times[1:]))
+    assert client.attempts(run) == []
+    error = outcome(client, queue, "returns").error
+    assert error is not None and "is to be raised" in error["message"]
+    error = outcome(client, queue, "nonsense", retry={"maxAttempts": 1}).error
+    assert error is not None and "soon" in error["message"]
+
+
+def test_errors_that_are_not_retried(client: rhythm.Client, queue: str, work: Work) -> None:
+    class Declined(LookupError):
+        pass
+
+    @rhythm.task(non_retryable=[LookupError, "E42"])
+    def charge(inputs: str) -> None:
+        if inputs == "code":
+            error = OSError("by its code")
+            error.code = "E42"  # type: ignore[attr-defined]
+            raise error
+        raise Declined("a subclass") if inputs == "class" else OSError("another")
+
+    work(charge)
+    time.sleep(0.3)
+    runs = {what: client.enqueue("charge", what, queue=queue, retry=QUICK) for what in ("class", "code", "other")}
+    assert {client.wait(run, timeout=20).state for run in runs.values()} == {"failed"}
+    counts = {what: len(client.attempts(run)) for what, run in runs.items()}
+    assert counts == {"class": 1, "code": 1, "other": 3}
+    last = client.attempts(runs["other"])[-1]
+    assert last.error is not None and last.error["message"] == "another" and last.failed_at.tzinfo is not None
+
+
+def test_an_attempt_that_takes_too_long_is_tried_again(client: rhythm.Client, queue: str, work: Work) -> None:
+    name = f"slow-{uuid.uuid4()}"
+
+    @rhythm.task(name=name, attempt_timeout="500ms", retry={"maxAttempts": 2, "delays": ["10ms"]}, result="discard")
+    async def slow(inputs: Any, ctx: rhythm.Context) -> int:
+        await asyncio.sleep(60 if ctx.attempt == 1 else 0)
+        return ctx.attempt
+
+    work(slow)
+    time.sleep(0.3)
+    run = client.enqueue(name, queue=queue)
+    done = client.wait(run, timeout=20)
+    assert (done.state, done.result) == ("completed", None)
+    assert len(client.attempts(run)) == 1
 
 
 def test_a_cancel_reaches_a_sync_task_that_looks(client: rhythm.Client, queue: str, work: Work) -> None:

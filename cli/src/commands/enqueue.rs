@@ -13,6 +13,9 @@ use crate::error::Result;
 ///
 /// Prints its id. A worker that knows a task of this name runs it.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  rhythm enqueue send_mail '{\"to\": \"a@b.c\"}' --task-id order-17 --delay 5m
+  rhythm enqueue report @inputs.json --attempt-timeout 15m --timeout 1h --result discard")]
 pub(crate) struct EnqueueArgs {
     /// Name of the task
     task: String,
@@ -25,18 +28,33 @@ pub(crate) struct EnqueueArgs {
     /// Queue, instead of `default`
     #[arg(long)]
     queue: Option<String>,
-    /// Larger goes first
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    priority: i32,
+    /// Larger goes first; otherwise the queue's default
+    #[arg(long, allow_negative_numbers = true)]
+    priority: Option<i32>,
     /// Not before this much time has passed, such as 90s, 15m, 24h
     #[arg(long, value_parser = input::duration, value_name = "DURATION")]
     delay: Option<Duration>,
     /// How to retry, as JSON: {"maxAttempts": 5, "initial": "1s", "backoff": 2, "max": "5m"}
     #[arg(long, value_name = "JSON")]
     retry: Option<String>,
+    /// How long it may wait for a worker
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    start_timeout: Option<Duration>,
     /// How long one attempt may take
     #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    attempt_timeout: Option<Duration>,
+    /// How long all attempts may take together
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
     timeout: Option<Duration>,
+    /// How long its handler may be silent
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    heartbeat_timeout: Option<Duration>,
+    /// How long its key is kept once it is completed: '30 days', 0 or forever
+    #[arg(long, value_name = "TIME")]
+    remember: Option<String>,
+    /// What becomes of its result
+    #[arg(long, value_parser = ["keep", "discard"])]
+    result: Option<String>,
 }
 
 pub(crate) async fn run(args: EnqueueArgs, context: &Context) -> Result<()> {
@@ -50,6 +68,11 @@ pub(crate) async fn run(args: EnqueueArgs, context: &Context) -> Result<()> {
         delay: args.delay,
         retry,
         timeout: args.timeout,
+        start_timeout: args.start_timeout,
+        attempt_timeout: args.attempt_timeout,
+        heartbeat_timeout: args.heartbeat_timeout,
+        remember: args.remember,
+        result: args.result,
         ..Default::default()
     };
     let id = client.enqueue(&args.task, &inputs, &options).await?;

@@ -1,5 +1,6 @@
 //! The verbs, one a file: arguments, then what they do.
 
+pub(crate) mod adopt;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -10,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod input;
 pub(crate) mod list;
+pub(crate) mod pause;
 pub(crate) mod queue;
 pub(crate) mod retry;
 pub(crate) mod schedule;
@@ -18,4 +20,5 @@ pub(crate) mod signal;
 pub(crate) mod start;
 pub(crate) mod test;
 pub(crate) mod wait;
+pub(crate) mod why;
 pub(crate) mod worker;

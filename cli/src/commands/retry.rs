@@ -1,26 +1,106 @@
 //! `rhythm retry`.
 
-use clap::Args;
+use std::time::{Duration, SystemTime};
+
+use clap::{ArgGroup, Args};
+use rhythm_client::RetryFilter;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::cli::Context;
+use crate::commands::input;
 use crate::error::Result;
 
-/// Run a failed execution again
+/// Run a failed execution again, or all that have failed
 ///
-/// It goes on under the same id: a task with a new attempt, a workflow from its last await.
+/// It goes on under the same id: a task with all its attempts anew, a workflow from its last await.
+/// With --all, everything that fits does, the oldest first: all of it or nothing.
 #[derive(Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["id", "all"])), after_help = "Examples:
+  rhythm retry 0190a1b2-0000-7000-8000-000000000000
+  rhythm retry --all --queue stripe --error '%timeout%' --since 2h --dry-run
+  rhythm retry --all --queue stripe --error '%timeout%' --since 2h --rate 10/sec")]
 pub(crate) struct RetryArgs {
     /// Id of the execution
-    id: Uuid,
+    id: Option<Uuid>,
+    /// A task waits this long first, such as 90s, 15m, 24h
+    #[arg(long, value_parser = input::duration, value_name = "DURATION", conflicts_with = "all")]
+    delay: Option<Duration>,
+    #[command(flatten)]
+    many: Many,
+}
+
+#[derive(Args)]
+#[group(skip)]
+struct Many {
+    /// All that have failed or timed out and that fit what follows
+    #[arg(long)]
+    all: bool,
+    /// Only those of this queue
+    #[arg(long, requires = "all", conflicts_with = "id")]
+    queue: Option<String>,
+    /// Only those of this name
+    #[arg(long, requires = "all", conflicts_with = "id")]
+    name: Option<String>,
+    /// Only those with this error: its name, its code, or a pattern of its message, such as '%timeout%'
+    #[arg(long, requires = "all", conflicts_with = "id")]
+    error: Option<String>,
+    /// Only those that failed since then: how long ago, such as 90s, 15m, 24h, or a time in UTC
+    #[arg(
+        long,
+        requires = "all",
+        conflicts_with = "id",
+        value_parser = input::past,
+        value_name = "TIME"
+    )]
+    since: Option<SystemTime>,
+    /// Workflows instead of tasks
+    #[arg(long, requires = "all", conflicts_with = "id")]
+    workflows: bool,
+    /// Spread tasks over time: N/sec, N/min, N/hour, N/day
+    #[arg(long, requires = "all", conflicts_with = "id")]
+    rate: Option<String>,
+    /// How many at most
+    #[arg(long, requires = "all", conflicts_with = "id", value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
+    max: Option<i32>,
+    /// Only say how many there are
+    #[arg(long, requires = "all", conflicts_with = "id")]
+    dry_run: bool,
 }
 
 pub(crate) async fn run(args: RetryArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
-    let id = client.retry(args.id).await?;
-    context
-        .output
-        .either(&json!({ "id": id }), || format!("{id} runs again"));
+    if let Some(id) = args.id {
+        let id = client.retry(id, args.delay).await?;
+        context
+            .output
+            .either(&json!({ "id": id }), || format!("{id} runs again"));
+        return Ok(());
+    }
+    let many = args.many;
+    let kind = if many.workflows { "workflow" } else { "task" };
+    let filter = RetryFilter {
+        queue: many.queue,
+        name: many.name,
+        error: many.error,
+        since: many.since,
+        kind: Some(kind.to_owned()),
+        rate: many.rate,
+        max: many.max,
+        dry_run: many.dry_run,
+    };
+    let count = client.retry_many(&filter).await?;
+    let report = json!({ "count": count, "kind": kind, "dry_run": filter.dry_run });
+    context.output.either(&report, || {
+        let what = if count == 1 {
+            kind.to_owned()
+        } else {
+            format!("{kind}s")
+        };
+        match filter.dry_run {
+            true => format!("{count} {what} would run again"),
+            false => format!("{count} {what} again"),
+        }
+    });
     Ok(())
 }

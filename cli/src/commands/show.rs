@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use rhythm_client::{Execution, TimelineEvent};
+use rhythm_client::{Execution, FailedAttempt, TimelineEvent};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::render::time;
 use crate::render::timeline::{Event, timeline};
 use crate::render::tree::{Node, tree};
 
-/// Show an execution: its facts, and the tree of what it started
+/// Show an execution: its facts, its failed attempts, and the tree of what it started
 #[derive(Args)]
 pub(crate) struct ShowArgs {
     /// Id of the execution
@@ -35,6 +35,7 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
             .hint("See `rhythm list`; what ended long ago is removed.")
     })?;
     let members = client.tree(execution.root_id).await?;
+    let attempts = client.attempts(args.id).await?;
     let events = if args.verbose {
         client.timeline(args.id).await?
     } else {
@@ -42,7 +43,7 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
     };
     let output = context.output;
     if output.is_json() {
-        let mut value = json!({ "execution": execution, "tree": members });
+        let mut value = json!({ "execution": execution, "attempts": attempts, "tree": members });
         if args.verbose {
             value["timeline"] = json!(events);
         }
@@ -51,6 +52,10 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
     }
     let now = SystemTime::now();
     output.line(head(&execution, now, output));
+    // The error of one that failed at its only attempt is told above.
+    if attempts.len() > 1 || execution.finished_at.is_none() && !attempts.is_empty() {
+        output.line(format!("\n{}", failed(&attempts, args.all, output)));
+    }
     let nodes: Vec<Node> = members.iter().map(node).collect();
     let id = execution.id.to_string();
     output.line(format!("\n{}", tree(&nodes, &id, now, args.all, output)));
@@ -87,6 +92,14 @@ fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
                 "attempt",
                 (execution.attempt > 1).then(|| execution.attempt.to_string()),
             ),
+            (
+                "worker",
+                execution
+                    .worker
+                    .clone()
+                    .filter(|_| execution.kind == "task"),
+            ),
+            ("progress", given(&execution.progress)),
             ("created", moment(Some(execution.created_at))),
             ("runs at", moment(later)),
             ("finished", finished),
@@ -101,6 +114,44 @@ fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
         output,
     );
     format!("{} ({what})\n{facts}", output.strong(&execution.name))
+}
+
+/// How many failed attempts are shown: the last ones.
+const ATTEMPTS: usize = 10;
+
+/// The failed attempts, a line each.
+fn failed(attempts: &[FailedAttempt], all: bool, output: Output) -> String {
+    let hidden = if all {
+        0
+    } else {
+        attempts.len().saturating_sub(ATTEMPTS)
+    };
+    let mut lines = vec![output.strong("failed attempts")];
+    if hidden > 0 {
+        lines.push(output.faint(&format!("… {hidden} before (all with --all)")));
+    }
+    let number = |one: &FailedAttempt| one.attempt.to_string();
+    let width = attempts
+        .iter()
+        .map(|one| number(one).len())
+        .max()
+        .unwrap_or_default();
+    for one in &attempts[hidden..] {
+        let took = one
+            .started_at
+            .map(|start| format!(" after {}", time::between(start, one.failed_at)));
+        let worker = one.worker.as_ref().map(|name| format!(" by {name}"));
+        let error = one.error.as_deref().map(error_text).unwrap_or_default();
+        lines.push(format!(
+            "{:>width$}  {}{}{}  {}",
+            number(one),
+            output.faint(&time::timestamp(one.failed_at)),
+            took.unwrap_or_default(),
+            worker.unwrap_or_default(),
+            error.lines().next().unwrap_or_default(),
+        ));
+    }
+    lines.join("\n")
 }
 
 fn node(execution: &Execution) -> Node {
@@ -157,5 +208,31 @@ fn event(event: &TimelineEvent) -> Event {
         at: event.at,
         what: event.event.replace('_', " "),
         detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn failed_attempts_are_told_in_a_line_each_and_the_last_ones_alone() {
+        let attempt = |n: i32| FailedAttempt {
+            attempt: n,
+            worker: (n > 1).then(|| "w1".to_owned()),
+            started_at: (n > 1).then_some(UNIX_EPOCH),
+            failed_at: UNIX_EPOCH + Duration::from_secs(90),
+            error: Some(
+                r#"{"name": "IOError", "message": "disk full", "stack": "E\n  at x"}"#.into(),
+            ),
+            next_at: None,
+        };
+        let few: Vec<_> = (1..=2).map(attempt).collect();
+        let many: Vec<_> = (1..=30).map(attempt).collect();
+        assert_eq!(failed(&many, false, Output::plain()).lines().count(), 12);
+        assert_eq!(failed(&many, true, Output::plain()).lines().count(), 31);
+        insta::assert_snapshot!(failed(&few, false, Output::plain()));
     }
 }

@@ -13,6 +13,8 @@ use crate::error::Result;
 ///
 /// Prints the id of the run. With --wait, prints its result instead.
 #[derive(Args)]
+#[command(after_help = "Example:
+  rhythm start order '{\"customer\": \"c1\"}' --task-id order-17 --timeout 2d --wait")]
 pub(crate) struct StartArgs {
     /// Name of the workflow
     workflow: String,
@@ -25,6 +27,21 @@ pub(crate) struct StartArgs {
     /// Queue, instead of `default`
     #[arg(long)]
     queue: Option<String>,
+    /// Larger goes first; otherwise the queue's default
+    #[arg(long, allow_negative_numbers = true)]
+    priority: Option<i32>,
+    /// Not before this much time has passed, such as 90s, 15m, 24h
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    delay: Option<Duration>,
+    /// How long it may take in all
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    timeout: Option<Duration>,
+    /// How long its key is kept once it is completed: '30 days', 0 or forever
+    #[arg(long, value_name = "TIME")]
+    remember: Option<String>,
+    /// What becomes of its result
+    #[arg(long, value_parser = ["keep", "discard"])]
+    result: Option<String>,
     /// Wait until the run has ended, and print its result
     #[arg(long)]
     wait: bool,
@@ -36,6 +53,11 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<()> {
     let options = rhythm_client::StartOptions {
         task_id: args.task_id,
         queue: args.queue,
+        priority: args.priority,
+        delay: args.delay,
+        timeout: args.timeout,
+        remember: args.remember,
+        result: args.result,
         ..Default::default()
     };
     let id = client.start(&args.workflow, &inputs, &options).await?;

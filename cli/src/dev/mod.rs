@@ -24,8 +24,9 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::connection;
 use crate::error::{CliError, Result};
-use crate::output::Output;
+use crate::output::{Output, note};
 
 /// What `rhythm dev` was asked for; all paths are absolute.
 pub(crate) struct Settings {
@@ -67,6 +68,7 @@ pub(crate) async fn run(settings: Settings, output: Output) -> Result<()> {
         None => Ok(()),
         Some(Err(error)) => Err(error),
         Some(Ok(())) => {
+            tell_pauses(&database::url(settings.port)).await;
             output.line(format!("ready {}", database::url(settings.port)));
             serve(&mut server, flows.as_mut(), &mut stop).await
         }
@@ -88,6 +90,32 @@ async fn open(
         flows.deploy_changed().await;
     }
     Ok(())
+}
+
+/// Says what keeps the database from running anything, which else would look like a fault.
+async fn tell_pauses(url: &str) {
+    // Whether it is paused is no reason not to serve, so neither is a failure to ask.
+    let Ok(client) = connection::open(Some(url)).await else {
+        return;
+    };
+    let pauses = client.pauses().await.unwrap_or_default();
+    for pause in &pauses {
+        let reason = pause.reason.as_deref();
+        if pause.wants_adoption() {
+            note(format!(
+                "· nothing runs in this database: it was {}; `rhythm adopt --url {url}` lets it run",
+                reason.unwrap_or(&pause.what)
+            ));
+        } else if pause.what == "all" {
+            let why = reason
+                .map(|reason| format!(" ({reason})"))
+                .unwrap_or_default();
+            note(format!(
+                "· everything is paused{why}; `rhythm resume --all --url {url}` ends that"
+            ));
+        }
+    }
+    client.close();
 }
 
 /// Watches server and flows until asked to stop, or until the server is gone. A deploy that waits, say for somebody's

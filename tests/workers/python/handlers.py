@@ -46,6 +46,26 @@ def heartbeat(inputs: dict, ctx: rhythm.Context) -> dict:
 
 
 @rhythm.task
+def count(inputs: dict, ctx: rhythm.Context) -> dict:
+    begun = ctx.progress or 0
+    for n in range(begun + 1, inputs["to"] + 1):
+        ctx.progress = n
+        if n == inputs.get("fails_at") and ctx.attempt == 1:
+            raise ValueError(f"{n} is not to be")
+    time.sleep(inputs.get("ms", 0) / 1000)
+    return {"attempt": ctx.attempt, "begun": begun}
+
+
+@rhythm.task
+async def snooze(inputs: dict, ctx: rhythm.Context) -> dict:
+    times = rhythm.progress() or 0
+    if times < inputs["times"]:
+        rhythm.progress(times + 1)
+        raise rhythm.Snooze(inputs["ms"] / 1000)
+    return {"attempt": ctx.attempt, "times": times}
+
+
+@rhythm.task
 def effect(inputs: dict, ctx: rhythm.Context) -> str:
     note("begin", inputs, ctx)
     time.sleep(inputs.get("ms", 0) / 1000)

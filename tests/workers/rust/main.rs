@@ -10,7 +10,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
-use rhythm_client::worker::{TaskContext, TaskFailure, TaskOptions, Worker, WorkerOptions};
+use rhythm_client::worker::{
+    TaskContext, TaskFailure, TaskOptions, Unfinished, Worker, WorkerOptions,
+};
 use rhythm_client::{Client, Config};
 use serde_json::{Value, json};
 
@@ -43,12 +45,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .task(
             "echo",
             TaskOptions::default(),
-            |_: TaskContext, inputs: String| async move { Ok(inputs) },
+            |_: TaskContext, inputs: String| async move { Answer::Ok(inputs) },
         )
         .task("fail_n", TaskOptions::default(), fail_n)
         .task("sleep", TaskOptions::default(), sleep)
         .task("heartbeat", TaskOptions::default(), heartbeat)
         .task("effect", TaskOptions::default(), effect)
+        .task("count", TaskOptions::default(), count)
+        .task("snooze", TaskOptions::default(), snooze)
         .observe(|event| eprintln!("{event}"));
     let handle = worker.handle();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -91,6 +95,39 @@ async fn effect(context: TaskContext, inputs: String) -> Answer {
     tokio::time::sleep(milliseconds(&inputs)).await;
     note("end", &inputs, &context)?;
     Ok(inputs["key"].to_string())
+}
+
+async fn count(context: TaskContext, inputs: String) -> Answer {
+    let inputs = read(&inputs)?;
+    let begun: i64 = context
+        .progress()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or_default();
+    for n in begun + 1..=inputs["to"].as_i64().unwrap_or_default() {
+        context
+            .set_progress(n.to_string(), false)
+            .map_err(|error| TaskFailure::permanent("ProgressError", error.to_string()))?;
+        if Some(n) == inputs["fails_at"].as_i64() && context.attempt == 1 {
+            return Err(TaskFailure::new("ValueError", format!("{n} is not to be")));
+        }
+    }
+    tokio::time::sleep(milliseconds(&inputs)).await;
+    Ok(json!({"attempt": context.attempt, "begun": begun}).to_string())
+}
+
+async fn snooze(context: TaskContext, inputs: String) -> Result<String, Unfinished> {
+    let inputs = read(&inputs)?;
+    let times = context
+        .progress()
+        .and_then(|n| n.parse::<i64>().ok())
+        .unwrap_or_default();
+    if times >= inputs["times"].as_i64().unwrap_or_default() {
+        return Ok(json!({"attempt": context.attempt, "times": times}).to_string());
+    }
+    context
+        .set_progress((times + 1).to_string(), false)
+        .map_err(|error| TaskFailure::permanent("ProgressError", error.to_string()))?;
+    Err(Unfinished::Snoozed(milliseconds(&inputs)))
 }
 
 /// Appends to the journal in one write, which other processes cannot tear.

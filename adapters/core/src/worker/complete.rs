@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::run::{Key, TaskFailure};
 
@@ -24,6 +25,8 @@ pub(super) enum Fate {
     Completed(String),
     /// The attempt failed.
     Failed(TaskFailure),
+    /// It is put off, and the attempt does not count.
+    Snoozed(Duration),
     /// It was not finished, and goes back as if never claimed.
     Released,
 }
@@ -171,6 +174,7 @@ fn to_json((id, token): Key, fate: &Fate) -> String {
     let _ = match fate {
         Fate::Completed(result) => write!(json, "\"result\":{result}"),
         Fate::Released => json.write_str(RELEASE),
+        Fate::Snoozed(delay) => write!(json, "\"retry_in\":\"{} seconds\"", delay.as_secs_f64()),
         Fate::Failed(failure) => {
             let _ = write!(
                 json,
@@ -190,8 +194,6 @@ fn to_json((id, token): Key, fate: &Fate) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use uuid::Uuid;
 
     use super::*;
@@ -281,11 +283,13 @@ mod tests {
         outbox.push(key(1), &Fate::Completed("{\"a\":1}".into()));
         outbox.push(key(2), &Fate::Failed(failure));
         outbox.push(key(3), &Fate::Released);
+        outbox.push(key(4), &Fate::Snoozed(Duration::from_secs(600)));
         let json = outbox.next_batch().unwrap().to_json();
         insta::assert_snapshot!(json.replace("},{", "},\n{"), @r#"
         [{"id":"00000000-0000-0000-0000-000000000001","token":"7","result":{"a":1}},
         {"id":"00000000-0000-0000-0000-000000000002","token":"7","error":{"name":"E","message":"m"},"retryable":true,"retry_in":"1.5 seconds"},
-        {"id":"00000000-0000-0000-0000-000000000003","token":"7","release":true,"retryable":true,"retry_in":"0 seconds","error":{"name":"WorkerLeft","message":"the worker left before the task was done"}}]
+        {"id":"00000000-0000-0000-0000-000000000003","token":"7","release":true,"retryable":true,"retry_in":"0 seconds","error":{"name":"WorkerLeft","message":"the worker left before the task was done"}},
+        {"id":"00000000-0000-0000-0000-000000000004","token":"7","retry_in":"600 seconds"}]
         "#);
     }
 }

@@ -15,7 +15,12 @@ pub(super) struct Beats {
     period: Duration,
     by_time: BTreeSet<(Instant, Key)>,
     by_key: HashMap<Key, Beat>,
+    /// When all were last hurried.
+    hurried: Option<Instant>,
 }
+
+/// How often all may be hurried: a server that cannot let a claim wait, for whatever reason, must not be flooded.
+const BETWEEN_HURRIES: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Beat {
@@ -30,6 +35,7 @@ impl Beats {
             period: lease / 3,
             by_time: BTreeSet::new(),
             by_key: HashMap::new(),
+            hurried: None,
         }
     }
 
@@ -50,6 +56,30 @@ impl Beats {
     /// Extends the lease at the next occasion, if the task still runs.
     pub(super) fn hurry(&mut self, key: Key, now: Instant) {
         self.schedule(key, now);
+    }
+
+    /// The same, within a time, if no beat is due before.
+    pub(super) fn within(&mut self, key: Key, delay: Duration, now: Instant) {
+        let next = self.by_key.get(&key).and_then(|beat| beat.at);
+        if next.is_none_or(|at| at > now + delay) {
+            self.schedule(key, now + delay);
+        }
+    }
+
+    /// Asks the server about all, since it seems to know something about one. Not about tasks with a heartbeat timeout: who
+    /// beats for them says that their handlers are alive.
+    pub(super) fn hurry_all(&mut self, now: Instant) {
+        let at = self
+            .hurried
+            .map_or(now, |last| now.max(last + BETWEEN_HURRIES));
+        let all = self.by_key.iter().filter(|(_, beat)| beat.automatic);
+        let keys: Vec<Key> = all.map(|(key, _)| *key).collect();
+        if !keys.is_empty() {
+            self.hurried = Some(at);
+        }
+        for key in keys {
+            self.within(key, at - now, now);
+        }
     }
 
     pub(super) fn remove(&mut self, key: Key) {
@@ -143,6 +173,33 @@ mod tests {
         beats.hurry(key(1), start);
         beats.hurry(key(2), start);
         assert_eq!(beats.take_due(start), [key(1)]);
+    }
+
+    #[test]
+    fn all_are_hurried_once_a_second_but_those_that_beat_for_themselves() {
+        let start = Instant::now();
+        let mut beats = Beats::new(LEASE);
+        beats.add(key(1), start, true);
+        beats.add(key(2), start, false);
+        beats.hurry_all(start);
+        assert_eq!(beats.take_due(start), [key(1)]);
+        beats.hurry_all(start);
+        assert_eq!(beats.next(), Some(start + Duration::from_secs(1)));
+        beats.hurry_all(start);
+        let later = start + Duration::from_secs(9);
+        assert_eq!(beats.take_due(later), [key(1)]);
+        beats.hurry_all(later);
+        assert_eq!(beats.next(), Some(later));
+    }
+
+    #[test]
+    fn a_beat_within_a_time_does_not_put_off_an_earlier_one() {
+        let start = Instant::now();
+        let mut beats = Beats::new(LEASE);
+        beats.add(key(1), start, true);
+        beats.within(key(1), Duration::from_secs(1), start);
+        beats.within(key(1), Duration::from_secs(2), start);
+        assert_eq!(beats.next(), Some(start + Duration::from_secs(1)));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! - `claim`: free slots, and the pace of claims.
 //! - `run`: a handler, what it is given and what it answers.
 //! - `complete`: the outbox of outcomes that the server has not acknowledged.
-//! - `heartbeat`: whose lease wants to be extended when.
+//! - `heartbeat`: whose lease wants to be extended when. `progress`: what a handler has said of how far it is.
 //! - `drain`: leaving in good order.
 //! - `server`: what is asked of it.
 
@@ -33,6 +33,7 @@ mod complete;
 mod drain;
 mod heartbeat;
 mod options;
+mod progress;
 mod run;
 mod server;
 mod shift;
@@ -41,7 +42,7 @@ mod tests;
 
 pub use self::drain::WorkerHandle;
 pub use self::options::{TaskOptions, WorkerOptions};
-pub use self::run::{BoxFuture, Cancellation, Handler, TaskContext, TaskFailure};
+pub use self::run::{BoxFuture, Cancellation, Handler, TaskContext, TaskFailure, Unfinished};
 
 /// How many sessions a worker wants: one waits for work, one carries outcomes and heartbeats, and a third one is opened
 /// only when a heartbeat is due while a flush takes long.
@@ -63,6 +64,8 @@ pub enum WorkerEvent {
     LeaseLost(Uuid),
     /// The server refused what came of a task, and even the failure that said so.
     OutcomeDropped(Uuid),
+    /// The server refused the progress of some tasks; it is forgotten.
+    ProgressDropped(Error),
     /// The worker was asked to leave.
     Draining {
         /// How many handlers still run.
@@ -84,6 +87,7 @@ impl fmt::Display for WorkerEvent {
             }
             Self::LeaseLost(id) => write!(f, "lost the lease of {id}, its result will be dropped"),
             Self::OutcomeDropped(id) => write!(f, "the server refused the outcome of {id}"),
+            Self::ProgressDropped(error) => write!(f, "the server refused progress: {error}"),
             Self::Draining { running } => write!(f, "leaving, {running} tasks still run"),
             Self::GaveBack(tasks) => write!(f, "gave back {tasks} unfinished tasks"),
         }
@@ -93,13 +97,13 @@ impl fmt::Display for WorkerEvent {
 /// A worker before it runs.
 ///
 /// ```no_run
-/// use rhythm_client::worker::{SESSIONS, TaskContext, TaskOptions, Worker, WorkerOptions};
+/// use rhythm_client::worker::{SESSIONS, TaskContext, TaskFailure, TaskOptions, Worker, WorkerOptions};
 /// use rhythm_client::{Client, Config};
 ///
 /// # async fn example() -> rhythm_client::Result<()> {
 /// let config = Config::from_url_and_environment(Some("postgresql://localhost/app"))?;
 /// let worker = Worker::new(Client::new(config, SESSIONS), WorkerOptions::default())?
-///     .task("echo", TaskOptions::default(), |_: TaskContext, inputs: String| async move { Ok(inputs) })
+///     .task("echo", TaskOptions::default(), |_: TaskContext, inputs: String| async move { Ok::<_, TaskFailure>(inputs) })
 ///     .observe(|event| eprintln!("{event}"));
 /// worker.run().await
 /// # }

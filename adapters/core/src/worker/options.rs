@@ -62,12 +62,18 @@ impl WorkerOptions {
 pub struct TaskOptions {
     /// The queue that it goes to; otherwise `default`.
     pub queue: Option<String>,
-    /// The retry policy, as JSON text: `{"maxAttempts": 3, "initial": "1s", …}`.
+    /// The retry policy, as JSON text: `{"maxAttempts": 3, "initial": "1s", "nonRetryable": ["KeyError"], …}`.
     pub retry: Option<String>,
     /// How long it may take in all.
     pub timeout: Option<Duration>,
+    /// How long it may wait for a worker.
+    pub start_timeout: Option<Duration>,
+    /// How long one attempt may take.
+    pub attempt_timeout: Option<Duration>,
     /// The lease ends this long after the handler's last heartbeat.
     pub heartbeat_timeout: Option<Duration>,
+    /// `keep` or `discard`: what becomes of its results.
+    pub result: Option<String>,
     /// A JSON Schema of its inputs, as JSON text.
     pub input_schema: Option<String>,
 }
@@ -86,17 +92,18 @@ pub(super) fn registration<'a>(
             serde_json::Value::from(name.as_str())
         );
         let seconds = |duration: Option<Duration>| duration.map(|d| d.as_secs_f64().to_string());
+        let word = |word: &Option<String>| {
+            word.as_deref()
+                .map(|w| serde_json::Value::from(w).to_string())
+        };
         let entries = [
-            (
-                "queue",
-                options
-                    .queue
-                    .as_deref()
-                    .map(|q| serde_json::Value::from(q).to_string()),
-            ),
+            ("queue", word(&options.queue)),
             ("retry", options.retry.clone()),
             ("timeout", seconds(options.timeout)),
+            ("startTimeout", seconds(options.start_timeout)),
+            ("attemptTimeout", seconds(options.attempt_timeout)),
             ("heartbeatTimeout", seconds(options.heartbeat_timeout)),
+            ("result", word(&options.result)),
             ("inputSchema", options.input_schema.clone()),
         ];
         for (key, value) in entries {
@@ -120,6 +127,8 @@ mod tests {
             queue: Some("pay\"ments".into()),
             retry: Some("{\"maxAttempts\":3}".into()),
             timeout: Some(Duration::from_millis(1500)),
+            attempt_timeout: Some(Duration::from_secs(20)),
+            result: Some("discard".into()),
             ..TaskOptions::default()
         };
         let tasks = [
@@ -128,7 +137,7 @@ mod tests {
         ];
         insta::assert_snapshot!(
             registration(tasks.iter().map(|(name, options)| (name, options))),
-            @r#"[{"name":"charge","queue":"pay\"ments","retry":{"maxAttempts":3},"timeout":1.5},{"name":"mail"}]"#
+            @r#"[{"name":"charge","queue":"pay\"ments","retry":{"maxAttempts":3},"timeout":1.5,"attemptTimeout":20,"result":"discard"},{"name":"mail"}]"#
         );
     }
 }

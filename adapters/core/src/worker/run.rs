@@ -14,7 +14,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::progress::{self, Progress};
 use super::shift::Event;
+use crate::error::Error;
 use crate::rows::Claimed;
 
 /// A boxed future, as a trait object has to return it.
@@ -23,16 +25,33 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 /// Runs the tasks of one name. `inputs` and the result are JSON texts.
 pub trait Handler: Send + Sync + 'static {
     /// Runs one attempt. A panic is a failure of the attempt like any other.
-    fn run(&self, context: TaskContext, inputs: String) -> BoxFuture<Result<String, TaskFailure>>;
+    fn run(&self, context: TaskContext, inputs: String) -> BoxFuture<Result<String, Unfinished>>;
 }
 
-impl<F, R> Handler for F
+impl<F, R, E> Handler for F
 where
     F: Fn(TaskContext, String) -> R + Send + Sync + 'static,
-    R: Future<Output = Result<String, TaskFailure>> + Send + 'static,
+    R: Future<Output = Result<String, E>> + Send + 'static,
+    E: Into<Unfinished>,
 {
-    fn run(&self, context: TaskContext, inputs: String) -> BoxFuture<Result<String, TaskFailure>> {
-        Box::pin(self(context, inputs))
+    fn run(&self, context: TaskContext, inputs: String) -> BoxFuture<Result<String, Unfinished>> {
+        let answer = self(context, inputs);
+        Box::pin(async move { answer.await.map_err(Into::into) })
+    }
+}
+
+/// How an attempt ends that does not complete its task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// It failed.
+    Failed(TaskFailure),
+    /// It is too early: another attempt after this time, and this one does not count.
+    Snoozed(Duration),
+}
+
+impl From<TaskFailure> for Unfinished {
+    fn from(failure: TaskFailure) -> Self {
+        Self::Failed(failure)
     }
 }
 
@@ -67,6 +86,7 @@ pub struct TaskContext {
     pub lease: Duration,
     token: i64,
     last_beat: Arc<Mutex<Instant>>,
+    progress: Arc<Progress>,
     cancellation: watch::Receiver<Option<Cancellation>>,
     events: UnboundedSender<Event>,
 }
@@ -103,6 +123,30 @@ impl TaskContext {
         *last = Instant::now();
         // A worker that is gone needs no heartbeat.
         let _ = self.events.send(Event::BeatNow((self.id, self.token)));
+    }
+}
+
+impl TaskContext {
+    /// How far this attempt has got, or one before it, as JSON text.
+    pub fn progress(&self) -> Option<String> {
+        self.progress.get()
+    }
+
+    /// Says how far the handler has got, as JSON text: views show it, and the next attempt begins with it. It is saved
+    /// within a second (`at_once`: without that delay), and in any case before the end of an attempt that does not
+    /// complete. Counts as a heartbeat.
+    ///
+    /// # Errors
+    /// When it is not JSON, or not what jsonb can hold.
+    pub fn set_progress(&self, json: impl Into<String>, at_once: bool) -> Result<(), Error> {
+        let json = json.into();
+        progress::check(&json)?;
+        if self.progress.set(json) || at_once {
+            let key = (self.id, self.token);
+            // A worker that is gone saves nothing.
+            let _ = self.events.send(Event::Progressed { key, at_once });
+        }
+        Ok(())
     }
 }
 
@@ -185,7 +229,7 @@ fn quoted(text: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) key: Key,
-    pub(super) result: Result<String, TaskFailure>,
+    pub(super) result: Result<String, Unfinished>,
 }
 
 /// The handlers that are running. Dropping it stops those that are futures.
@@ -202,16 +246,17 @@ impl Handlers {
         }
     }
 
-    /// Starts the handler; its end comes as an event. The sender tells it to stop.
+    /// Starts the handler; its end comes as an event. The sender tells it to stop, and it says how far it is.
     pub(super) fn start(
         &mut self,
         handler: Arc<dyn Handler>,
         claimed: Claimed,
-    ) -> watch::Sender<Option<Cancellation>> {
+    ) -> (watch::Sender<Option<Cancellation>>, Arc<Progress>) {
         // Those that ended are kept by the set until they are asked for.
         while self.tasks.try_join_next().is_some() {}
         let (cancel, cancellation) = watch::channel(None);
         let key = (claimed.id, claimed.token);
+        let progress = Arc::new(Progress::new(claimed.progress));
         let context = TaskContext {
             id: claimed.id,
             name: claimed.name,
@@ -221,6 +266,7 @@ impl Handlers {
             lease: claimed.lease_left,
             token: claimed.token,
             last_beat: Arc::new(Mutex::new(Instant::now())),
+            progress: progress.clone(),
             cancellation,
             events: self.events.clone(),
         };
@@ -233,7 +279,7 @@ impl Handlers {
             let result = handler.run(context, claimed.inputs).await;
             ending.tell(result);
         });
-        cancel
+        (cancel, progress)
     }
 }
 
@@ -245,7 +291,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn tell(&mut self, result: Result<String, TaskFailure>) {
+    fn tell(&mut self, result: Result<String, Unfinished>) {
         self.told = true;
         // Nobody listens any more once the worker has left.
         let _ = self.events.send(Event::Ended(Ended {
@@ -260,7 +306,7 @@ impl Drop for Ending {
         if !self.told {
             let failure =
                 TaskFailure::new("HandlerPanicked", "the handler panicked or was aborted");
-            self.tell(Err(failure));
+            self.tell(Err(failure.into()));
         }
     }
 }
@@ -288,10 +334,13 @@ mod tests {
         async fn broken(_: TaskContext, _: String) -> Result<String, TaskFailure> {
             panic!("broken handler");
         }
-        let _cancel = handlers.start(Arc::new(broken), claimed(1, "broken"));
+        let _held = handlers.start(Arc::new(broken), claimed(1, "broken"));
         let Some(Event::Ended(ended)) = received.recv().await else {
             panic!("no end")
         };
-        assert_eq!(ended.result.unwrap_err().name, "HandlerPanicked");
+        let Err(Unfinished::Failed(failure)) = ended.result else {
+            panic!("no failure")
+        };
+        assert_eq!(failure.name, "HandlerPanicked");
     }
 }

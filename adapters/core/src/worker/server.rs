@@ -49,12 +49,13 @@ pub(super) trait Server: Clone + Send + Sync + 'static {
         ask: &Ask,
     ) -> impl Future<Output = Result<Vec<Claimed>>> + Send;
 
-    /// Extends leases.
+    /// Extends leases, and saves progress.
     fn heartbeat(
         &self,
         ids: &[Uuid],
         tokens: &[i64],
         lease: Duration,
+        progress: Option<&[Option<String>]>,
     ) -> impl Future<Output = Result<Vec<(Uuid, HeartbeatStatus)>>> + Send;
 }
 
@@ -101,8 +102,10 @@ impl Server for Client {
         ids: &[Uuid],
         tokens: &[i64],
         lease: Duration,
+        progress: Option<&[Option<String>]>,
     ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
-        in_time(Duration::ZERO, Self::heartbeat(self, ids, tokens, lease)).await
+        let answer = Self::heartbeat(self, ids, tokens, lease, progress);
+        in_time(Duration::ZERO, answer).await
     }
 }
 

@@ -14,7 +14,8 @@ use super::complete::{Batch, Fate, Outbox};
 use super::drain::{Phase, Wish};
 use super::heartbeat::Beats;
 use super::options::{self, TaskOptions, WorkerOptions};
-use super::run::{Cancellation, Ended, Handler, Handlers, Key, TaskFailure};
+use super::progress::Progress;
+use super::run::{Cancellation, Ended, Handler, Handlers, Key, Unfinished};
 use super::server::{Ask, Server};
 use super::{Observer, WorkerEvent};
 use crate::backoff::Backoff;
@@ -36,17 +37,28 @@ pub(super) enum Event {
     },
     Beaten {
         keys: Vec<Key>,
+        with_progress: bool,
         result: Result<Vec<(Uuid, HeartbeatStatus)>>,
     },
     Ended(Ended),
     BeatNow(Key),
+    Progressed {
+        key: Key,
+        at_once: bool,
+    },
 }
+
+/// How long progress may wait for others to be saved with, or for what is newer.
+const SAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A task whose handler runs.
 struct Running {
     cancel: watch::Sender<Option<Cancellation>>,
     /// Its outcome still counts.
     held: bool,
+    progress: Arc<Progress>,
+    /// Its handler has ended, or is given up, and what came of it waits until the progress is saved.
+    ended: Option<Fate>,
 }
 
 /// What the loop waits for, apart from handlers.
@@ -170,20 +182,20 @@ impl<S: Server> Shift<S> {
             }
             self.phase = next;
             if matches!(next, Phase::Leaving { .. }) {
-                self.give_back_all();
+                self.give_back_all(now);
             }
         }
     }
 
-    fn give_back_all(&mut self) {
+    fn give_back_all(&mut self, now: Instant) {
         let mut given = 0;
-        for (key, running) in self.running.drain() {
-            running.cancel.send_replace(Some(Cancellation::Shutdown));
-            self.beats.remove(key);
-            if running.held {
-                self.outbox.push(key, &Fate::Released);
-                given += 1;
+        let keys: Vec<Key> = self.running.keys().copied().collect();
+        for key in keys {
+            if let Some(running) = self.running.get(&key) {
+                running.cancel.send_replace(Some(Cancellation::Shutdown));
+                given += usize::from(running.held && running.ended.is_none());
             }
+            self.settle(key, Fate::Released, now);
         }
         if given > 0 {
             (self.observer)(&WorkerEvent::GaveBack(given));
@@ -281,10 +293,19 @@ impl<S: Server> Shift<S> {
         self.pending.beat = true;
         let (server, sender) = (self.server.clone(), self.sender.clone());
         let lease = self.options.lease;
+        let new = |key| self.running.get(key)?.progress.take_new();
+        let progress: Vec<Option<String>> = keys.iter().map(new).collect();
         tokio::spawn(async move {
             let (ids, tokens): (Vec<_>, Vec<_>) = keys.iter().copied().unzip();
-            let result = server.heartbeat(&ids, &tokens, lease).await;
-            let _ = sender.send(Event::Beaten { keys, result });
+            let progress = progress.iter().any(Option::is_some).then_some(progress);
+            let result = server
+                .heartbeat(&ids, &tokens, lease, progress.as_deref())
+                .await;
+            let _ = sender.send(Event::Beaten {
+                keys,
+                with_progress: progress.is_some(),
+                result,
+            });
         });
     }
 
@@ -337,6 +358,10 @@ impl<S: Server> Shift<S> {
                 match result {
                     Ok(claimed) if claimed.is_empty() => {
                         self.answered();
+                        // The server ends a wait early when something that runs here was cancelled.
+                        if now - asked < self.options.wait.mul_f64(0.9) {
+                            self.beats.hurry_all(now);
+                        }
                         self.pace.came_empty(asked, now);
                     }
                     Ok(claimed) => {
@@ -377,22 +402,44 @@ impl<S: Server> Shift<S> {
                     }
                 }
             }
-            Event::Beaten { keys, result } => {
+            Event::Beaten {
+                keys,
+                with_progress,
+                result,
+            } => {
                 self.pending.beat = false;
                 match result {
                     Ok(statuses) => {
                         self.answered();
-                        self.heard_beats(&keys, &statuses);
+                        self.heard_beats(&keys, &statuses, now);
                     }
                     Err(error) => {
                         // They are due again as soon as the server answers.
                         keys.iter().for_each(|key| self.beats.hurry(*key, now));
-                        self.failed(error, now);
+                        let sent = keys.iter().filter_map(|key| self.running.get(key));
+                        if with_progress && is_about_the_batch(&error) {
+                            sent.for_each(|running| running.progress.acknowledge());
+                            (self.observer)(&WorkerEvent::ProgressDropped(error));
+                        } else {
+                            sent.for_each(|running| running.progress.put_back());
+                            self.failed(error, now);
+                        }
                     }
                 }
             }
-            Event::Ended(Ended { key, result }) => self.ended(key, result),
+            Event::Ended(Ended { key, result }) => {
+                let fate = match result {
+                    Ok(result) => Fate::Completed(result),
+                    Err(Unfinished::Failed(failure)) => Fate::Failed(failure),
+                    Err(Unfinished::Snoozed(delay)) => Fate::Snoozed(delay),
+                };
+                self.settle(key, fate, now);
+            }
             Event::BeatNow(key) => self.beats.hurry(key, now),
+            Event::Progressed { key, at_once } => {
+                let delay = if at_once { Duration::ZERO } else { SAVE_WITHIN };
+                self.beats.within(key, delay, now);
+            }
         }
     }
 
@@ -410,33 +457,52 @@ impl<S: Server> Shift<S> {
                     // heartbeats count, or a handler that hangs would never be noticed.
                     let automatic = task.lease_left.mul_f64(1.1) >= self.options.lease;
                     self.beats.add(key, since, automatic);
-                    let cancel = self.handlers.start(handler, task);
-                    self.running.insert(key, Running { cancel, held: true });
+                    let (cancel, progress) = self.handlers.start(handler, task);
+                    let running = Running {
+                        cancel,
+                        held: true,
+                        progress,
+                        ended: None,
+                    };
+                    self.running.insert(key, running);
                 }
             }
         }
     }
 
-    fn ended(&mut self, key: Key, result: std::result::Result<String, TaskFailure>) {
-        self.beats.remove(key);
+    /// Hands in what came of a task, the first time that something does.
+    fn settle(&mut self, key: Key, fate: Fate, now: Instant) {
         // Given back meanwhile, when it is not there.
-        if let Some(running) = self.running.remove(&key)
-            && running.held
-        {
-            let fate = match result {
-                Ok(result) => Fate::Completed(result),
-                Err(failure) => Fate::Failed(failure),
-            };
+        let Some(running) = self.running.get_mut(&key) else {
+            return;
+        };
+        if running.ended.is_some() {
+            return;
+        }
+        // The next attempt shall find how far this one has got, so that is saved before.
+        if running.held && !matches!(fate, Fate::Completed(_)) && !running.progress.is_saved() {
+            running.ended = Some(fate);
+            self.beats.hurry(key, now);
+            return;
+        }
+        if running.held {
             self.outbox.push(key, &fate);
         }
+        self.forget(key);
     }
 
-    fn heard_beats(&mut self, keys: &[Key], statuses: &[(Uuid, HeartbeatStatus)]) {
+    fn forget(&mut self, key: Key) {
+        self.beats.remove(key);
+        self.running.remove(&key);
+    }
+
+    fn heard_beats(&mut self, keys: &[Key], statuses: &[(Uuid, HeartbeatStatus)], now: Instant) {
         // The answer has the order of the question.
         for (key, (_, status)) in keys.iter().zip(statuses) {
             let Some(running) = self.running.get_mut(key) else {
                 continue;
             };
+            running.progress.acknowledge();
             match status {
                 HeartbeatStatus::Ok => {}
                 HeartbeatStatus::Cancel => {
@@ -448,6 +514,18 @@ impl<S: Server> Shift<S> {
                     self.beats.remove(*key);
                     (self.observer)(&WorkerEvent::LeaseLost(key.0));
                 }
+            }
+            let held = running.held;
+            if let Some(fate) = running
+                .ended
+                .take_if(|_| !held || running.progress.is_saved())
+            {
+                if held {
+                    self.outbox.push(*key, &fate);
+                }
+                self.forget(*key);
+            } else if running.ended.is_some() {
+                self.beats.hurry(*key, now);
             }
         }
     }

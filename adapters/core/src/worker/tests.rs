@@ -22,6 +22,7 @@ pub(super) fn claimed(n: u64, name: &str) -> Claimed {
         attempt: 1,
         trace: None,
         lease_left: Duration::from_secs(60),
+        progress: None,
     }
 }
 
@@ -36,6 +37,10 @@ struct State {
     down: bool,
     refuses: Option<String>,
     status: HashMap<Uuid, HeartbeatStatus>,
+    /// What was saved, in order.
+    progress: Vec<String>,
+    /// Ends waiting claims early, as a cancellation does.
+    nudge: Arc<tokio::sync::Notify>,
     outcomes: Vec<serde_json::Value>,
     calls: Vec<String>,
     held: usize,
@@ -86,8 +91,10 @@ impl Server for Script {
         if !taken.is_empty() {
             return Ok(taken);
         }
+        let nudge = self.state().nudge.clone();
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => {}
+            () = nudge.notified() => {}
             () = tokio::time::sleep(ask.wait) => {}
         }
         let mut state = self.state();
@@ -120,14 +127,24 @@ impl Server for Script {
         ids: &[Uuid],
         _: &[i64],
         _: Duration,
+        progress: Option<&[Option<String>]>,
     ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
-        let state = self.call(format!("heartbeat {}", ids.len()))?;
+        let mut state = self.call(format!("heartbeat {}", ids.len()))?;
+        let given = progress.unwrap_or_default().iter().flatten().cloned();
+        let given: Vec<String> = given.collect();
+        if given.iter().any(|json| json.contains("refuse me")) {
+            let mut error = Error::new(ErrorKind::Input, "unsupported Unicode escape sequence");
+            error.code = Some("22P05".into());
+            return Err(error);
+        }
+        state.progress.extend(given);
         let status = |id| state.status.get(id).copied().unwrap_or(HeartbeatStatus::Ok);
         Ok(ids.iter().map(|id| (*id, status(id))).collect())
     }
 }
 
-/// A worker with `echo`, `sleep` (inputs are seconds; honours cancellation) and `fail`.
+/// A worker with `echo`, `sleep` (inputs are seconds; honours cancellation), `snooze`, and `count`, which says how far it is,
+/// half a second long each, and fails at last.
 fn start(script: &Script, slots: usize) -> (WorkerHandle, tokio::task::JoinHandle<Result<()>>) {
     async fn echo(_: TaskContext, inputs: String) -> std::result::Result<String, TaskFailure> {
         Ok(inputs)
@@ -139,7 +156,27 @@ fn start(script: &Script, slots: usize) -> (WorkerHandle, tokio::task::JoinHandl
             () = tokio::time::sleep(seconds) => Ok("\"slept\"".into()),
         }
     }
+    async fn snooze(_: TaskContext, inputs: String) -> std::result::Result<String, Unfinished> {
+        Err(Unfinished::Snoozed(Duration::from_secs(
+            inputs.parse().unwrap(),
+        )))
+    }
+    async fn count(ctx: TaskContext, inputs: String) -> std::result::Result<String, TaskFailure> {
+        for n in 1..=inputs.parse().unwrap() {
+            ctx.set_progress(format!("[{n}]"), false).unwrap();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let last = if inputs == "13" {
+            "\"refuse me\""
+        } else {
+            "\"last\""
+        };
+        ctx.set_progress(last, false).unwrap();
+        Err(TaskFailure::new("E", ctx.progress().unwrap()))
+    }
     let mut tasks: BTreeMap<String, (TaskOptions, Arc<dyn Handler>)> = BTreeMap::new();
+    tasks.insert("snooze".into(), (TaskOptions::default(), Arc::new(snooze)));
+    tasks.insert("count".into(), (TaskOptions::default(), Arc::new(count)));
     tasks.insert("echo".into(), (TaskOptions::default(), Arc::new(echo)));
     tasks.insert("sleep".into(), (TaskOptions::default(), Arc::new(sleep)));
     let options = WorkerOptions {
@@ -245,6 +282,90 @@ async fn only_what_runs_long_beats_and_a_cancel_reaches_the_handler() {
     assert_eq!(script.outcomes()[1]["error"]["message"], "Requested");
     handle.drain();
     worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_ends_early_tells_of_a_cancel_at_once() {
+    let script = Script::with_tasks([claimed(100, "sleep")]);
+    let slow = Uuid::from_u64_pair(0, 100);
+    let (handle, worker) = start(&script, 2);
+    seconds(2).await;
+    script.state().status.insert(slow, HeartbeatStatus::Cancel);
+    let nudge = script.state().nudge.clone();
+    nudge.notify_waiters();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(script.outcomes()[0]["error"]["message"], "Requested");
+    handle.drain();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_that_end_early_again_and_again_do_not_flood_the_server() {
+    let script = Script::with_tasks([claimed(100, "sleep")]);
+    let (handle, worker) = start(&script, 2);
+    let nudge = script.state().nudge.clone();
+    for _ in 0..1000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        nudge.notify_waiters();
+    }
+    let calls = script.state().calls.len();
+    assert!(calls < 200, "{calls} calls in ten seconds");
+    handle.quit();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snooze_is_no_failure() {
+    let script = Script::with_tasks([claimed(600, "snooze")]);
+    let (handle, worker) = start(&script, 2);
+    seconds(1).await;
+    let outcomes = script.outcomes();
+    assert_eq!(outcomes[0]["retry_in"], "600 seconds");
+    assert!(outcomes[0].get("error").is_none());
+    handle.drain();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_is_saved_within_a_second_and_before_the_failure() {
+    let script = Script::with_tasks([claimed(8, "count")]);
+    let (handle, worker) = start(&script, 2);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(script.state().progress.len(), 1);
+    script.state().down = true;
+    seconds(10).await;
+    script.state().down = false;
+    seconds(10).await;
+    let progress = script.state().progress.clone();
+    assert_eq!(progress.last().unwrap(), "\"last\"");
+    assert!(progress.len() <= 4, "{progress:?}");
+    assert_eq!(script.outcomes()[0]["error"]["message"], "\"last\"");
+    let calls = script.state().calls.clone();
+    let place = |what: &str| calls.iter().rposition(|call| call.starts_with(what));
+    assert!(place("heartbeat") < place("finish"), "{calls:?}");
+    handle.drain();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_progress_is_dropped_and_the_lease_kept() {
+    let script = Script::with_tasks([claimed(13, "count")]);
+    let (handle, worker) = start(&script, 2);
+    seconds(9).await;
+    assert_eq!(script.outcomes().len(), 1);
+    handle.drain();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_is_saved_before_a_task_is_given_back() {
+    let script = Script::with_tasks([claimed(90, "count")]);
+    let (handle, worker) = start(&script, 2);
+    tokio::time::sleep(Duration::from_millis(1700)).await;
+    handle.quit();
+    worker.await.unwrap().unwrap();
+    assert_eq!(script.state().progress.last().unwrap(), "[4]");
+    assert_eq!(script.outcomes()[0]["release"], true);
 }
 
 #[tokio::test(start_paused = true)]

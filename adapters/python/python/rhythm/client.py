@@ -1,138 +1,16 @@
-"""Clients: start, signal, cancel and await executions, blocking (`Client`) or with asyncio (`AsyncClient`)."""
+"""The client that blocks for its answers: start, signal, cancel and await executions, look after queues."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Union
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
-from rhythm import _native
-from rhythm.errors import ExecutionFailed
-from rhythm.schedules import AsyncSchedules, Calls, Schedules
-from rhythm.task import seconds
-
-Id = Union[UUID, str]
-Duration = Union[float, timedelta]
-
-_TERMINAL = frozenset(("completed", "failed", "cancelled", "timed_out"))
-
-
-class Enqueued(NamedTuple):
-    """One of many that were enqueued."""
-
-    id: UUID
-    #: False when its `task_id` was taken, by an execution whose id this is.
-    created: bool
-
-
-class Diagnostic(NamedTuple):
-    """Something that is wrong with a workflow's source."""
-
-    line: int
-    column: int
-    severity: str
-    code: str
-    message: str
-    hint: str | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What has become of an execution."""
-
-    #: pending, scheduled, running, waiting, completed, failed, cancelled or timed_out.
-    state: str
-    #: What it returned, once it is completed.
-    result: Any = None
-    #: `name`, `message` and perhaps `code`, `stack`, `cause`, `data`, once it has ended otherwise.
-    error: dict[str, Any] | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended, one way or another."""
-        return self.state in _TERMINAL
-
-    def value(self) -> Any:
-        """Returns the result, or raises `ExecutionFailed` when it did not complete."""
-        if self.state != "completed":
-            raise ExecutionFailed(self.state, self.error)
-        return self.result
-
-
-class _Calls:
-    """Makes the compiled half's calls from Python's values. Shared by both clients, so that they cannot differ."""
-
-    def __init__(self, url: str | None, connections: int) -> None:
-        self.native = _native.Client(url or os.environ.get("RHYTHM_URL") or None, connections)
-
-    def start(
-        self,
-        workflow: str,
-        inputs: Any,
-        task_id: str | None,
-        queue: str | None,
-        priority: int,
-        delay: Duration | None,
-        run_at: datetime | None,
-        timeout: Duration | None,
-        trace: Any,
-    ) -> _native.Call:
-        return self.native.start(
-            workflow,
-            _inputs(inputs),
-            task_id,
-            queue,
-            priority,
-            seconds(delay),
-            _moment(run_at),
-            seconds(timeout),
-            _optional(trace),
-        )
-
-    def enqueue(
-        self,
-        name: str,
-        inputs: Any,
-        queue: str | None,
-        task_id: str | None,
-        priority: int,
-        delay: Duration | None,
-        run_at: datetime | None,
-        retry: Mapping[str, Any] | None,
-        timeout: Duration | None,
-        start_timeout: Duration | None,
-        heartbeat_timeout: Duration | None,
-        trace: Any,
-    ) -> _native.Call:
-        return self.native.enqueue(
-            name,
-            _inputs(inputs),
-            queue,
-            task_id,
-            priority,
-            seconds(delay),
-            _moment(run_at),
-            _optional(retry),
-            seconds(timeout),
-            seconds(start_timeout),
-            seconds(heartbeat_timeout),
-            _optional(trace),
-        )
-
-    def enqueue_many(self, items: Iterable[Mapping[str, Any]]) -> _native.Call:
-        return self.native.enqueue_many(_json([{k: _item(v) for k, v in item.items()} for item in items]))
-
-    def signal(self, id: Id, name: str, payload: Any) -> _native.Call:
-        return self.native.signal(str(id), name, _json(payload))
-
-    def wait(self, id: Id, timeout: Duration | None) -> _native.Call:
-        return self.native.wait(str(id), seconds(timeout))
+from rhythm.calls import Calls, Diagnostic, Enqueued, FailedAttempt, Id, KeepTime, Outcome, Pause, QueueSetting, Why
+from rhythm.schedules import Calls as ScheduleCalls
+from rhythm.schedules import Schedules
+from rhythm.task import Duration
 
 
 class Client(Schedules):
@@ -140,11 +18,22 @@ class Client(Schedules):
 
     url: `postgresql://…` or `host=… dbname=…`; otherwise RHYTHM_URL, or PGHOST and its like.
     connections: how many calls may be under way at once.
+
+    Every call may raise `ConnectionFailed` (whether it was done is then not known), `PermissionDenied`, and the other
+    kinds of `RhythmError`.
     """
 
     def __init__(self, url: str | None = None, *, connections: int = 4) -> None:
-        self._calls = _Calls(url, connections)
-        self._schedules = Calls(self._calls.native)
+        self._made: Calls | None = Calls(url, connections)
+
+    @property
+    def _calls(self) -> Calls:
+        assert self._made is not None
+        return self._made
+
+    @property
+    def _schedules(self) -> ScheduleCalls:
+        return self._calls.schedules
 
     def __enter__(self) -> Client:
         return self
@@ -163,18 +52,41 @@ class Client(Schedules):
         *,
         task_id: str | None = None,
         queue: str | None = None,
-        priority: int = 0,
+        priority: int | None = None,
         delay: Duration | None = None,
         run_at: datetime | None = None,
         timeout: Duration | None = None,
+        remember: KeepTime | None = None,
+        result: Literal["keep", "discard"] | None = None,
         trace: Any = None,
     ) -> UUID:
         """Starts a workflow, whose first step is done when this returns; gives the execution's id.
 
-        task_id: your key for it: as long as an execution with that key is alive or completed, its id is given instead.
+        task_id: your key for it: as long as an execution with that key is alive, completed or remembered, its id is
+            given instead.
+        priority: larger goes first, -32768 to 32767; otherwise the queue's default.
+        delay: how long to wait before it starts; or run_at: when, a datetime with a time zone.
+        timeout: how long it may take in all.
+        remember: how long its task_id is kept once it is completed: "30 days", "0", "forever", seconds or a timedelta.
+        result: "discard" keeps no result.
+
+        Durations are seconds, timedeltas, or text as in Flow: "90s", "1h30m". Raises `DefinitionError` when the
+        workflow is not deployed or the inputs do not fit its type, `InputError` for a wrong argument.
         """
-        call = self._calls.start(workflow, inputs, task_id, queue, priority, delay, run_at, timeout, trace)
-        return UUID(call.wait())
+        call = self._calls.start(
+            workflow,
+            inputs,
+            task_id,
+            queue,
+            priority,
+            delay,
+            run_at,
+            timeout,
+            remember,
+            result,
+            trace,
+        )
+        return call.wait()
 
     def enqueue(
         self,
@@ -183,16 +95,30 @@ class Client(Schedules):
         *,
         queue: str | None = None,
         task_id: str | None = None,
-        priority: int = 0,
+        priority: int | None = None,
         delay: Duration | None = None,
         run_at: datetime | None = None,
         retry: Mapping[str, Any] | None = None,
         timeout: Duration | None = None,
         start_timeout: Duration | None = None,
+        attempt_timeout: Duration | None = None,
         heartbeat_timeout: Duration | None = None,
+        remember: KeepTime | None = None,
+        result: Literal["keep", "discard"] | None = None,
         trace: Any = None,
     ) -> UUID:
-        """Enqueues a task; gives the execution's id. `task_id` as in `start`; durations are seconds or timedeltas."""
+        """Enqueues a task; gives the execution's id. Arguments that `start` has mean the same; what is not given is as
+        the task's registration says, then as its queue is configured.
+
+        retry: `{"maxAttempts": 5, "initial": "1s", "backoff": "exponential" or "linear" or "constant" or a factor,
+            "max": "5m", "jitter": 0.1, "delays": ["1s", "1m"], "nonRetryable": [ValueError, "E42"]}`, or some of these.
+        start_timeout: how long it may wait for a worker.
+        attempt_timeout: how long one attempt may take; after that it is tried again.
+        timeout: how long all attempts may take together; after that it is `timed_out`.
+        heartbeat_timeout: how long its handler may be silent.
+
+        Raises `InputError` for a wrong argument.
+        """
         call = self._calls.enqueue(
             name,
             inputs,
@@ -204,290 +130,188 @@ class Client(Schedules):
             retry,
             timeout,
             start_timeout,
+            attempt_timeout,
             heartbeat_timeout,
+            remember,
+            result,
             trace,
         )
-        return UUID(call.wait())
+        return call.wait()
 
     def enqueue_many(self, items: Iterable[Mapping[str, Any]]) -> list[Enqueued]:
         """Enqueues many at once, all or none. The keys of an item are the arguments of `enqueue`; with
         `"kind": "workflow"` it is a workflow that starts."""
-        return _enqueued(self._calls.enqueue_many(items).wait())
+        return self._calls.enqueue_many(items).wait()
+
+    def enqueue_rows(self, query: str) -> int:
+        """Enqueues what a query gives, a task a row, all or none; gives their number. The columns have the names of
+        `enqueue`'s arguments; the query runs with the rights of the client's role."""
+        return self._calls.enqueue_rows(query).wait()
 
     def wait(self, id: Id, timeout: Duration | None = None) -> Outcome:
         """Waits until the execution has ended, or the timeout is over. Goes on through restarts of the server."""
-        return _outcome(self._calls.wait(id, timeout).wait())
+        return self._calls.wait(id, timeout).wait()
 
     def result(self, id: Id) -> Outcome:
         """Tells what has become of an execution so far."""
-        return _outcome(self._calls.native.result(str(id)).wait())
+        return self._calls.result(id).wait()
 
     def signal(self, id: Id, name: str, payload: Any = None) -> bool:
         """Gives a signal to a workflow, which keeps it until it asks for it. False: it has ended."""
-        return bool(self._calls.signal(id, name, payload).wait())
+        return self._calls.signal(id, name, payload).wait()
 
     def cancel(self, id: Id, reason: str | None = None) -> bool:
         """Asks an execution to end. False: it has ended."""
-        return bool(self._calls.native.cancel(str(id), reason).wait())
+        return self._calls.cancel(id, reason).wait()
 
-    def retry(self, id: Id) -> UUID:
-        """Lets a failed execution go on, under the same id."""
-        return UUID(self._calls.native.retry(str(id)).wait())
+    def retry(self, id: Id, delay: Duration | None = None) -> UUID:
+        """Lets a failed execution go on, under the same id; a task not before the delay is over. Raises `ControlError`
+        when it has not failed, or when a newer execution holds its `task_id`."""
+        return self._calls.retry(id, delay).wait()
 
-    def deploy(self, name: str, source: str) -> int:
-        """Deploys a workflow; gives its version. The same source again changes nothing."""
-        return int(self._calls.native.deploy(name, source).wait())
-
-    def check(self, source: str) -> list[Diagnostic]:
-        """Tells everything that is wrong with a workflow's source."""
-        return [Diagnostic(*row) for row in self._calls.native.check(source).wait()]
-
-    def tick(self) -> None:
-        """Does what the background worker would do now. For servers without one, and for tests."""
-        self._calls.native.tick().wait()
-
-    def version(self) -> str:
-        """Returns the version of the extension."""
-        return str(self._calls.native.version().wait())
-
-
-class AsyncClient(AsyncSchedules):
-    """The same client for asyncio. A call whose task is cancelled is given up; whether it was done is not known."""
-
-    def __init__(self, url: str | None = None, *, connections: int = 4) -> None:
-        self._calls = _Calls(url, connections)
-        self._schedules = Calls(self._calls.native)
-
-    async def __aenter__(self) -> AsyncClient:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._calls.native.close()
-
-    async def start(
+    def retry_many(
         self,
-        workflow: str,
-        inputs: Any = None,
         *,
-        task_id: str | None = None,
         queue: str | None = None,
-        priority: int = 0,
-        delay: Duration | None = None,
-        run_at: datetime | None = None,
-        timeout: Duration | None = None,
-        trace: Any = None,
-    ) -> UUID:
-        """As `Client.start`."""
-        call = self._calls.start(workflow, inputs, task_id, queue, priority, delay, run_at, timeout, trace)
-        return UUID(await _answer(call))
+        name: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+        kind: Literal["task", "workflow"] | None = "task",
+        rate: str | None = None,
+        max: int = 10_000,
+        dry_run: bool = False,
+    ) -> int:
+        """Lets all failed and timed out executions go on that fit, the oldest first, all or none; gives their number.
 
-    async def enqueue(
+        queue, name: only those.
+        error: the error's name or code, or a pattern of its message as for ILIKE: "%timeout%".
+        since: only those that failed then or later; a datetime with a time zone.
+        kind: tasks, workflows, or None for both.
+        rate: spreads tasks over time: "10/sec", "N/min", "N/hour", "N/day".
+        max: how many at most.
+        dry_run: only counts.
+        """
+        return self._calls.retry_many(queue, name, error, since, kind, rate, max, dry_run).wait()
+
+    def attempts(self, id: Id) -> list[FailedAttempt]:
+        """Tells the failed attempts of a task, in order; of more than a hundred the last hundred."""
+        return self._calls.attempts(id).wait()
+
+    def why(self, id: Id) -> Why:
+        """Tells why an execution does not move: the one reason, since when, until when, and what to do."""
+        return self._calls.why(id).wait()
+
+    def why_queue(self, name: str) -> Why:
+        """Tells why a queue does not move: what keeps the task that a worker would get first."""
+        return self._calls.why_queue(name).wait()
+
+    def configure_queue(
         self,
         name: str,
-        inputs: Any = None,
         *,
-        queue: str | None = None,
-        task_id: str | None = None,
-        priority: int = 0,
-        delay: Duration | None = None,
-        run_at: datetime | None = None,
+        paused: bool | None = None,
+        reason: str | None = None,
+        retention: KeepTime | None = None,
+        rate_limit: str | None = None,
+        rate_burst: int | None = None,
+        rate_key: str | None = None,
+        concurrency: int | None = None,
+        concurrency_key: str | None = None,
+        concurrency_per_key: int | None = None,
+        priority: int | None = None,
         retry: Mapping[str, Any] | None = None,
         timeout: Duration | None = None,
         start_timeout: Duration | None = None,
+        attempt_timeout: Duration | None = None,
         heartbeat_timeout: Duration | None = None,
-        trace: Any = None,
-    ) -> UUID:
-        """As `Client.enqueue`."""
-        call = self._calls.enqueue(
-            name,
-            inputs,
-            queue,
-            task_id,
-            priority,
-            delay,
-            run_at,
-            retry,
-            timeout,
-            start_timeout,
-            heartbeat_timeout,
-            trace,
-        )
-        return UUID(await _answer(call))
+        remember: KeepTime | None = None,
+        result: Literal["keep", "discard"] | None = None,
+        reset: Iterable[str] = (),
+    ) -> None:
+        """Sets what is given of a queue, and leaves the rest; `reset` names settings to take away. For `rhythm_admin`.
 
-    async def enqueue_many(self, items: Iterable[Mapping[str, Any]]) -> list[Enqueued]:
-        """As `Client.enqueue_many`."""
-        return _enqueued(await _answer(self._calls.enqueue_many(items)))
+        rate_limit: how many may start in a time, "100/sec", "N/min", "N/hour", "N/day"; rate_burst: how many at once
+            after a pause, otherwise N; rate_key: a path into the inputs such as "customer.id", a bucket for each value.
+        concurrency: how many may run at once; concurrency_key: a path into the inputs, with so many for each value as
+            concurrency_per_key says (1).
+        priority, retry, timeouts, result: for what neither the call nor the task's registration says.
+        retention: how long what has ended is kept: "7 days", "0", "forever", seconds or a timedelta; remember: how long
+            a completed execution keeps its task_id.
+        paused, reason: as `pause_queue`.
 
-    async def wait(self, id: Id, timeout: Duration | None = None) -> Outcome:
-        """As `Client.wait`."""
-        return _outcome(await _answer(self._calls.wait(id, timeout)))
+        Raises `InputError` for a setting that is wrong, or that lacks another one.
+        """
+        settings = {
+            "paused": paused,
+            "reason": reason,
+            "rate_limit": rate_limit,
+            "rate_burst": rate_burst,
+            "rate_key": rate_key,
+            "concurrency": concurrency,
+            "concurrency_key": concurrency_key,
+            "concurrency_per_key": concurrency_per_key,
+            "priority": priority,
+            "result": result,
+        }
+        timeouts = {
+            "timeout": timeout,
+            "start_timeout": start_timeout,
+            "attempt_timeout": attempt_timeout,
+            "heartbeat_timeout": heartbeat_timeout,
+        }
+        call = self._calls.configure_queue(name, settings, retry, timeouts, retention, remember, reset)
+        call.wait()
 
-    async def result(self, id: Id) -> Outcome:
-        """As `Client.result`."""
-        return _outcome(await _answer(self._calls.native.result(str(id))))
+    def show_queue(self, name: str) -> dict[str, QueueSetting]:
+        """Tells all settings of a queue, and what holds where none is set."""
+        return self._calls.show_queue(name).wait()
 
-    async def signal(self, id: Id, name: str, payload: Any = None) -> bool:
-        """As `Client.signal`."""
-        return bool(await _answer(self._calls.signal(id, name, payload)))
+    def pause_queue(self, name: str, reason: str | None = None) -> None:
+        """Lets workers get nothing from a queue until `resume_queue`; what runs goes on."""
+        self._calls.pause("queue", name, reason).wait()
 
-    async def cancel(self, id: Id, reason: str | None = None) -> bool:
-        """As `Client.cancel`."""
-        return bool(await _answer(self._calls.native.cancel(str(id), reason)))
+    def resume_queue(self, name: str) -> None:
+        """Ends `pause_queue`."""
+        self._calls.resume("queue", name).wait()
 
-    async def retry(self, id: Id) -> UUID:
-        """As `Client.retry`."""
-        return UUID(await _answer(self._calls.native.retry(str(id))))
+    def pause_task(self, name: str, reason: str | None = None) -> None:
+        """Lets workers get no task of this name, from no queue, until `resume_task`; what runs goes on."""
+        self._calls.pause("task", name, reason).wait()
 
-    async def deploy(self, name: str, source: str) -> int:
-        """As `Client.deploy`."""
-        return int(await _answer(self._calls.native.deploy(name, source)))
+    def resume_task(self, name: str) -> None:
+        """Ends `pause_task`."""
+        self._calls.resume("task", name).wait()
 
-    async def check(self, source: str) -> list[Diagnostic]:
-        """As `Client.check`."""
-        return [Diagnostic(*row) for row in await _answer(self._calls.native.check(source))]
+    def pause_all(self, reason: str | None = None) -> None:
+        """Stops everything until `resume_all`: workers get nothing, workflows take no step, timers do not fire. What
+        runs goes on, and what is enqueued, signalled or completed is kept."""
+        self._calls.pause("all", "", reason).wait()
 
-    async def tick(self) -> None:
-        """As `Client.tick`."""
-        await _answer(self._calls.native.tick())
+    def resume_all(self) -> None:
+        """Ends `pause_all`; queues and tasks that are paused by themselves stay so."""
+        self._calls.resume("all", "").wait()
 
-    async def version(self) -> str:
-        """As `Client.version`."""
-        return str(await _answer(self._calls.native.version()))
+    def pauses(self) -> list[Pause]:
+        """Tells everything that is paused, and whether the database waits to be adopted."""
+        return self._calls.pauses().wait()
 
-    async def _answered(self, call: _native.Call) -> Any:
-        return await _answer(call)
+    def adopt(self) -> bool:
+        """Lets a database run that was restored from a dump or copied. False: there was nothing to adopt."""
+        return self._calls.adopt().wait()
 
+    def deploy(self, name: str, source: str) -> int:
+        """Deploys a workflow; gives its version. The same source again changes nothing. Raises `DefinitionError` with
+        all errors of the source in `detail`."""
+        return self._calls.deploy(name, source).wait()
 
-async def _answer(call: _native.Call) -> Any:
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
+    def check(self, source: str) -> list[Diagnostic]:
+        """Tells everything that is wrong with a workflow's source."""
+        return self._calls.check(source).wait()
 
-    def settle(answer: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(error)
+    def tick(self) -> None:
+        """Does what the background worker would do now. For servers without one, and for tests."""
+        self._calls.tick().wait()
 
-    def told(answer: Any, error: BaseException | None) -> None:
-        # A loop that was closed meanwhile has nobody who waits.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, answer, error)
-
-    started = call.then(told)
-    try:
-        return await future
-    except asyncio.CancelledError:
-        started.abort()
-        raise
-
-
-_default: Client | None = None
-_default_lock = threading.Lock()
-
-
-def _client() -> Client:
-    global _default
-    with _default_lock:
-        if _default is None:
-            _default = Client()
-        return _default
-
-
-def start(workflow: str, inputs: Any = None, **options: Any) -> UUID:
-    """`Client.start` in the database that the environment names."""
-    return _client().start(workflow, inputs, **options)
-
-
-def enqueue(name: str, inputs: Any = None, **options: Any) -> UUID:
-    """`Client.enqueue` in the database that the environment names."""
-    return _client().enqueue(name, inputs, **options)
-
-
-def enqueue_many(items: Iterable[Mapping[str, Any]]) -> list[Enqueued]:
-    """`Client.enqueue_many` in the database that the environment names."""
-    return _client().enqueue_many(items)
-
-
-def wait(id: Id, timeout: Duration | None = None) -> Outcome:
-    """`Client.wait` in the database that the environment names."""
-    return _client().wait(id, timeout)
-
-
-def result(id: Id) -> Outcome:
-    """`Client.result` in the database that the environment names."""
-    return _client().result(id)
-
-
-def signal(id: Id, name: str, payload: Any = None) -> bool:
-    """`Client.signal` in the database that the environment names."""
-    return _client().signal(id, name, payload)
-
-
-def cancel(id: Id, reason: str | None = None) -> bool:
-    """`Client.cancel` in the database that the environment names."""
-    return _client().cancel(id, reason)
-
-
-def retry(id: Id) -> UUID:
-    """`Client.retry` in the database that the environment names."""
-    return _client().retry(id)
-
-
-def deploy(name: str, source: str) -> int:
-    """`Client.deploy` in the database that the environment names."""
-    return _client().deploy(name, source)
-
-
-def schedule(name: str, **options: Any) -> datetime | None:
-    """`Client.schedule` in the database that the environment names."""
-    return _client().schedule(name, **options)
-
-
-def unschedule(name: str) -> bool:
-    """`Client.unschedule` in the database that the environment names."""
-    return _client().unschedule(name)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False)
-
-
-def _inputs(inputs: Any) -> str:
-    return "{}" if inputs is None else _json(inputs)
-
-
-def _optional(value: Any) -> str | None:
-    return None if value is None else _json(value)
-
-
-def _moment(at: datetime | None) -> float | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise ValueError("run_at needs a time zone, such as datetime.now(timezone.utc)")
-    return at.timestamp()
-
-
-def _item(value: Any) -> Any:
-    """A value of an item of `enqueue_many` as JSON, where it has a form of its own in Python."""
-    if isinstance(value, timedelta):
-        return f"{value.total_seconds()} seconds"
-    if isinstance(value, datetime):
-        _moment(value)
-        return value.isoformat()
-    return value
-
-
-def _enqueued(rows: list[tuple[str, bool]]) -> list[Enqueued]:
-    return [Enqueued(UUID(id), created) for id, created in rows]
-
-
-def _outcome(row: tuple[str, str | None, str | None]) -> Outcome:
-    state, result, error = row
-    return Outcome(state, None if result is None else json.loads(result), None if error is None else json.loads(error))
+    def version(self) -> str:
+        """Returns the version of the extension."""
+        return self._calls.version().wait()

@@ -115,15 +115,36 @@ class NonRetryable(Exception):
 
 
 class Retry(Exception):
-    """Raised by a task: try again, `in_` seconds from now instead of when the task's policy says."""
+    """Raised by a task: this attempt failed; try again at another time than the task's policy says.
+
+    in_: in seconds, as a timedelta, or as text as in Flow: "90s".
+    """
 
     def __init__(
-        self, message: str = "", *, in_: float | timedelta | None = None, code: str | None = None, data: Any = None
+        self,
+        message: str = "",
+        *,
+        in_: float | timedelta | str | None = None,
+        code: str | None = None,
+        data: Any = None,
     ) -> None:
         super().__init__(message)
         self.in_ = in_
         self.code = code
         self.data = data
+
+
+class Snooze(Exception):
+    """Raised by a task that finds that it is too early: another attempt after this time, and this one does not count.
+
+        raise rhythm.Snooze("10m")
+
+    in_: seconds, a timedelta, or text as in Flow: "90s", "1h30m".
+    """
+
+    def __init__(self, in_: float | timedelta | str) -> None:
+        super().__init__(f"snoozes for {in_}")
+        self.in_ = in_
 
 
 class TaskCancelled(Exception):

@@ -7,7 +7,7 @@ import json
 import traceback
 from typing import Any, Protocol
 
-from rhythm.errors import NonRetryable, Retry, TaskCancelled
+from rhythm.errors import NonRetryable, Retry, Snooze, TaskCancelled
 from rhythm.task import Context, Task, seconds
 
 
@@ -28,7 +28,11 @@ class AnyAttempt(Protocol):
     def trace(self) -> str | None: ...
     @property
     def cancellation(self) -> str | None: ...
+    @property
+    def progress(self) -> str | None: ...
     def heartbeat(self) -> None: ...
+    def set_progress(self, json: str, at_once: bool) -> None: ...
+    def snooze(self, delay: float) -> None: ...
     def fail(
         self,
         name: str,
@@ -56,6 +60,8 @@ class _NotJson(Exception):
 
 def encode(task: Task, value: Any) -> str:
     """Writes what a task returned as JSON."""
+    if isinstance(value, (Snooze, Retry, NonRetryable)):
+        raise _NotJson(f"task {task.name} returned {type(value).__name__}, which is to be raised")
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         # Half a surrogate pair is a str, and no text.
@@ -65,8 +71,15 @@ def encode(task: Task, value: Any) -> str:
         raise _NotJson(f"task {task.name} returned what is not JSON: {error}") from error
 
 
-def fail(attempt: AnyAttempt, error: BaseException) -> None:
+def fail(task: Task, attempt: AnyAttempt, error: BaseException) -> None:
     """Turns what a task raised into the outcome of its attempt."""
+    retry_in: float | None = None
+    try:
+        if isinstance(error, Snooze):
+            return attempt.snooze(seconds(error.in_) or 0.0)
+        retry_in = seconds(error.in_) if isinstance(error, Retry) else None
+    except (TypeError, ValueError) as wrong:
+        error = wrong
     cancelled = isinstance(error, (asyncio.CancelledError, TaskCancelled)) and attempt.cancellation is not None
     code, data = getattr(error, "code", None), getattr(error, "data", None)
     try:
@@ -80,8 +93,8 @@ def fail(attempt: AnyAttempt, error: BaseException) -> None:
         _text(_stack(error)),
         _cause(error),
         data,
-        not (cancelled or isinstance(error, (NonRetryable, _NotJson))),
-        seconds(error.in_) if isinstance(error, Retry) else None,
+        not (cancelled or isinstance(error, (NonRetryable, _NotJson, *task.non_retryable))),
+        retry_in,
     )
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta, timezone
-from typing import Any, Union
+from datetime import date, datetime, timezone
+from typing import Any
 from uuid import UUID
 
 from rhythm import _native
-from rhythm.task import seconds
-
-Duration = Union[float, timedelta]
+from rhythm.task import Duration, policy, seconds
 
 
 class Calls:
@@ -54,7 +52,7 @@ class Calls:
             seconds(jitter),
             queue,
             priority,
-            None if retry is None else json.dumps(retry, allow_nan=False),
+            policy(retry),
             seconds(timeout),
             seconds(start_timeout),
             None if exclude is None else list(exclude),
@@ -85,7 +83,9 @@ class Calls:
 class Schedules:
     """The calls of `Client` that are about schedules."""
 
-    _schedules: Calls
+    @property
+    def _schedules(self) -> Calls:
+        raise NotImplementedError
 
     def schedule(
         self,
@@ -193,7 +193,9 @@ class Schedules:
 class AsyncSchedules:
     """The calls of `AsyncClient` that are about schedules."""
 
-    _schedules: Calls
+    @property
+    def _schedules(self) -> Calls:
+        raise NotImplementedError
 
     async def _answered(self, call: _native.Call) -> Any:
         raise NotImplementedError

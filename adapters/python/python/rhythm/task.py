@@ -7,9 +7,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, overload
 
+from rhythm import _native
 from rhythm.errors import TaskCancelled
+from rhythm.running import say, told
 
 if TYPE_CHECKING:
     from rhythm.outcome import AnyAttempt
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 MARK = "__rhythm_task__"
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Seconds, a timedelta, or text as in Flow: "90s", "1h30m".
+Duration = Union[float, timedelta, str]
 
 
 class Context:
@@ -72,6 +77,16 @@ class Context:
         """Says that the task is alive. Needed only where it has a heartbeat timeout; may be called often."""
         self._attempt.heartbeat()
 
+    @property
+    def progress(self) -> Any:
+        """How far this attempt has got, or one before it; None when none has said. Set it to say so, as with
+        `rhythm.progress(value)`; changing a dict that it gave changes nothing."""
+        return told(self._attempt)
+
+    @progress.setter
+    def progress(self, value: Any) -> None:
+        say(self._attempt, value, at_once=False)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -85,8 +100,13 @@ class Task:
     queue: str | None = None
     retry: str | None = None
     timeout: float | None = None
+    start_timeout: float | None = None
+    attempt_timeout: float | None = None
     heartbeat_timeout: float | None = None
+    result: str | None = None
     input_schema: str | None = None
+    #: Classes of exceptions that no other attempt would mend.
+    non_retryable: tuple[type[BaseException], ...] = ()
 
 
 @overload
@@ -97,8 +117,12 @@ def task(
     name: str | None = None,
     queue: str | None = None,
     retry: Mapping[str, Any] | None = None,
-    timeout: float | timedelta | None = None,
-    heartbeat_timeout: float | timedelta | None = None,
+    non_retryable: Iterable[type[BaseException] | str] = (),
+    timeout: Duration | None = None,
+    start_timeout: Duration | None = None,
+    attempt_timeout: Duration | None = None,
+    heartbeat_timeout: Duration | None = None,
+    result: Literal["keep", "discard"] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Callable[[F], F]: ...
 def task(
@@ -107,21 +131,33 @@ def task(
     name: str | None = None,
     queue: str | None = None,
     retry: Mapping[str, Any] | None = None,
-    timeout: float | timedelta | None = None,
-    heartbeat_timeout: float | timedelta | None = None,
+    non_retryable: Iterable[type[BaseException] | str] = (),
+    timeout: Duration | None = None,
+    start_timeout: Duration | None = None,
+    attempt_timeout: Duration | None = None,
+    heartbeat_timeout: Duration | None = None,
+    result: Literal["keep", "discard"] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> F | Callable[[F], F]:
     """Makes a function a task, which `python -m rhythm worker module` runs. The function itself stays as it is.
 
     It takes nothing, the inputs, or the inputs and a `Context`; it is synchronous (and runs in a thread) or `async`.
-    What it returns must be JSON. Any exception fails the attempt, which is retried as `retry` says (`{"maxAttempts": 5,
-    "initial": "1s", "backoff": 2, "max": "5m"}` has the defaults); `NonRetryable` and `Retry` say otherwise.
+    What it returns must be JSON. Any exception fails the attempt, which is retried as `retry` says; `NonRetryable`,
+    `Retry` and `Snooze` say otherwise. What is given here holds where the caller says nothing else.
 
     name: what workflows call it, otherwise the function's name.
-    queue: where its executions go unless their starter says otherwise.
-    timeout: how long an execution may take in all, in seconds.
+    queue: where its executions go.
+    retry: `{"maxAttempts": 5, "initial": "1s", "backoff": "exponential" or "linear" or "constant" or a factor,
+        "max": "5m", "jitter": 0.1, "delays": ["1s", "1m"]}`, or some of these keys.
+    non_retryable: classes of exceptions (and names or codes of errors) that no other attempt would mend.
+    start_timeout: how long an execution may wait for a worker.
+    attempt_timeout: how long one attempt may take; after that it is tried again.
+    timeout: how long all attempts may take together; after that it is `timed_out`.
     heartbeat_timeout: how long it may be silent; it must call `Context.heartbeat` then.
+    result: "discard" keeps no results.
     input_schema: a JSON Schema of its inputs, for readers.
+
+    Durations are seconds, timedeltas, or text as in Flow: "90s", "1h30m".
     """
 
     def decorate(function: F) -> F:
@@ -131,9 +167,13 @@ def task(
             arguments=arguments_of(function),
             is_async=inspect.iscoroutinefunction(function),
             queue=queue,
-            retry=None if retry is None else json.dumps(dict(retry)),
+            retry=policy(retry, non_retryable),
             timeout=seconds(timeout),
+            start_timeout=seconds(start_timeout),
+            attempt_timeout=seconds(attempt_timeout),
             heartbeat_timeout=seconds(heartbeat_timeout),
+            result=result,
+            non_retryable=tuple(kind for kind in _final(retry, non_retryable) if isinstance(kind, type)),
             input_schema=None if input_schema is None else json.dumps(dict(input_schema)),
         )
         setattr(function, MARK, made)
@@ -142,11 +182,29 @@ def task(
     return decorate if function is None else decorate(function)
 
 
-def seconds(duration: float | timedelta | None) -> float | None:
-    """Reads a duration: seconds or a timedelta."""
+def seconds(duration: Duration | None) -> float | None:
+    """Reads a duration: seconds, a timedelta, or text as in Flow."""
     if isinstance(duration, timedelta):
         return duration.total_seconds()
+    if isinstance(duration, str):
+        return _native.duration(duration)
     return None if duration is None else float(duration)
+
+
+def _final(retry: Mapping[str, Any] | None, more: Iterable[Any]) -> list[Any]:
+    kinds = [*((retry or {}).get("nonRetryable") or ()), *more]
+    for kind in kinds:
+        if not isinstance(kind, str) and not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise TypeError(f"{kind!r} is no class of exceptions, nor a name or code of errors")
+    return kinds
+
+
+def policy(retry: Mapping[str, Any] | None, non_retryable: Iterable[Any] = ()) -> str | None:
+    """A retry policy as JSON: timedeltas become seconds, classes of exceptions their names."""
+    made = dict(retry or {})
+    if kinds := _final(retry, non_retryable):
+        made["nonRetryable"] = [kind if isinstance(kind, str) else kind.__name__ for kind in kinds]
+    return None if retry is None and not made else json.dumps(made, default=seconds)
 
 
 def arguments_of(function: Callable[..., Any]) -> int:

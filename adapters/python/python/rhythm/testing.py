@@ -20,19 +20,18 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Union
 
 from rhythm import _native
 from rhythm.errors import ExecutionFailed
 from rhythm.outcome import arguments, encode, fail
-from rhythm.task import MARK, Task, arguments_of, seconds, tasks_of
+from rhythm.running import running
+from rhythm.task import MARK, Duration, Task, arguments_of, seconds, tasks_of
 
 __all__ = ["NEVER", "Call", "Run", "SqlError", "failing", "later", "run", "run_async"]
 
-#: Seconds, a timedelta, or text as in Flow: "90s", "1h30m".
-Duration = Union[float, timedelta, str]
 #: Rows for each query in turn, or a function of text and parameters.
 Sql = Union[Iterable[Any], Callable[[str, "list[Any]"], Any]]
 
@@ -206,8 +205,17 @@ class _Attempt:
     trace: str | None = None
     cancellation: str | None = None
 
-    def __init__(self, simulation: _native.Simulation, task: int, number: int, name: str, inputs: str) -> None:
+    def __init__(
+        self,
+        simulation: _native.Simulation,
+        progress: dict[int, str],
+        task: int,
+        number: int,
+        name: str,
+        inputs: str,
+    ) -> None:
         self._simulation = simulation
+        self._progress = progress
         self.task = task
         self.attempt = number
         self.name = name
@@ -217,6 +225,15 @@ class _Attempt:
     def id(self) -> str:
         """The same in each attempt of a task."""
         return f"00000000-0000-7000-8000-{self.task:012x}"
+
+    @property
+    def progress(self) -> str | None:
+        """What it said last, or an attempt before it."""
+        return self._progress.get(self.task)
+
+    def set_progress(self, json: str, at_once: bool) -> None:
+        """Keeps it for the next attempt."""
+        self._progress[self.task] = json
 
     def heartbeat(self) -> None:
         """Nobody listens: no time passes while a handler runs."""
@@ -228,6 +245,10 @@ class _Attempt:
     def fail(self, *error: Any) -> None:
         """Ends the attempt with an error."""
         self._simulation.fail(self.task, self.attempt, *error)
+
+    def snooze(self, delay: float) -> None:
+        """Puts the task off."""
+        self._simulation.snooze(self.task, self.attempt, delay)
 
 
 class _Stage:
@@ -242,13 +263,14 @@ class _Stage:
         #: Answers of handlers that take time: when, in which order, whose, what.
         self._late: list[tuple[float, int, _Attempt, Any]] = []
         self._order = itertools.count()
+        self._progress: dict[int, str] = {}
 
     def go_on(self) -> list[Coroutine[Any, Any, None]] | None:
         """Runs until `async` handlers have to run, which it returns, or until the end, for which it returns None."""
         while True:
             kind, *rest = self._simulation.step()
             if kind == "attempt":
-                self._play(_Attempt(self._simulation, *rest))
+                self._play(_Attempt(self._simulation, self._progress, *rest))
             elif kind == "query":
                 self._query(*rest)
             elif self._coming:
@@ -278,21 +300,23 @@ class _Stage:
             self._coming.append(self._play_async(player, attempt))
             return
         try:
-            value = player.function(*arguments(player, attempt))
+            with running(attempt):
+                value = player.function(*arguments(player, attempt))
         except AssertionError:
             raise
         except Exception as error:
-            fail(attempt, error)
+            fail(player, attempt, error)
         else:
             self._answer(attempt, value)
 
     async def _play_async(self, player: Task, attempt: _Attempt) -> None:
         try:
-            value = await player.function(*arguments(player, attempt))
+            with running(attempt):
+                value = await player.function(*arguments(player, attempt))
         except AssertionError:
             raise
         except Exception as error:
-            fail(attempt, error)
+            fail(player, attempt, error)
         else:
             self._answer(attempt, value)
 
@@ -303,10 +327,11 @@ class _Stage:
             due = self._simulation.now + value.after
             heapq.heappush(self._late, (due, next(self._order), attempt, value.value))
             return
+        player = self._players[attempt.name]
         try:
-            result = encode(self._players[attempt.name], value)
+            result = encode(player, value)
         except Exception as error:
-            fail(attempt, error)
+            fail(player, attempt, error)
         else:
             attempt.complete(result)
 
@@ -427,8 +452,6 @@ def _defaults(player: Task) -> str:
 
 
 def _seconds(duration: Duration) -> float:
-    if isinstance(duration, str):
-        return _native.duration(duration)
     return seconds(duration) or 0.0
 
 

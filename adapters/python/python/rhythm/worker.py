@@ -16,6 +16,7 @@ from typing import Any
 
 from rhythm import _native
 from rhythm.outcome import arguments, encode, fail
+from rhythm.running import running
 from rhythm.task import tasks_of
 
 log = logging.getLogger("rhythm.worker")
@@ -57,7 +58,7 @@ class Worker:
             slots,
             lease,
             grace,
-            [(t.name, t.queue, t.retry, t.timeout, t.heartbeat_timeout, t.input_schema) for t in self.tasks.values()],
+            list(self.tasks.values()),
             _Crew(self),
         )
 
@@ -107,8 +108,8 @@ class Worker:
         threading.Thread(target=serve, name="rhythm-asyncio", daemon=True).start()
 
     def _stop_loop(self) -> None:
-        for running in self._async.values():
-            running.cancel()
+        for task in self._async.values():
+            task.cancel()
         # After the tasks have seen it.
         asyncio.get_running_loop().call_later(0.05, asyncio.get_running_loop().stop)
 
@@ -124,9 +125,9 @@ class Worker:
 
     def _start_async(self, attempts: list[_native.Attempt]) -> None:
         for attempt in attempts:
-            running = asyncio.ensure_future(self._run_async(attempt))
-            self._async[attempt.number] = running
-            running.add_done_callback(partial(self._ended_async, attempt.number))
+            task = asyncio.ensure_future(self._run_async(attempt))
+            self._async[attempt.number] = task
+            task.add_done_callback(partial(self._ended_async, attempt.number))
 
     def _ended_async(self, number: int, _: asyncio.Task[None]) -> None:
         self._async.pop(number, None)
@@ -137,23 +138,27 @@ class Worker:
             self._loop.call_soon_threadsafe(self._cancel_async, number)
 
     def _cancel_async(self, number: int) -> None:
-        running = self._async.get(number)
-        if running is not None:
-            running.cancel()
+        task = self._async.get(number)
+        if task is not None:
+            task.cancel()
 
     def _run(self, attempt: _native.Attempt) -> None:
         task = self.tasks[attempt.name]
         try:
-            attempt.complete(encode(task, task.function(*arguments(task, attempt))))
+            with running(attempt):
+                result = task.function(*arguments(task, attempt))
+            attempt.complete(encode(task, result))
         except BaseException as error:
-            fail(attempt, error)
+            fail(task, attempt, error)
 
     async def _run_async(self, attempt: _native.Attempt) -> None:
         task = self.tasks[attempt.name]
         try:
-            attempt.complete(encode(task, await task.function(*arguments(task, attempt))))
+            with running(attempt):
+                result = await task.function(*arguments(task, attempt))
+            attempt.complete(encode(task, result))
         except BaseException as error:
-            fail(attempt, error)
+            fail(task, attempt, error)
 
 
 class _Crew:

@@ -1,0 +1,395 @@
+"""Calls of a client, and what they answer with. Shared by both clients, so that they cannot differ."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar, Union
+from uuid import UUID
+
+from rhythm import _native
+from rhythm.errors import ExecutionFailed
+from rhythm.schedules import Calls as ScheduleCalls
+from rhythm.task import Duration, policy, seconds
+
+Id = Union[UUID, str]
+#: How long something is kept: an interval such as "30 days", "0" or "forever", seconds, or a timedelta.
+KeepTime = Union[str, float, timedelta]
+
+_TERMINAL = frozenset(("completed", "failed", "cancelled", "timed_out"))
+
+T = TypeVar("T")
+
+
+class Enqueued(NamedTuple):
+    """One of many that were enqueued."""
+
+    id: UUID
+    #: False when its `task_id` was taken, by an execution whose id this is.
+    created: bool
+
+
+class Diagnostic(NamedTuple):
+    """Something that is wrong with a workflow's source."""
+
+    line: int
+    column: int
+    severity: str
+    code: str
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of an execution."""
+
+    #: pending, scheduled, running, waiting, completed, failed, cancelled or timed_out.
+    state: str
+    #: What it returned, once it is completed.
+    result: Any = None
+    #: `name`, `message` and perhaps `code`, `stack`, `cause`, `data`, once it has ended otherwise.
+    error: dict[str, Any] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, one way or another."""
+        return self.state in _TERMINAL
+
+    def value(self) -> Any:
+        """Returns the result, or raises `ExecutionFailed` when it did not complete."""
+        if self.state != "completed":
+            raise ExecutionFailed(self.state, self.error)
+        return self.result
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why something does not move."""
+
+    #: A short name that stays the same between versions, such as "rate_limited" or "key_full".
+    reason: str | None
+    #: The sentence.
+    explanation: str | None
+    since: datetime | None
+    #: Until when, where that is known.
+    until: datetime | None
+    #: What to do.
+    hint: str | None
+
+
+@dataclass(frozen=True)
+class QueueSetting:
+    """A setting of a queue."""
+
+    #: In words of SQL, such as "00:01:30"; None: nothing of the kind.
+    value: str | None
+    #: Whether nobody has set it.
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Something that is paused."""
+
+    #: "queue", "task", "all"; "restored" or "copied" for a database that nobody has adopted.
+    what: str
+    #: Of the queue or the task.
+    name: str | None
+    reason: str | None
+    paused_by: str | None
+    paused_at: datetime | None
+
+
+@dataclass(frozen=True)
+class FailedAttempt:
+    """An attempt that failed."""
+
+    attempt: int
+    worker: str | None
+    started_at: datetime | None
+    failed_at: datetime
+    #: `name`, `message` and perhaps `code`, `stack`, `cause`, `data`.
+    error: dict[str, Any] | None
+    #: When it was to be tried again; None for the last one.
+    next_at: datetime | None
+
+
+class Pending(Generic[T]):
+    """A call that has not been started: `wait` blocks for its answer, `await` does not."""
+
+    def __init__(self, call: _native.Call, decode: Callable[[Any], T]) -> None:
+        self._call = call
+        self._decode = decode
+
+    def wait(self) -> T:
+        """Blocks for the answer."""
+        return self._decode(self._call.wait())
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._decode((yield from answer(self._call).__await__()))
+
+
+class Calls:
+    """Makes the compiled half's calls from Python's values."""
+
+    def __init__(self, url: str | None, connections: int) -> None:
+        self.native = _native.Client(url or os.environ.get("RHYTHM_URL") or None, connections)
+        self.schedules = ScheduleCalls(self.native)
+
+    def start(
+        self,
+        workflow: str,
+        inputs: Any,
+        task_id: str | None,
+        queue: str | None,
+        priority: int | None,
+        delay: Duration | None,
+        run_at: datetime | None,
+        timeout: Duration | None,
+        remember: KeepTime | None,
+        result: str | None,
+        trace: Any,
+    ) -> Pending[UUID]:
+        call = self.native.start(
+            workflow,
+            _inputs(inputs),
+            task_id,
+            queue,
+            priority,
+            seconds(delay),
+            moment("run_at", run_at),
+            seconds(timeout),
+            _kept(remember),
+            result,
+            _optional(trace),
+        )
+        return Pending(call, UUID)
+
+    def enqueue(
+        self,
+        name: str,
+        inputs: Any,
+        queue: str | None,
+        task_id: str | None,
+        priority: int | None,
+        delay: Duration | None,
+        run_at: datetime | None,
+        retry: Mapping[str, Any] | None,
+        timeout: Duration | None,
+        start_timeout: Duration | None,
+        attempt_timeout: Duration | None,
+        heartbeat_timeout: Duration | None,
+        remember: KeepTime | None,
+        result: str | None,
+        trace: Any,
+    ) -> Pending[UUID]:
+        call = self.native.enqueue(
+            name,
+            _inputs(inputs),
+            queue,
+            task_id,
+            priority,
+            seconds(delay),
+            moment("run_at", run_at),
+            policy(retry),
+            seconds(timeout),
+            seconds(start_timeout),
+            seconds(attempt_timeout),
+            seconds(heartbeat_timeout),
+            _kept(remember),
+            result,
+            _optional(trace),
+        )
+        return Pending(call, UUID)
+
+    def enqueue_many(self, items: Iterable[Mapping[str, Any]]) -> Pending[list[Enqueued]]:
+        text = _json([{key: _item(key, value) for key, value in item.items()} for item in items])
+        return Pending(self.native.enqueue_many(text), lambda rows: [Enqueued(UUID(id), new) for id, new in rows])
+
+    def enqueue_rows(self, query: str) -> Pending[int]:
+        return Pending(self.native.enqueue_rows(query), int)
+
+    def result(self, id: Id) -> Pending[Outcome]:
+        return Pending(self.native.result(str(id)), _outcome)
+
+    def wait(self, id: Id, timeout: Duration | None) -> Pending[Outcome]:
+        return Pending(self.native.wait(str(id), seconds(timeout)), _outcome)
+
+    def signal(self, id: Id, name: str, payload: Any) -> Pending[bool]:
+        return Pending(self.native.signal(str(id), name, _json(payload)), bool)
+
+    def cancel(self, id: Id, reason: str | None) -> Pending[bool]:
+        return Pending(self.native.cancel(str(id), reason), bool)
+
+    def retry(self, id: Id, delay: Duration | None) -> Pending[UUID]:
+        return Pending(self.native.retry(str(id), seconds(delay)), UUID)
+
+    def retry_many(
+        self,
+        queue: str | None,
+        name: str | None,
+        error: str | None,
+        since: datetime | None,
+        kind: str | None,
+        rate: str | None,
+        max: int,
+        dry_run: bool,
+    ) -> Pending[int]:
+        since_seconds = moment("since", since)
+        return Pending(self.native.retry_many(queue, name, error, since_seconds, kind, rate, max, dry_run), int)
+
+    def attempts(self, id: Id) -> Pending[list[FailedAttempt]]:
+        return Pending(self.native.attempts(str(id)), _rows_of(FailedAttempt))
+
+    def why(self, id: Id) -> Pending[Why]:
+        return Pending(self.native.why(str(id)), _why)
+
+    def why_queue(self, name: str) -> Pending[Why]:
+        return Pending(self.native.why_queue(name), _why)
+
+    def configure_queue(
+        self,
+        name: str,
+        settings: dict[str, Any],
+        retry: Mapping[str, Any] | None,
+        timeouts: dict[str, Duration | None],
+        retention: KeepTime | None,
+        remember: KeepTime | None,
+        reset: Iterable[str],
+    ) -> Pending[None]:
+        whole = {
+            **settings,
+            **{timeout: seconds(value) for timeout, value in timeouts.items()},
+            "retry": policy(retry),
+            "retention": _kept(retention),
+            "remember": _kept(remember),
+            "reset": [reset] if isinstance(reset, str) else list(reset),
+        }
+        return Pending(self.native.configure_queue(name, whole), _nothing)
+
+    def show_queue(self, name: str) -> Pending[dict[str, QueueSetting]]:
+        return Pending(self.native.show_queue(name), _settings)
+
+    def pause(self, what: str, name: str, reason: str | None) -> Pending[None]:
+        return Pending(self.native.pause(what, name, reason), _nothing)
+
+    def resume(self, what: str, name: str) -> Pending[None]:
+        return Pending(self.native.resume(what, name), _nothing)
+
+    def pauses(self) -> Pending[list[Pause]]:
+        return Pending(self.native.pauses(), _rows_of(Pause))
+
+    def adopt(self) -> Pending[bool]:
+        return Pending(self.native.adopt(), bool)
+
+    def deploy(self, name: str, source: str) -> Pending[int]:
+        return Pending(self.native.deploy(name, source), int)
+
+    def check(self, source: str) -> Pending[list[Diagnostic]]:
+        return Pending(self.native.check(source), lambda rows: [Diagnostic(*row) for row in rows])
+
+    def tick(self) -> Pending[None]:
+        return Pending(self.native.tick(), _nothing)
+
+    def version(self) -> Pending[str]:
+        return Pending(self.native.version(), str)
+
+
+async def answer(call: _native.Call) -> Any:
+    """Waits for the answer without blocking."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(answer: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error)
+
+    def told(answer: Any, error: BaseException | None) -> None:
+        # A loop that was closed meanwhile has nobody who waits.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, answer, error)
+
+    started = call.then(told)
+    try:
+        return await future
+    except asyncio.CancelledError:
+        started.abort()
+        raise
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _inputs(inputs: Any) -> str:
+    return "{}" if inputs is None else _json(inputs)
+
+
+def _optional(value: Any) -> str | None:
+    return None if value is None else _json(value)
+
+
+def moment(what: str, at: datetime | None) -> float | None:
+    """Seconds since 1970."""
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise ValueError(f"{what} needs a time zone, such as datetime.now(timezone.utc)")
+    return at.timestamp()
+
+
+def _kept(time: KeepTime | None) -> str | None:
+    """A time of retention as SQL reads it."""
+    if isinstance(time, timedelta):
+        time = time.total_seconds()
+    return time if time is None or isinstance(time, str) else f"{time} seconds"
+
+
+def _item(key: str, value: Any) -> Any:
+    """A value of an item of `enqueue_many` as JSON, where it has a form of its own in Python."""
+    if isinstance(value, datetime):
+        moment(key, value)
+        return value.isoformat()
+    if isinstance(value, timedelta) or (key == "remember" and isinstance(value, (int, float))):
+        return _kept(value)
+    if key == "retry" and isinstance(value, Mapping):
+        return json.loads(policy(value) or "null")
+    return value
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+def _outcome(row: tuple[str, str | None, str | None]) -> Outcome:
+    state, result, error = row
+    return Outcome(state, None if result is None else json.loads(result), None if error is None else json.loads(error))
+
+
+def _record(made: Callable[..., T], parts: dict[str, Any]) -> T:
+    """One of the classes above from the JSON of the compiled half, whose times are text in UTC."""
+    for key in ("since", "until", "paused_at", "started_at", "failed_at", "next_at"):
+        if parts.get(key) is not None:
+            parts[key] = datetime.fromisoformat(parts[key].replace("Z", "+00:00"))
+    return made(**parts)
+
+
+def _rows_of(made: Callable[..., T]) -> Callable[[str], list[T]]:
+    return lambda text: [_record(made, row) for row in json.loads(text)]
+
+
+def _why(text: str) -> Why:
+    return _record(Why, json.loads(text))
+
+
+def _settings(text: str) -> dict[str, QueueSetting]:
+    return {row["setting"]: QueueSetting(row["value"], row["is_default"]) for row in json.loads(text)}

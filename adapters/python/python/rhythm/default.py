@@ -1,0 +1,61 @@
+"""The client's calls as functions of the package, in the database that the environment names."""
+
+from __future__ import annotations
+
+import threading
+
+from rhythm.calls import Calls
+from rhythm.client import Client
+
+
+class _Default(Client):
+    """Looks at the environment at its first call, and not when the package is imported."""
+
+    def __init__(self) -> None:
+        self._made = None
+        self._lock = threading.Lock()
+
+    @property
+    def _calls(self) -> Calls:
+        with self._lock:
+            if self._made is None:
+                self._made = Calls(None, 4)
+            return self._made
+
+
+_default = _Default()
+
+adopt = _default.adopt
+attempts = _default.attempts
+backfill_schedule = _default.backfill_schedule
+cancel = _default.cancel
+configure_queue = _default.configure_queue
+cron_times = _default.cron_times
+delete_calendar = _default.delete_calendar
+deploy = _default.deploy
+enqueue = _default.enqueue
+enqueue_many = _default.enqueue_many
+enqueue_rows = _default.enqueue_rows
+pause_all = _default.pause_all
+pause_queue = _default.pause_queue
+pause_schedule = _default.pause_schedule
+pause_task = _default.pause_task
+pauses = _default.pauses
+result = _default.result
+resume_all = _default.resume_all
+resume_queue = _default.resume_queue
+resume_schedule = _default.resume_schedule
+resume_task = _default.resume_task
+retry = _default.retry
+retry_many = _default.retry_many
+schedule = _default.schedule
+schedule_times = _default.schedule_times
+set_calendar = _default.set_calendar
+show_queue = _default.show_queue
+signal = _default.signal
+start = _default.start
+trigger_schedule = _default.trigger_schedule
+unschedule = _default.unschedule
+wait = _default.wait
+why = _default.why
+why_queue = _default.why_queue
