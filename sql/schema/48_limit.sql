@@ -169,8 +169,8 @@ end
 $$;
 
 -- Picks pending executions of a queue with limits by key, and locks them; pays for them from the buckets of their keys. Begins
--- behind the key at which this session stopped last, so that keys take turns. One that is full, or whose bucket is empty, costs a
--- look at the index; an execution whose keys are those of former settings gets the right ones instead of being picked.
+-- behind the key at which this session stopped last, so that keys take turns; takes from a hundred keys at most, since the server has
+-- few places for locks. One that is full, or whose bucket is empty, costs a look at the index; an execution whose keys are those of former settings gets the right ones instead of being picked.
 create function rhythm._pick_groups(p_queue rhythm.queue_settings, p_burst float8, p_max int, p_tasks text[], p_paused text[],
   p_now timestamptz, out picked uuid[], out locked bool, out again_at timestamptz)
 language plpgsql as $$
@@ -186,6 +186,7 @@ declare
   v_running int;
   v_tokens float8;
   v_left int;
+  v_locks int := 0;
   v_keys text[] := '{}';
   v_new uuid[];
   v_misfits bool;
@@ -227,6 +228,11 @@ begin
         from g
       loop
         exit when v_half = 1 and (v_c, v_r) > (v_begin_c, v_begin_r);
+        if v_locks >= 100 then
+          -- The next claim goes on behind these, whether it got something of them or not.
+          perform set_config('rhythm_session.cursor', concat_ws(chr(1), p_queue.name, v_c, v_r), false);
+          exit priorities;
+        end if;
         for v_round in 0 .. 1 loop
           v_left := p_max - cardinality(picked);
           if v_running is not null then
@@ -248,6 +254,7 @@ begin
             exit;
           end if;
           locked := true;
+          v_locks := v_locks + 1;
           if not ((v_running is null or rhythm._try_limit(p_queue.name, 'c' || v_c))
             and (v_tokens is null or rhythm._try_limit(p_queue.name, 'r' || v_r)))
           then

@@ -217,7 +217,7 @@ begin
       exit when v_wait <= 0;
       if v_again_at is not null then
         -- Rather a moment too late than a look in vain.
-        v_wait := greatest(least(v_wait, ceil(extract(epoch from v_again_at - rhythm._now()) * 1000)::int), 1);
+        v_wait := greatest(least(v_wait, ceil(extract(epoch from v_again_at - rhythm._now()) * 1000)), 1);
       end if;
       if v_parked then
         perform rhythm._park_wait(v_wait);

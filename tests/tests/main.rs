@@ -17,6 +17,7 @@ mod enqueue;
 mod idempotency;
 mod interleave;
 mod lease;
+mod limit_settings;
 mod limits;
 mod model;
 mod pause;

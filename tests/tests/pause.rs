@@ -105,7 +105,7 @@ async fn a_resume_wakes_a_claim_that_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pause_of_everything_holds_steps_timers_and_timeouts_and_a_resume_does_them() {
+async fn a_pause_of_everything_holds_steps_timers_schedules_and_timeouts_and_a_resume_does_them() {
     let database = Database::create().await;
     let s = database.session().await;
     s.deploy("nap", "await sleep('10s'); return 'awake';").await;
@@ -125,6 +125,12 @@ async fn a_pause_of_everything_holds_steps_timers_and_timeouts_and_a_resume_does
         .id("select rhythm.enqueue('c', queue => 'other', delay => '10 seconds')")
         .await;
 
+    let pings = "select count(*) from rhythm.executions where name = 'ping'";
+    s.run(
+        "select rhythm.schedule('beat', every => '30 seconds', task => 'ping', queue => 'beats')",
+    )
+    .await;
+
     s.run("select rhythm.pause_all('migration')").await;
     let plain = s.start("plain", "{}").await;
     assert!(s.complete(&task, "1").await, "what runs can end");
@@ -139,6 +145,11 @@ async fn a_pause_of_everything_holds_steps_timers_and_timeouts_and_a_resume_does
         states,
         ["waiting", "waiting", "pending", "scheduled", "pending"]
     );
+    assert_eq!(
+        s.number(pings).await,
+        0,
+        "nor does a schedule start anything"
+    );
     // A cancel is kept too.
     s.run(&format!("select rhythm.cancel('{naps}')")).await;
     assert_eq!(s.state(naps).await, "waiting");
@@ -150,6 +161,7 @@ async fn a_pause_of_everything_holds_steps_timers_and_timeouts_and_a_resume_does
     assert_eq!(s.outcome(naps).await.0, "cancelled");
     assert_eq!(s.outcome(late).await.0, "timed_out");
     s.becomes(scheduled, "pending").await;
+    s.until(&format!("select ({pings}) > 0")).await;
     assert_eq!(s.claim_with("'w', '{other}'").await.len(), 1);
     tick(&s).await;
 }

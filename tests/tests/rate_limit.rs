@@ -296,3 +296,22 @@ async fn a_claim_of_a_limited_queue_is_refused_where_it_could_not_see_others() {
         "RH201"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_years_away_is_waited_for_as_long_as_a_claim_waits() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    for (limit, key) in [
+        ("0.000001/day", "''"),
+        ("0.000001/day', rate_key => 'k", "'-'"),
+    ] {
+        s.run(&format!(
+            "select rhythm.configure_queue('slow', rate_limit => '{limit}');
+             select rhythm.enqueue('a', queue => 'slow') from generate_series(1, 2);
+             delete from rhythm.buckets; insert into rhythm.buckets values ('slow', {key}, 0, rhythm._now())"
+        ))
+        .await;
+        let got = s.claim_with("'w', '{slow}', wait => '200 ms'").await;
+        assert!(got.is_empty(), "{limit}");
+    }
+}
