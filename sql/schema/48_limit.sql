@@ -122,6 +122,7 @@ declare
   v_by_key bool := coalesce(p_queue.rate_key, p_queue.concurrency_key) is not null;
   v_burst float8 := rhythm._burst(p_queue);
   v_tokens float8;
+  v_locked bool;
 begin
   allowed := 0;
   spend := p_queue.rate is not null and p_queue.rate_key is null;
@@ -162,8 +163,9 @@ begin
     locked := true;
   end loop;
   if allowed > 0 and v_by_key then
-    select g.picked, g.locked or locked, g.again_at into picked, locked, again_at
+    select g.picked, g.locked, g.again_at into picked, v_locked, again_at
     from rhythm._pick_groups(p_queue, v_burst, allowed, p_tasks, p_paused, p_now) g;
+    locked := locked or v_locked;
   end if;
 end
 $$;
