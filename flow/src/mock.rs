@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::host::Settlement;
 use crate::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCall};
 
 /// A host that remembers.

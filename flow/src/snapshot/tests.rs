@@ -4,8 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::host::Settlement;
-use crate::mock::MockHost;
+use crate::mock::{MockHost, Settlement};
 use crate::regex::{Flags, compile};
 use crate::value::promise::{Aggregate, Combinator, HostPromise, Promise, Reaction, Wrap};
 use crate::value::regex::Regex;
