@@ -27,8 +27,7 @@ begin
     elsif v_key = 'maxAttempts' and jsonb_typeof(v_value) = 'number' and (v_value::numeric % 1) = 0
       and v_value::numeric between 1 and 1000000
     then
-      -- 5.0 is an integer, but not to a cast of its text.
-      v_value := to_jsonb(v_value::numeric::int);
+      v_value := to_jsonb(v_value::numeric::int); -- 5.0 too: its text is no integer to a cast.
     elsif v_key = 'backoff' and (v_value in ('"exponential"', '"linear"', '"constant"')
       or jsonb_typeof(v_value) = 'number' and v_value::numeric between 1 and 1000)
     then
