@@ -1,6 +1,5 @@
 //! The tasks and workflows that a program names, for checks over several files (`project`).
 
-use super::Literal;
 use super::host::{self, without_parentheses};
 use super::scope::Names;
 use super::walk::{self, Visitor};
@@ -25,8 +24,6 @@ pub struct Named {
     pub name: String,
     /// Where the name stands.
     pub span: Span,
-    /// What it is given, as far as that is written out.
-    pub inputs: Option<Literal>,
 }
 
 /// All of them, in the order of the text.
@@ -61,7 +58,6 @@ impl<'a> Visitor<'a> for Calls<'_> {
                     kind,
                     name: String::from_utf16_lossy(units),
                     span: first.value.span,
-                    inputs: Literal::of_inputs(args, first.value.span),
                 });
             }
         }

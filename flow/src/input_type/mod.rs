@@ -8,6 +8,7 @@
 
 mod conform;
 mod declare;
+mod json;
 mod schema;
 mod types;
 
