@@ -357,3 +357,17 @@ fn context_is_a_frozen_object_that_can_publish() {
     );
     assert_eq!(host.attributes["progress"], "{\"done\":0.5}");
 }
+
+#[test]
+fn a_thrown_object_gives_its_name_message_and_code() {
+    let program = compile("throw {code: 7, message: \"no stock\", sku: \"a\"};");
+    let mut vm = start(&program, Limits::default());
+    let Outcome::Failed(error) = vm.run(&mut MockHost::default()) else {
+        panic!("it fails");
+    };
+    assert_eq!(error.name, "Error");
+    assert_eq!(error.message, "no stock");
+    assert_eq!(error.code.as_deref(), Some("7"));
+    let data = error.data.expect("the object itself");
+    assert!(data.contains("\"sku\""), "{data}");
+}

@@ -246,7 +246,10 @@ class Generator {
   assignStatement(depth) {
     const variables = this.names.filter((one) => one.isLet)
     const pattern = this.chance(15) && this.variable('re')
-    if (pattern) return make('stmt', '%.lastIndex = %', [{ ...pattern, kind: 'plain' }, this.assigned(this.pick(['num', 'num', 'any']))])
+    if (pattern) {
+      const value = this.assigned(this.pick(['num', 'num', 'any']))
+      return make('stmt', `if (${pattern.parts[0]} instanceof RegExp) %.lastIndex = %`, [{ ...pattern, kind: 'plain' }, value])
+    }
     if (!variables.length || this.chance(30)) {
       const forms = ['%.x = %', '%[%] = %', '%.k ??= %', '%.y ||= %', '%.x &&= %', '%.x += %']
       const form = this.pick(forms)

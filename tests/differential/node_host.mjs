@@ -23,10 +23,21 @@ for (const name of ['freeze', 'seal', 'preventExtensions']) {
   }
 }
 const assign = Object.assign
-Object.assign = (target, ...sources) =>
-  target == null || Object(target) === target
-    ? assign(target, ...sources)
-    : refuse('Object.assign of Flow needs an object as its first argument.')
+const isElement = (key) => key === 'length' || (String(key >>> 0) === key && key >>> 0 !== 0xffff_ffff)
+Object.assign = (target, ...sources) => {
+  if (target != null && Object(target) !== target) return refuse('Object.assign of Flow needs an object as its first argument.')
+  for (const source of Array.isArray(target) ? sources : []) {
+    if (source == null) continue
+    // Those in front of it are set already.
+    const own = Object.keys(source)
+    const odd = own.findIndex((key) => !isElement(key))
+    if (odd < 0) continue
+    assign(target, ...sources.slice(0, sources.indexOf(source)))
+    for (const key of own.slice(0, odd)) target[key] = source[key]
+    refuse(`An array of Flow holds only elements: '${own[odd]}' cannot be set on it.`)
+  }
+  return assign(target, ...sources)
+}
 
 const namesOf = Object.getOwnPropertyNames
 Object.getOwnPropertyNames = (value) =>

@@ -382,7 +382,7 @@ fn only(cx: &mut Cx<'_>, replacer: Value) -> Result<Option<Vec<Key>>, Throw> {
 }
 
 /// At most ten spaces, or the first ten units of a text. V8 breaks lines for whatever is above zero, so also where it
-/// indents by nothing.
+/// indents by nothing; and it ends the text at U+0000.
 fn indent(cx: &mut Cx<'_>, space: Value) -> Option<Vec<u16>> {
     match space {
         Value::Number(count) if count > 0.0 => {
@@ -390,7 +390,8 @@ fn indent(cx: &mut Cx<'_>, space: Value) -> Option<Vec<u16>> {
         }
         Value::String(text) => {
             let units = cx.heap.text(text);
-            (!units.is_empty()).then(|| units[..units.len().min(10)].to_vec())
+            let written = units.iter().copied().take(10).take_while(|unit| *unit != 0);
+            (!units.is_empty()).then(|| written.collect())
         }
         _ => None,
     }

@@ -122,6 +122,12 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
     ("WeakMap", "Write `new Map()`."),
     ("WeakSet", "Write `new Set()`."),
     ("WeakRef", "Keep the value itself in a variable."),
+    ("escape", "Write `encodeURIComponent(text)`."),
+    ("unescape", "Write `decodeURIComponent(text)`."),
+    (
+        "Iterator",
+        "Write an array and its methods: `[...iterator].map(…)`.",
+    ),
     ("Intl", "Format texts in a task; Flow depends on no locale."),
     ("Temporal", "Write `new Date(…)` and its UTC methods."),
     (
@@ -380,6 +386,11 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
         "Properties are plain: write `object.name = value`.",
     ),
     ("Object", &["create"], "Write `{…other}`."),
+    (
+        "Object",
+        &["getOwnPropertyDescriptor", "getOwnPropertyDescriptors"],
+        "Properties are plain: write `Object.hasOwn(object, key)` and `object[key]`.",
+    ),
 ];
 
 /// Options of host calls as other engines call them.

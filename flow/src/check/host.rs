@@ -22,6 +22,8 @@ pub(super) enum Wanted {
     Name,
     Text,
     Number,
+    /// A whole number from 1 on.
+    Count,
     List,
     Duration,
     /// A number of seconds is written as a literal, so a long one is suspicious.
@@ -44,7 +46,7 @@ pub(super) struct Call {
 }
 
 const RETRY: &[(&str, Wanted)] = &[
-    ("maxAttempts", Wanted::Number),
+    ("maxAttempts", Wanted::Count),
     ("initial", Wanted::Duration),
     ("backoff", Wanted::Number),
     ("max", Wanted::Duration),
@@ -157,6 +159,10 @@ const CALLS: &[Call] = &[
 /// Literal seconds from here on are probably milliseconds.
 const LONG_SLEEP: f64 = 100.0;
 
+/// The same for an option, where half an hour or a day is often written in seconds: only full thousands that are no
+/// half hours are told.
+const LONG_OPTION: f64 = 1000.0;
+
 /// The host call that a callee names.
 pub(super) fn called(names: &Names, callee: &Expr) -> Option<&'static Call> {
     let callee = without_parentheses(callee);
@@ -236,6 +242,13 @@ impl Host<'_> {
             (Wanted::Duration | Wanted::Sleep, "a number" | "a string") => {
                 self.duration(value, matches!(wanted, Wanted::Sleep));
             }
+            (Wanted::Count, "a number") => {
+                if !matches!(value.kind, ExprKind::Number(count) if count >= 1.0 && count.fract() == 0.0)
+                {
+                    let message = format!("{what} has to be a whole number from 1 on");
+                    self.report(Code::ArgumentKind, span, message, example(wanted));
+                }
+            }
             (Wanted::Options(known), "an object") => self.options(value, known, what),
             (wanted, _) => {
                 let message = format!("{what} has to be {}, not {kind}", noun(wanted));
@@ -247,6 +260,15 @@ impl Host<'_> {
     fn duration(&mut self, value: &Expr, sleep: bool) {
         match &value.kind {
             ExprKind::Number(seconds) if sleep && *seconds >= LONG_SLEEP => {
+                let message = format!("these are {seconds} seconds, not milliseconds");
+                let hint = format!("Write \"{seconds}ms\" for milliseconds, else \"{seconds}s\".");
+                self.report(Code::DurationInMilliseconds, value.span, message, hint);
+            }
+            ExprKind::Number(seconds)
+                if *seconds >= LONG_OPTION
+                    && seconds % 1000.0 == 0.0
+                    && seconds % 1800.0 != 0.0 =>
+            {
                 let message = format!("these are {seconds} seconds, not milliseconds");
                 let hint = format!("Write \"{seconds}ms\" for milliseconds, else \"{seconds}s\".");
                 self.report(Code::DurationInMilliseconds, value.span, message, hint);
@@ -338,7 +360,7 @@ fn noun(wanted: Wanted) -> &'static str {
     match wanted {
         Wanted::Any => "any value",
         Wanted::Name | Wanted::Text => "a string",
-        Wanted::Number => "a number",
+        Wanted::Number | Wanted::Count => "a number",
         Wanted::List => "an array",
         Wanted::Duration | Wanted::Sleep => "a duration",
         Wanted::Date => "a date",
@@ -352,6 +374,7 @@ fn example(wanted: Wanted) -> &'static str {
         Wanted::Name => "Write the name in quotes.",
         Wanted::Text => "Write the SQL in quotes, with $1, $2 … for the parameters.",
         Wanted::Number => "Write a number.",
+        Wanted::Count => "Write 1 for a single attempt.",
         Wanted::List => "Write `[a, b]`, also for a single value.",
         Wanted::Duration | Wanted::Sleep => {
             "Write seconds as a number, or \"250ms\", \"90s\", \"15m\", \"24h\", \"7d\", \"1h30m\"."

@@ -55,6 +55,14 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["call", "apply"],
         "Call the function itself: `f(a, b)` or `f(...list)`.",
     ),
+    (
+        &["getTimezoneOffset"],
+        "Dates are in UTC: the offset is always 0.",
+    ),
+    (
+        &["normalize"],
+        "Normalize in a task, or in SQL: `select normalize($1)`.",
+    ),
     (&["bind"], "Write an arrow function: `() => f(a)`."),
     (
         &["isPrototypeOf", "propertyIsEnumerable"],
@@ -90,6 +98,12 @@ struct Methods<'c> {
     known: Vec<&'static str>,
 }
 
+/// `getUTCHours` for `getHours`.
+fn in_utc(name: &str) -> Option<String> {
+    let (verb, part) = name.split_at_checked(3)?;
+    matches!(verb, "get" | "set").then(|| format!("{verb}UTC{part}"))
+}
+
 impl Methods<'_> {
     fn method(&mut self, name: &Ident) {
         let text = name.name.as_str();
@@ -99,10 +113,13 @@ impl Methods<'_> {
         }
         let hint = if KINDS.iter().any(|kind| is_inherited(*kind, text)) {
             let line = INSTEAD.iter().find(|(names, _)| names.contains(&text));
-            line.map_or_else(
-                || "See docs/flow for the methods that there are.".to_owned(),
-                |(_, hint)| (*hint).to_owned(),
-            )
+            match (line, in_utc(text)) {
+                (Some((_, hint)), _) => (*hint).to_owned(),
+                (None, Some(meant)) if self.known.contains(&meant.as_str()) => {
+                    format!("Write `{meant}()`: Flow knows no time zone but UTC.")
+                }
+                _ => "See docs/flow/library.md for the methods that there are.".to_owned(),
+            }
         } else if let Some(meant) = self
             .known
             .iter()

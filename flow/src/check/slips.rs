@@ -208,6 +208,28 @@ impl Slips<'_> {
         self.report(Code::NoEffect, expr.span, what, hint);
     }
 
+    /// `list.sort((a, b) => a > b)`
+    fn comparator(&mut self, callback: &Expr) {
+        if let ExprKind::Function(function) = &without_parentheses(callback).kind
+            && function.params.len() == 2
+            && let FunctionBody::Expr(body) = &function.body
+            && let ExprKind::Binary {
+                op: BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge,
+                left,
+                right,
+                ..
+            } = &without_parentheses(body).kind
+        {
+            let (left, right) = (self.quote(left.span), self.quote(right.span));
+            let message = "a sort needs a number below, at or above 0, and this is true or false";
+            let hint = format!(
+                "Write `{left} - {right}` for numbers, else \
+                 `{left} < {right} ? -1 : {left} > {right} ? 1 : 0`; exchange them for the other order."
+            );
+            self.report(Code::SuspiciousComparison, body.span, message, hint);
+        }
+    }
+
     /// `if (a);`
     fn empty(&mut self, body: &Stmt, word: &str) {
         if let StmtKind::Empty = body.kind {
@@ -293,6 +315,14 @@ impl<'a> Visitor<'a> for Slips<'_> {
                 op, left, right, ..
             } => self.compare(expr, *op, left, right),
             ExprKind::Object(props) => self.keys(props),
+            ExprKind::Call { callee, args, .. } => {
+                if let ExprKind::Member { name, .. } = &callee.kind
+                    && matches!(name.name.as_str(), "sort" | "toSorted")
+                    && let [first] = args.as_slice()
+                {
+                    self.comparator(&first.value);
+                }
+            }
             _ => {}
         }
         walk::walk_expr(self, expr);
@@ -308,7 +338,7 @@ fn fresh(expr: &Expr) -> Option<(&'static str, &'static str)> {
         }
         ExprKind::Array(_) => Some((
             "array",
-            "Compare its elements, or `JSON.stringify({})` with a text.",
+            "Compare the elements of `{}`, or its `JSON.stringify` with a text.",
         )),
         ExprKind::Object(_) => Some(("object", "Compare its properties.")),
         _ => None,

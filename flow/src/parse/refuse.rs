@@ -120,7 +120,10 @@ impl Refused {
                 "the flag `v` of regular expressions",
                 "Use the flag `u`, and a class or a lookahead instead of sets of sets.",
             ),
-            Self::TaggedTemplate => ("tagged templates", "Call the function: `tag(`…`)`."),
+            Self::TaggedTemplate => (
+                "tagged templates",
+                "Call the function with its texts and values: `tag([\"a\", \"b\"], value)`.",
+            ),
             Self::Accessor => ("getters and setters", "Use a property or a method."),
             Self::PrivateName => ("private names", "Use a plain name or a closure."),
             Self::Decorator => ("decorators", "Call the function yourself."),

@@ -89,10 +89,18 @@ impl ExecutionError {
             Value::Object(at) if matches!(cx.heap.body(at), Body::Error(_)) => at,
             _ => {
                 let data = json::to_host(cx.heap, value).ok().flatten();
-                let message = text(cx, value).unwrap_or_else(|| cx.describe(value));
+                // `throw {code: 1, message: "m"}` means an error, as people of other languages write it.
+                let told = |cx: &mut Cx<'_>, key: &str| match value {
+                    Value::Object(at) => text_of(cx, at, key),
+                    _ => None,
+                };
+                let message = told(cx, "message")
+                    .or_else(|| text(cx, value))
+                    .unwrap_or_else(|| cx.describe(value));
                 return Self {
-                    name: "Error".into(),
+                    name: told(cx, "name").unwrap_or_else(|| "Error".into()),
                     message,
+                    code: told(cx, "code"),
                     data,
                     ..Self::default()
                 };

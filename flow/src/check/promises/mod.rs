@@ -157,9 +157,17 @@ impl<'a> Promises<'a, '_> {
         let waits = host::called(self.facts.names, callee).is_some_and(|call| call.waits);
         let hint = if waits {
             "Write `await` in front of it.".to_owned()
+        } else if let Some(kind) = what.strip_suffix(".run") {
+            format!(
+                "Write `await` in front of it; or `void {kind}.try(…)`, if neither its result nor \
+                 its failure matters."
+            )
+        } else if what.ends_with(".try") {
+            "Write `await` in front of it; or `void`, if neither its result nor its failure matters."
+                .to_owned()
         } else {
-            "Write `await` in front of it; or `void`, if neither its result nor its failure \
-             matters."
+            "Write `await` in front of it; or `void`, if nobody needs its result: its failure \
+             then fails the workflow."
                 .to_owned()
         };
         let message = format!("nothing waits for `{what}`");
@@ -318,6 +326,10 @@ impl<'a> Promises<'a, '_> {
             let message = "the result of the workflow would hold promises, not their values";
             let hint = format!("Write `return await Promise.all({text})`.");
             self.report(Code::AwaitOfArray, value.span, message, hint);
+        } else if self.in_main
+            && let ExprKind::Object(_) = without_parentheses(value).kind
+        {
+            self.data(value, "and the result of a workflow is data");
         }
     }
 
