@@ -6,6 +6,16 @@ use rhythm_tests::invariant::nothing_is_left;
 use rhythm_tests::server::run;
 use serde_json::json;
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_is_noticed_also_where_triggers_of_the_session_are_off() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("set session_replication_role = replica; insert into rhythm.gate (database) values (1)")
+        .await;
+    s.run("set session_replication_role = origin").await;
+    stands_still(&s, "restored").await;
+}
+
 /// Nothing runs in this database, and it says why, until it is adopted.
 async fn stands_still(session: &Session, why: &str) {
     assert_eq!(session.claim(10).await.len(), 0);
@@ -43,7 +53,7 @@ async fn a_restored_dump_goes_on_where_the_database_was() {
         .await;
     s.run(
         "select rhythm.set_calendar('weekend', weekdays => '{sun}');
-         select rhythm.schedule('nightly', cron => '0 3 * * *', task => 'never', exclude => '{weekend}')",
+         select rhythm.schedule('nightly', cron => '0 3 * * *', task => 'never', starts_at => now() + interval '1 year', exclude => '{weekend}')",
     )
     .await;
     // Partitions of the archive belong to no extension: the dump makes them itself.
