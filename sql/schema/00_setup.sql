@@ -168,6 +168,18 @@ begin
 end
 $$;
 
+-- Refuses a time for an attempt in which nobody could do anything.
+create function rhythm._check_attempt(p_what text, p_value interval) returns void
+language plpgsql immutable as $$
+begin
+  if p_value = interval '0' then
+    perform rhythm._raise('RH002', format('%s must be longer than 0', p_what), null,
+      'Every attempt would have failed as soon as it began. Leave it out for no limit.');
+  end if;
+  perform rhythm._check_duration(p_what, p_value);
+end
+$$;
+
 -- Returns an error object with the known keys only, or raises: name and message are needed, as strings.
 create function rhythm._check_error(p_error jsonb) returns jsonb
 language plpgsql immutable as $$

@@ -46,6 +46,7 @@ comment on table rhythm.pause_marks is 'Paused task names, and pauses of everyth
 -- What every claim and step asks, in one row. `database`: the one for which this data was made; a copy made with
 -- CREATE DATABASE ... TEMPLATE has another oid. The rest says what is in `pause_marks`.
 create table rhythm.gate (
+  only_row bool primary key default true check (only_row),
   database oid not null,
   stopped text,
   paused_tasks text[] not null default '{}'
@@ -77,6 +78,8 @@ begin
 end
 $$;
 create trigger note_restore before insert on rhythm.gate for each row execute function rhythm._note_restore();
+-- Also where triggers of a session are off, as while a subscription copies.
+alter table rhythm.gate enable always trigger note_restore;
 
 -- Pauses that a dump brings come one by one.
 create function rhythm._note_pause() returns trigger
@@ -88,6 +91,7 @@ end
 $$;
 create trigger note_pause after insert or update or delete on rhythm.pause_marks
   for each statement execute function rhythm._note_pause();
+alter table rhythm.pause_marks enable always trigger note_pause;
 
 -- Returns why nothing at all may run here, or null: restored from a dump, copied from another database, or paused.
 create function rhythm._stopped() returns text
@@ -185,12 +189,15 @@ begin
   end loop;
   perform rhythm._check_path('rate_key', p_rate_key), rhythm._check_path('concurrency_key', p_concurrency_key),
     rhythm._check_priority(p_priority), rhythm._check_duration('timeout', p_timeout),
-    rhythm._check_duration('start_timeout', p_start_timeout), rhythm._check_duration('attempt_timeout', p_attempt_timeout),
-    rhythm._check_duration('heartbeat_timeout', p_heartbeat_timeout), rhythm._check_result(p_result);
-  v_what := (select r from unnest(p_reset) r where r is null or r <> all (array['rate_limit', 'rate_burst', 'rate_key',
+    rhythm._check_duration('start_timeout', p_start_timeout), rhythm._check_attempt('attempt_timeout', p_attempt_timeout),
+    rhythm._check_attempt('heartbeat_timeout', p_heartbeat_timeout), rhythm._check_result(p_result);
+  if exists (select from unnest(p_reset) r where r is null) then
+    perform rhythm._raise('RH001', 'reset must not have a null', null, 'Give the names of settings.');
+  end if;
+  v_what := (select r from unnest(p_reset) r where r <> all (array['rate_limit', 'rate_burst', 'rate_key',
     'concurrency', 'concurrency_key', 'concurrency_per_key', 'priority', 'retry', 'timeout', 'start_timeout',
     'attempt_timeout', 'heartbeat_timeout', 'retention', 'remember', 'result']) limit 1);
-  if found and v_what is not null then
+  if v_what is not null then
     perform rhythm._raise('RH002', format('there is no setting %L to reset', left(v_what, 50)), null,
       'Look at rhythm.show_queue(name) for the names of the settings.');
   end if;
@@ -220,7 +227,8 @@ end
 $$;
 
 -- Sets what is given of a queue. Locks: the queue's row of `queue_settings` until the caller's commit; claims only read it.
--- With new limits also the rows of the queue's running tasks, in the order of ids, as they have to be counted.
+-- With a new limit of concurrency also the rows of the queue's running tasks, skipping those that others hold, as they have to be
+-- counted; what is being claimed or ended at this moment is not, until it has ended.
 -- Dying halfway changes nothing.
 create function rhythm.configure_queue(name text, paused bool default null, retention text default null,
   rate_limit text default null, rate_burst int default null, rate_key text default null, concurrency int default null,
@@ -282,9 +290,9 @@ begin
       'Give the path to the key in the inputs, such as concurrency_key => ''tenant''.');
   end if;
   if coalesce(configure_queue.concurrency::text, configure_queue.concurrency_key) is not null then
-    perform from rhythm.live l where l.queue = v_new.name and l.state = 'running' order by l.id for update;
     update rhythm.live l set concurrency_key = rhythm._limit_key(l.inputs, v_new.concurrency_key)
-    where l.queue = v_new.name and l.state = 'running';
+    where l.id = any (array(select o.id from rhythm.live o
+      where o.queue = v_new.name and o.state = 'running' order by o.id for update skip locked));
   end if;
   -- Whoever waits shall look again: a pause has ended, or a limit has changed.
   perform rhythm._wake_queue(configure_queue.name, 1000);

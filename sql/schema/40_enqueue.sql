@@ -93,8 +93,8 @@ begin
   then
     perform rhythm._check_duration('delay', p_delay), rhythm._check_duration('timeout', p_timeout),
       rhythm._check_duration('start_timeout', p_start_timeout),
-      rhythm._check_duration('heartbeat_timeout', p_heartbeat_timeout),
-      rhythm._check_duration('attempt_timeout', p_attempt_timeout);
+      rhythm._check_attempt('heartbeat_timeout', p_heartbeat_timeout),
+      rhythm._check_attempt('attempt_timeout', p_attempt_timeout);
   end if;
 end
 $$;

@@ -31,12 +31,21 @@ language sql immutable as $$
   select greatest(coalesce(p_queue.rate_burst, split_part(p_queue.rate_limit, '/', 1)::float8), 1)
 $$;
 
+-- Returns how many tokens a bucket holds that had so many at a time. One from the future says that the clock has stepped back: it
+-- counts as full, or a server that was a day ahead would give nothing for a day.
+create function rhythm._refilled(p_tokens float8, p_at timestamptz, p_rate float8, p_burst float8, p_now timestamptz)
+returns float8
+language sql immutable as $$
+  select case when p_at > p_now + interval '10 seconds' then p_burst
+    else least(p_burst, p_tokens + greatest(extract(epoch from p_now - p_at), 0) * p_rate) end
+$$;
+
 -- Returns how many tokens a bucket holds.
 create function rhythm._tokens(p_queue text, p_key text, p_rate float8, p_burst float8, p_now timestamptz) returns float8
 language plpgsql stable as $$
 begin
   return coalesce((
-    select least(p_burst, b.tokens + greatest(extract(epoch from p_now - b.at), 0) * p_rate)
+    select rhythm._refilled(b.tokens, b.at, p_rate, p_burst, p_now)
     from rhythm.buckets b where b.queue = p_queue and b.key = p_key), p_burst);
 end
 $$;
@@ -48,8 +57,9 @@ language plpgsql as $$
 begin
   insert into rhythm.buckets as b (queue, key, tokens, at)
   values (p_queue, p_key, p_burst - p_count, p_now)
-  on conflict (queue, key) do update set at = greatest(b.at, p_now),
-    tokens = least(p_burst, b.tokens + greatest(extract(epoch from p_now - b.at), 0) * p_rate) - p_count;
+  on conflict (queue, key) do update set
+    at = case when b.at > p_now + interval '10 seconds' then p_now else greatest(b.at, p_now) end,
+    tokens = rhythm._refilled(b.tokens, b.at, p_rate, p_burst, p_now) - p_count;
 end
 $$;
 
@@ -171,33 +181,37 @@ end
 $$;
 
 -- Picks pending executions of a queue with limits by key, and locks them; pays for them from the buckets of their keys. Begins
--- behind the key at which this session stopped last, so that keys take turns; takes from a hundred keys at most, since the server has
--- few places for locks. One that is full, or whose bucket is empty, costs a look at the index; an execution whose keys are those of former settings gets the right ones instead of being picked.
+-- behind the key at which this session stopped last, so that keys take turns; takes from a hundred keys at most, since the server
+-- has few places for locks. One that is full, or whose bucket is empty, costs a look at the index; an execution whose keys are
+-- those of former settings gets the right ones instead of being picked.
 create function rhythm._pick_groups(p_queue rhythm.queue_settings, p_burst float8, p_max int, p_tasks text[], p_paused text[],
   p_now timestamptz, out picked uuid[], out locked bool, out again_at timestamptz)
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_cursor text[] := string_to_array(nullif(current_setting('rhythm_session.cursor', true), ''), chr(1));
-  v_begin_c text := '';
-  v_begin_r text := '';
+  -- [queue, concurrency_key, rate_key] as JSON: keys may have any character.
+  v_cursor jsonb := nullif(current_setting('rhythm_session.cursor', true), '');
+  -- Compared as the index does it, whatever the database's collation.
+  v_begin_c text collate "C" := '';
+  v_begin_r text collate "C" := '';
   v_per_key int := coalesce(p_queue.concurrency_per_key, 1);
   v_priority int;
-  v_c text;
-  v_r text;
+  v_c text collate "C";
+  v_r text collate "C";
   v_running int;
   v_tokens float8;
   v_left int;
   v_locks int := 0;
+  v_mine bool;
   v_keys text[] := '{}';
   v_new uuid[];
   v_misfits bool;
 begin
   picked := '{}';
   locked := false;
-  if v_cursor[1] = p_queue.name and cardinality(v_cursor) = 3 then
-    v_begin_c := v_cursor[2];
-    v_begin_r := v_cursor[3];
+  if v_cursor ->> 0 = p_queue.name then
+    v_begin_c := v_cursor ->> 1;
+    v_begin_r := v_cursor ->> 2;
   end if;
   v_priority := (select l.priority from rhythm.live l
     where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
@@ -225,14 +239,14 @@ begin
             select count(*)::int from (select from rhythm.live l where l.queue = p_queue.name and l.state = 'running'
               and l.concurrency_key = g.c limit v_per_key) n) end,
           case when p_queue.rate_key is not null then coalesce((
-            select least(p_burst, b.tokens + greatest(extract(epoch from p_now - b.at), 0) * p_queue.rate)
+            select rhythm._refilled(b.tokens, b.at, p_queue.rate, p_burst, p_now)
             from rhythm.buckets b where b.queue = p_queue.name and b.key = g.r), p_burst) end
         from g
       loop
         exit when v_half = 1 and (v_c, v_r) > (v_begin_c, v_begin_r);
         if v_locks >= 100 then
           -- The next claim goes on behind these, whether it got something of them or not.
-          perform set_config('rhythm_session.cursor', concat_ws(chr(1), p_queue.name, v_c, v_r), false);
+          perform set_config('rhythm_session.cursor', jsonb_build_array(p_queue.name, v_c, v_r)::text, false);
           exit priorities;
         end if;
         for v_round in 0 .. 1 loop
@@ -255,11 +269,14 @@ begin
             v_left := 0;
             exit;
           end if;
-          locked := true;
           v_locks := v_locks + 1;
-          if not ((v_running is null or rhythm._try_limit(p_queue.name, 'c' || v_c))
-            and (v_tokens is null or rhythm._try_limit(p_queue.name, 'r' || v_r)))
-          then
+          v_mine := v_running is null or rhythm._try_limit(p_queue.name, 'c' || v_c);
+          locked := locked or (v_mine and v_running is not null);
+          if v_mine and v_tokens is not null then
+            v_mine := rhythm._try_limit(p_queue.name, 'r' || v_r);
+            locked := locked or v_mine;
+          end if;
+          if not v_mine then
             again_at := least(again_at, p_now + interval '5 milliseconds');
             v_left := 0;
             exit;
@@ -294,7 +311,7 @@ begin
         if v_tokens is not null then
           perform rhythm._spend(p_queue.name, v_r, p_queue.rate, p_burst, p_now, cardinality(v_new));
         end if;
-        perform set_config('rhythm_session.cursor', concat_ws(chr(1), p_queue.name, v_c, v_r), false);
+        perform set_config('rhythm_session.cursor', jsonb_build_array(p_queue.name, v_c, v_r)::text, false);
         exit priorities when cardinality(picked) >= p_max;
       end loop;
     end loop;

@@ -66,6 +66,7 @@ begin
       perform rhythm._raise('RH003', format('task "%s" has a wrong timeout', v_task ->> 'name'), null,
         'Durations are seconds or strings such as "90s" and "1h30m".');
     end if;
+    perform rhythm._check_attempt(k, rhythm._duration(v_task -> k)) from unnest(array['attemptTimeout', 'heartbeatTimeout']) k;
     perform rhythm._check_result(v_task ->> 'result');
     v_names := v_names || (v_task ->> 'name');
     insert into rhythm.served_tasks as t (name, queue, retry, timeout, start_timeout, attempt_timeout, heartbeat_timeout,

@@ -100,7 +100,7 @@ $$;
 -- Returns how many attempts a task has: 5 unless it is said, or one more than there are delays.
 create function rhythm._max_attempts(p_retry jsonb) returns int
 language sql immutable as $$
-  select coalesce((p_retry ->> 'maxAttempts')::int, jsonb_array_length(p_retry -> 'delays') + 1, 5)
+  select coalesce((p_retry ->> 'maxAttempts')::numeric::int, jsonb_array_length(p_retry -> 'delays') + 1, 5)
 $$;
 
 -- Returns how long to wait after this attempt: from the list of delays, or growing by a factor, or by steps, or always the same;
@@ -230,8 +230,7 @@ $$;
 comment on function rhythm.snooze(uuid, bigint, interval) is
 'Puts a task off for this time, without using up an attempt: for a handler that finds that it is too early. False: this token no longer holds the lease, nothing changed. Example: select rhythm.snooze(''0190a1b2-0000-7000-8000-000000000000'', 42, ''10 minutes'')';
 
--- Settles a batch and claims the next one. Locks: rows of the completed tasks in the order of ids, then of the failed, then of
--- the released ones; free roots in the order of ids; then as claim. All of it or nothing: the leases end by themselves.
+-- Settles a batch and claims the next one. Locks: rows of the batch in the order of ids; free roots in the order of ids; then as claim. All of it or nothing: the leases end by themselves.
 create function rhythm.finish(worker text, outcomes jsonb, queues text[] default null, max int default 0,
   wait interval default '0', lease interval default '60s')
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
@@ -297,6 +296,12 @@ begin
     or array_position(v_tokens || v_bad_tokens || v_released_tokens, null) is not null
   then
     perform rhythm._raise('RH003', 'an outcome lacks its id or token', null, 'Give back the id and token of the claim.');
+  end if;
+  if (v_ids is not null)::int + (v_bad is not null)::int + (v_released is not null)::int > 1 then
+    -- Each kind is locked in the order of ids by what follows; all together must be too.
+    perform from rhythm.live l
+    join unnest(v_ids || v_bad || v_released, v_tokens || v_bad_tokens || v_released_tokens) as o (id, token) on l.id = o.id
+    where l.token = o.token and l.state = 'running' order by l.id for update of l;
   end if;
   if v_ids is not null then
     select array_agg(s.parent_id), array_agg(s.wake_group) into v_parents, v_groups

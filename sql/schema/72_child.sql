@@ -51,7 +51,7 @@ begin
       when 'string' then (v_options ->> 'runAt')::timestamptz
       else p_now + rhythm._duration(v_options -> 'delay') end;
     perform rhythm._check_enqueue(v_child.kind, v_child.name, '{}', v_child.queue, v_child.task_id, v_child.priority, null,
-      v_child.run_at, null, null, null, null, null);
+      v_child.run_at, null, null, v_child.heartbeat_timeout, v_child.attempt_timeout, null);
   end if;
   return v_child;
 end

@@ -181,7 +181,7 @@ begin
     order by l.id for update skip locked) s;
   perform rhythm._note_cancels(v_ids, p_reason);
   insert into rhythm.runnable (root_id, execution_id)
-  select l.id, l.id from rhythm.live l where l.id = any (v_ids) and l.state in ('pending', 'scheduled', 'waiting');
+  select l.id, l.id from rhythm.live l where l.id = any (v_ids);
   if found then
     perform rhythm._wake_steps(false);
   end if;
@@ -224,9 +224,9 @@ begin
       return true;
     end if;
     perform rhythm._note_cancels(array[cancel.id], v_reason);
-    -- Held by somebody just now: a claim (then heartbeat tells it), or a change that may leave it waiting.
-    insert into rhythm.runnable (root_id, execution_id)
-    select l.id, l.id from rhythm.live l where l.id = cancel.id and l.state <> 'running';
+    -- It runs (then heartbeat tells it), or somebody holds it just now and may leave it waiting, though it runs to us: who looks at
+    -- the mark needs the row, and so comes after him.
+    insert into rhythm.runnable (root_id, execution_id) select l.id, l.id from rhythm.live l where l.id = cancel.id;
     if found then
       perform rhythm._wake_steps(true);
     end if;
@@ -253,11 +253,10 @@ $$;
 comment on function rhythm.cancel(uuid, text) is
 'Cancels: a task that waits ends, one that runs is told (at once where its worker waits in a claim, or at its next heartbeat), a workflow gets a CancelledError at its await. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'')';
 
--- Lets a failed execution go on. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
+-- Lets a failed execution go on; a workflow steps here, or is left to the worker. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
 -- retry at once the second waits for the first, and is told that it goes on already. Dying halfway leaves it failed.
-create function rhythm.retry(id uuid, delay interval default null) returns uuid
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+create function rhythm._retry_one(p_id uuid, p_delay interval, p_step bool) returns uuid
+language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
@@ -268,18 +267,17 @@ declare
   v_run_at timestamptz;
   v_state text;
 begin
-  perform rhythm._check_given('id', retry.id is not null), rhythm._check_duration('delay', retry.delay);
   loop
     delete from rhythm.archive a
-    where a.id = retry.id and a.expires_on > rhythm._today()
+    where a.id = p_id and a.expires_on > rhythm._today()
       and (a.state in ('failed', 'timed_out') or (a.state = 'cancelled' and a.kind = 'task'))
     returning a.* into v_old;
     exit when v_old.id is not null;
-    perform rhythm._check_known(retry.id);
-    v_state := (select r.state from rhythm._result(retry.id) r);
+    perform rhythm._check_known(p_id);
+    v_state := (select r.state from rhythm._result(p_id) r);
     -- Somebody else has retried it, and it has failed again: once more.
     continue when v_state in ('failed', 'timed_out');
-    perform rhythm._raise('RH302', format('execution %s is %s', retry.id, v_state), null,
+    perform rhythm._raise('RH302', format('execution %s is %s', p_id, v_state), null,
       'Only what has failed can be retried: failed or timed out, and cancelled tasks.');
   end loop;
   if v_old.task_id is not null then
@@ -289,8 +287,8 @@ begin
         null, 'Look at the newer execution; there can be only one that is alive or completed.');
     end if;
   end if;
-  if v_old.kind = 'task' and retry.delay > interval '0' then
-    v_run_at := v_now + retry.delay;
+  if v_old.kind = 'task' and p_delay > interval '0' then
+    v_run_at := v_now + p_delay;
   end if;
   -- The timeout begins again. How long it was an earlier retry has noted; after a failed attempt run_at is that of the next one,
   -- and says nothing of the first.
@@ -316,8 +314,12 @@ begin
     v_old.attempt_timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
     v_old.trace, v_old.attributes, v_old.error, v_old.progress);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
-  if v_old.kind = 'task' and v_old.attempt > 0 and v_old.state <> 'cancelled' then
-    -- The last attempt, which the archive knew.
+  if v_old.kind = 'task' and v_old.attempt > 0 and v_old.state <> 'cancelled' and (
+    select h.event = 'attempt_failed' and (h.data ->> 'attempt')::int = v_old.attempt
+    from rhythm.history h where h.execution_id = v_old.id and h.event in ('attempt_failed', 'retried')
+    order by h.seq desc limit 1) is not true
+  then
+    -- The last attempt, which the archive knew, unless a timeout of the whole came after it.
     insert into rhythm.history (execution_id, at, event, name, data)
     values (v_old.id, v_old.finished_at, 'attempt_failed', v_old.worker,
       jsonb_build_object('attempt', v_old.attempt, 'error', v_old.error, 'next_at', coalesce(v_run_at, v_now)));
@@ -329,13 +331,24 @@ begin
     perform rhythm._wake_due(v_run_at);
   elsif v_old.kind = 'task' then
     perform rhythm._wake_queue(v_old.queue, 1);
-  else
+  elsif p_step then
     perform rhythm._advance(array[v_old.id], array[null::int]);
+  else
+    perform rhythm._mark(array[v_old.id], array[null::int], false);
   end if;
   if v_end_by is not null then
     perform rhythm._wake_due(v_end_by);
   end if;
   return v_old.id;
+end
+$$;
+-- Lets a failed execution go on. Locks: as _retry_one says. Dying halfway leaves it failed.
+create function rhythm.retry(id uuid, delay interval default null) returns uuid
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+begin
+  perform rhythm._check_given('id', retry.id is not null), rhythm._check_duration('delay', retry.delay);
+  return rhythm._retry_one(retry.id, retry.delay, true);
 end
 $$;
 comment on function rhythm.retry(uuid, interval) is

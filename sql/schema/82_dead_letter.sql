@@ -7,10 +7,14 @@ select h.execution_id as id, (h.data ->> 'attempt')::int as attempt, h.name as w
 from rhythm.history h where h.event = 'attempt_failed'
 union all
 select a.id, a.attempt, a.worker, null, a.finished_at, a.error, null
-from rhythm.archive a where a.kind = 'task' and a.state in ('failed', 'timed_out') and a.attempt > 0;
+from rhythm.archive a where a.kind = 'task' and a.state in ('failed', 'timed_out') and a.attempt > 0
+  -- A timeout of the whole may have come between two attempts.
+  and (select h.event = 'attempt_failed' and (h.data ->> 'attempt')::int = a.attempt
+    from rhythm.history h where h.execution_id = a.id and h.event in ('attempt_failed', 'retried')
+    order by h.seq desc limit 1) is not true;
 comment on view rhythm.attempts is 'Every failed attempt of every task (of one with more than a hundred the last hundred), and what was known of it. Example: select attempt, worker, failed_at, error ->> ''message'' as message from rhythm.attempts where id = ''0190a1b2-0000-7000-8000-000000000000'' order by attempt';
 
--- Retries what has failed, oldest first. Locks: as retry, one after the other; what somebody else retries at the same time is left
+-- Retries what has failed, oldest first. Locks: as retry, in the order of keys; what somebody else retries at the same time is left
 -- to him. All of them or none.
 create function rhythm.retry_many(queue text default null, name text default null, error text default null,
   since timestamptz default null, kind text default 'task', rate text default null, max int default 10000,
@@ -22,6 +26,7 @@ set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan s
 declare
   v_ids uuid[];
   v_id uuid;
+  v_at bigint;
   v_rate float8 := rhythm._rate(retry_many.rate);
   v_count bigint := 0;
 begin
@@ -54,13 +59,18 @@ begin
   if retry_many.dry_run then
     return cardinality(v_ids);
   end if;
-  foreach v_id in array v_ids loop
+  -- The oldest goes first, but keys are taken in their order, as enqueue_many does. Workflows are left to the worker: each step that
+  -- runs SQL is a subtransaction.
+  for v_id, v_at in
+    select u.id, u.at from unnest(v_ids) with ordinality as u (id, at)
+    join rhythm.archive a on a.id = u.id order by a.kind, a.name, a.task_id nulls last, u.at
+  loop
     -- Somebody else may have retried it since, or enqueued a new one.
     if exists (select from rhythm.archive a where a.id = v_id and a.state in ('failed', 'timed_out') and (a.task_id is null
         or not exists (select from rhythm.keys k where k.kind = a.kind and k.name = a.name and k.task_id = a.task_id))
       for update of a skip locked)
     then
-      perform rhythm.retry(v_id, case when v_rate is not null then make_interval(secs => v_count / v_rate) end);
+      perform rhythm._retry_one(v_id, case when v_rate is not null then make_interval(secs => (v_at - 1) / v_rate) end, false);
       v_count := v_count + 1;
     end if;
   end loop;

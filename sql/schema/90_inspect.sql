@@ -65,17 +65,35 @@ begin
     select (select l.queue from rhythm.live l where l.state = 'pending' and l.kind = 'task' and l.rate_key is null
       and l.queue > n.queue order by l.queue limit 1)
     from named n where n.queue is not null
+  ), named_by_key (queue) as (
+    -- And those with limits by key.
+    (select l.queue from rhythm.live l where l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+      order by l.queue limit 1)
+    union all
+    select (select l.queue from rhythm.live l where l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+      and l.queue > n.queue order by l.queue limit 1)
+    from named_by_key n where n.queue is not null
   )
   select q.queue,
-    coalesce(sum(s.count) filter (where s.state = 'pending'), (select count(*) from (select from rhythm.live l
-      where l.queue = q.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null limit 10000) c))::bigint,
+    coalesce(sum(s.count) filter (where s.state = 'pending'), (select count(*) from (
+      (select from rhythm.live l
+        where l.queue = q.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null limit 10000)
+      union all
+      (select from rhythm.live l
+        where l.queue = q.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null limit 10000)) c))::bigint,
     coalesce(sum(s.count) filter (where s.state = 'scheduled'), 0)::bigint,
     coalesce(sum(s.count) filter (where s.state = 'running'), 0)::bigint,
-    (select coalesce(l.run_at, l.created_at) from rhythm.live l
-      where l.queue = q.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
-      order by l.priority desc, l.seq limit 1),
+    least((select coalesce(l.run_at, l.created_at) from rhythm.live l
+        where l.queue = q.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+        order by l.priority desc, l.seq limit 1),
+      (select coalesce(l.run_at, l.created_at) from rhythm.live l
+        where l.queue = q.queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+        order by l.priority desc, l.concurrency_key, l.rate_key, l.seq limit 1)),
     true
-  from (select s.queue from seen s union select n.queue from named n where n.queue is not null) q
+  from (
+    select s.queue from seen s
+    union select n.queue from named n where n.queue is not null
+    union select n.queue from named_by_key n where n.queue is not null) q
   left join seen s on s.queue = q.queue
   group by q.queue;
 end

@@ -187,8 +187,10 @@ begin
     where (-a.priority, a.seq) < (-p_task.priority, p_task.seq));
   v_workers := (select count(*) from rhythm.worker_registry w where w.last_seen > p_now - interval '1 minute'
     and (w.tasks is null or p_task.name = any (w.tasks)) and coalesce(p_task.queue = any (w.queues), true));
-  return row('workers_busy', format('%s tasks are before it in queue %L, and %s live workers serve it',
-      case when v_ahead = 1000 then '1000 or more' else v_ahead::text end, p_task.queue, v_workers),
+  -- Where keys take turns nobody knows how many.
+  return row('workers_busy', format('%s before it in queue %L, and %s live workers serve it',
+      case when p_task.rate_key is not null then 'other tasks may be' when v_ahead = 1000 then '1000 or more tasks are'
+        else v_ahead || ' tasks are' end, p_task.queue, v_workers),
     coalesce(p_task.run_at, p_task.created_at), null, 'Wait, give the workers more slots, or start more of them.')::rhythm.why;
 end
 $$;
@@ -239,6 +241,9 @@ begin
       format('Send it: rhythm.signal(%L, ...).', p_run.id))::rhythm.why;
   elsif v_timer is not null then
     return row('sleeps', 'it sleeps', null, v_timer, 'Nothing to do: the timer fires by itself.')::rhythm.why;
+  elsif exists (select from rhythm.deferred_starts d where d.execution_id = p_run.id) then
+    return row('task_id_taken', 'another open transaction is just taking the taskId that it asked for', null, null,
+      'Let that transaction commit or roll back.')::rhythm.why;
   elsif exists (select from rhythm.watchers w where w.execution_id = p_run.id) then
     return row('waits_for_other', format('it waits for execution %s, which holds the taskId that it asked for',
         (select w.id from rhythm.watchers w where w.execution_id = p_run.id limit 1)), null, null,
@@ -257,6 +262,7 @@ set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan s
 declare
   v_now timestamptz := rhythm._now();
   v_row rhythm.live;
+  v_failed int;
   v_why rhythm.why;
   v_retry jsonb;
 begin
@@ -281,10 +287,15 @@ begin
       v_row.lease_until, 'Wait; when the lease ends without a heartbeat, the task goes to another worker.')::rhythm.why;
   end if;
   v_why := rhythm._why_stopped();
+  -- The failed attempt after which it waits now: not one before a snooze.
+  v_failed := (select f.attempt from (
+      select (h.data ->> 'attempt')::int as attempt, (h.data ->> 'next_at')::timestamptz as next_at
+      from rhythm.history h where h.execution_id = why.id and h.event = 'attempt_failed' order by h.seq desc limit 1) f
+    where f.next_at = v_row.run_at);
   if v_why.reason is not null then
     return v_why;
-  elsif v_row.state = 'scheduled' and v_row.error is not null then
-    return row('retry', format('attempt %s of %s failed: %s', v_row.attempt, rhythm._max_attempts(
+  elsif v_row.state = 'scheduled' and v_failed is not null then
+    return row('retry', format('attempt %s of %s failed: %s', v_failed, rhythm._max_attempts(
           rhythm._merge_retry(rhythm._merge_retry((select q.retry from rhythm.queue_settings q where q.name = v_row.queue),
             (select t.retry from rhythm.served_tasks t where t.name = v_row.name)), v_row.retry)),
         v_row.error ->> 'message'), v_row.attempt_at, v_row.run_at,

@@ -473,6 +473,22 @@ async fn a_call_in_the_wrong_state_says_so_and_changes_nothing() {
         ("select rhythm.retry('$task')", Err("RH3")),
         ("select rhythm.retry('$held')", Err("RH3")),
         ("select rhythm.retry('$workflow')", Err("RH3")),
+        (
+            "select rhythm.configure_queue('default', reset => array[null])",
+            Err("RH0"),
+        ),
+        (
+            "select rhythm.configure_queue('default', heartbeat_timeout => '0')",
+            Err("RH0"),
+        ),
+        (
+            "select rhythm.enqueue('a', attempt_timeout => '0')",
+            Err("RH0"),
+        ),
+        (
+            r#"select rhythm.register('w', '[{"name": "a", "heartbeatTimeout": 0}]')"#,
+            Err("RH0"),
+        ),
         ("select rhythm.start('nowhere')", Err("RH1")),
         ("select rhythm.deploy('w3', 'return 1 +')", Err("RH1")),
         ("select rhythm.heartbeat('{$held}', '{1,2}')", Err("RH0")),

@@ -229,3 +229,23 @@ async fn of_several_failures_under_one_task_id_the_last_is_retried_and_none_whil
         "the task_id is held"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_is_told_once_though_a_timeout_of_the_whole_came_after_it() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let id = s
+        .id("select rhythm.enqueue('a', timeout => '1 minute', retry => '{\"initial\": \"1h\"}')")
+        .await;
+    let task = s.claim_one().await;
+    assert_eq!(s.fail(&task, "").await, "scheduled");
+    advance(&s, "2 minutes").await;
+    s.becomes(id, "timed_out").await;
+    let attempts = format!("select count(*) from rhythm.attempts where id = '{id}'");
+    assert_eq!(s.number(&attempts).await, 1);
+    s.run(&format!("select rhythm.retry('{id}')")).await;
+    assert_eq!(s.number(&attempts).await, 1);
+    let task = s.claim_one().await;
+    assert_eq!(s.fail(&task, ", retryable => false").await, "failed");
+    assert_eq!(s.number(&attempts).await, 2, "the first of the second life");
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rhythm_tests::clock::advance;
 use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::report;
 use rhythm_tests::race::{Dice, race};
@@ -314,4 +315,19 @@ async fn a_token_that_is_years_away_is_waited_for_as_long_as_a_claim_waits() {
         let got = s.claim_with("'w', '{slow}', wait => '200 ms'").await;
         assert!(got.is_empty(), "{limit}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_steps_back_does_not_stop_a_bucket() {
+    let database = Database::create_quiet().await;
+    let s = database.session().await;
+    s.run("select rhythm.configure_queue('default', rate_limit => '2/hour')")
+        .await;
+    s.run("select rhythm.enqueue('a') from generate_series(1, 5)")
+        .await;
+    advance(&s, "1 day").await;
+    assert_eq!(s.claim(5).await.len(), 2);
+    s.run("update rhythm.test_clock set shift = '0'").await;
+    assert_eq!(s.claim(5).await.len(), 2);
+    assert_eq!(s.claim(5).await.len(), 0, "and it is paid");
 }

@@ -340,3 +340,17 @@ async fn snooze(s: &Session, task: &Claimed) -> String {
     ))
     .await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_of_attempts_may_be_written_as_a_fraction_writes_it() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let id = s
+        .id("select rhythm.enqueue('a', retry => '{\"maxAttempts\": 2.0, \"initial\": 0}')")
+        .await;
+    let task = s.claim_one().await;
+    assert_eq!(s.fail(&task, "").await, "pending");
+    let task = s.claim_one().await;
+    assert_eq!(s.fail(&task, "").await, "failed");
+    assert_eq!(s.state(id).await, "failed");
+}

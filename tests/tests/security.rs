@@ -94,6 +94,24 @@ async fn each_role_may_do_its_part_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_role_may_read_every_view() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("select rhythm.enqueue('a', queue => 'q')").await;
+    let views = s
+        .rows("select c.oid::regclass::text from pg_class c where c.relnamespace = 'rhythm'::regnamespace and c.relkind = 'v'")
+        .await;
+    assert!(views.len() > 8, "{views:?}");
+    for grant in ["rhythm_admin", "rhythm_worker", "rhythm_client"] {
+        let (_, reader) = role(&database, grant).await;
+        for view in &views {
+            let view = view[0].as_deref().expect("it has a name");
+            reader.run(&format!("select * from {view}")).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_can_call_what_is_internal() {
     let database = Database::create().await;
     let s = database.session().await;

@@ -384,3 +384,30 @@ async fn asking_touches_few_pages_however_long_the_queue_is() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_was_put_off_and_what_asks_for_a_taken_task_id() {
+    let database = Database::create_quiet().await;
+    let (s, other) = (database.session().await, database.session().await);
+    let id = s
+        .id("select rhythm.enqueue('a', retry => '{\"initial\": \"1h\"}')")
+        .await;
+    let task = s.claim_one().await;
+    s.fail(&task, "").await;
+    why(&s, id, "retry", &["attempt 1 of 5 failed"]).await;
+    advance(&s, "2 hours").await;
+    rhythm_tests::clock::tick(&s).await;
+    let task = s.claim_one().await;
+    let snooze = format!("select rhythm.snooze('{id}', {}, '1 hour')", task.token);
+    s.run(&snooze).await;
+    why(&s, id, "scheduled", &[]).await;
+
+    s.deploy("asks", "return await Task.run('a', {}, { taskId: 'k' })")
+        .await;
+    other
+        .run("begin; select rhythm.enqueue('a', task_id => 'k')")
+        .await;
+    let run = s.start("asks", "{}").await;
+    why(&s, run, "task_id_taken", &["commit or roll back"]).await;
+    other.run("rollback").await;
+}

@@ -1,0 +1,117 @@
+//! Two sessions and one row: what the second does while the transaction of the first is open.
+
+use rhythm_tests::clock::advance;
+use rhythm_tests::database::{Database, Session};
+use rhythm_tests::invariant::no_deadlocks;
+use rhythm_tests::task::Claimed;
+
+fn beat(task: &Claimed) -> String {
+    format!(
+        "select status from rhythm.heartbeat('{{{}}}', '{{{}}}')",
+        task.id, task.token
+    )
+}
+
+/// A session that waits for a lock, as long as it does.
+async fn until_blocked(s: &Session) {
+    s.until("select count(*) = 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_that_meets_the_failure_of_an_attempt_is_applied_after_it() {
+    let database = Database::create().await;
+    let (s, worker) = (database.session().await, database.session().await);
+    for ending in [
+        "fail('{id}', {token}, '{\"name\": \"E\", \"message\": \"m\"}', retry_in => '1 hour')",
+        "snooze('{id}', {token}, '1 hour')",
+    ] {
+        s.run("select rhythm.enqueue('a')").await;
+        let task = worker.claim_one().await;
+        let ending = ending
+            .replace("{id}", &task.id.to_string())
+            .replace("{token}", &task.token.to_string());
+        worker.run(&format!("begin; select rhythm.{ending}")).await;
+        // To this session it still runs.
+        let cancel = format!("select rhythm.cancel('{}')", task.id);
+        assert_eq!(s.text(&cancel).await, "t");
+        worker.run("commit").await;
+        s.becomes(task.id, "cancelled").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_all_kinds_locks_its_rows_in_one_order() {
+    let database = Database::create().await;
+    let (s, worker) = (database.session().await, database.session().await);
+    s.run("select rhythm.enqueue('a') from generate_series(1, 2)")
+        .await;
+    let mut tasks = s.claim(2).await;
+    tasks.sort_by_key(|task| task.id);
+    s.run(&format!("begin; {}", beat(&tasks[0]))).await;
+    // What completes is settled before what fails, and here has the larger id.
+    let outcomes = format!(
+        r#"[{{"id": "{}", "token": "{}", "error": {{"name": "E", "message": "m"}}}}, {{"id": "{}", "token": "{}", "result": 1}}]"#,
+        tasks[0].id, tasks[0].token, tasks[1].id, tasks[1].token
+    );
+    let finishing = tokio::spawn(async move {
+        worker
+            .run(&format!("select * from rhythm.finish('w', '{outcomes}')"))
+            .await;
+    });
+    let watch = database.session().await;
+    until_blocked(&watch).await;
+    assert_eq!(s.text(&beat(&tasks[1])).await, "ok");
+    s.run("commit").await;
+    finishing.await.expect("it does not panic");
+    assert_eq!(s.state(tasks[0].id).await, "scheduled");
+    assert_eq!(s.state(tasks[1].id).await, "completed");
+    no_deadlocks(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_limit_waits_for_nobody() {
+    let database = Database::create().await;
+    let (s, holder) = (database.session().await, database.session().await);
+    s.run("select rhythm.enqueue('a') from generate_series(1, 2)")
+        .await;
+    let held = s.claim_one().await;
+    let free = s.claim_one().await;
+    holder.run(&format!("begin; {}", beat(&held))).await;
+    s.run(
+        "set statement_timeout = '5s'; select rhythm.configure_queue('default', concurrency => 1)",
+    )
+    .await;
+    holder.run("commit").await;
+    s.run("select rhythm.enqueue('a')").await;
+    assert!(s.complete(&held, "1").await);
+    assert_eq!(s.claim(1).await.len(), 0, "one still runs, and counts");
+    assert!(s.complete(&free, "1").await);
+    assert_eq!(s.claim(1).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_are_retried_beside_who_takes_their_keys() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    // The oldest has the last key.
+    for key in ["k2", "k1"] {
+        s.run(&format!("select rhythm.enqueue('a', task_id => '{key}')"))
+            .await;
+        let task = s.claim_one().await;
+        assert_eq!(s.fail(&task, ", retryable => false").await, "failed");
+        advance(&s, "1 second").await;
+    }
+    other
+        .run("begin; select rhythm.enqueue('a', task_id => 'k1')")
+        .await;
+    let retrying = tokio::spawn(async move { s.number("select rhythm.retry_many()").await });
+    let watch = database.session().await;
+    until_blocked(&watch).await;
+    other
+        .run("set statement_timeout = '5s'; select rhythm.enqueue('a', task_id => 'k2')")
+        .await;
+    other.run("rollback").await;
+    assert_eq!(retrying.await.expect("it does not panic"), 2);
+    no_deadlocks(&watch).await;
+}
