@@ -387,7 +387,7 @@ async fn asking_touches_few_pages_however_long_the_queue_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_what_was_put_off_and_what_asks_for_a_taken_task_id() {
-    let database = Database::create_quiet().await;
+    let database = Database::create().await;
     let (s, other) = (database.session().await, database.session().await);
     let id = s
         .id("select rhythm.enqueue('a', retry => '{\"initial\": \"1h\"}')")
@@ -408,6 +408,10 @@ async fn of_what_was_put_off_and_what_asks_for_a_taken_task_id() {
         .run("begin; select rhythm.enqueue('a', task_id => 'k')")
         .await;
     let run = s.start("asks", "{}").await;
-    why(&s, run, "task_id_taken", &["commit or roll back"]).await;
+    // The background worker tries again every 100 ms, and holds the run in that moment.
+    s.until(&format!(
+        "select reason = 'task_id_taken' and hint like '%commit or roll back%' from rhythm.why('{run}')"
+    ))
+    .await;
     other.run("rollback").await;
 }
