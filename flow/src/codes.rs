@@ -121,6 +121,7 @@ codes! {
     AbsentMethod "W0310" "absent-method" "A method that Flow's values do not have."
     UnknownWorkflow "W0401" "unknown-workflow" "A workflow is named that no file defines."
     UnknownTask "W0402" "unknown-task" "A task is named that nobody seems to serve, or almost like another one."
+    TaskInputs "W0403" "task-inputs" "A task is given what its published schema does not allow."
 }
 
 impl Code {

@@ -7,6 +7,7 @@
 //! - `format`: a file laid out anew, with its comments
 //! - `project`: what can be said of several files together
 //! - `input_type`: the declared type of `Inputs`
+//! - `schema`: JSON Schema, for the inputs of tasks; `tape`: a JSON value as a flat list
 //! - `compile` → `op`, `program`: from the tree to bytecode that is stored
 //! - `value`: values and their heap
 //! - `vm`: the machine; `limits`: what a step may use
@@ -36,8 +37,10 @@ pub mod program;
 pub mod project;
 pub mod reference;
 pub mod regex;
+pub mod schema;
 mod snapshot;
 pub mod source;
+mod tape;
 pub mod value;
 pub mod vm;
 

@@ -8,6 +8,7 @@ use crate::check::{Named, NamedKind};
 use crate::codes::Code;
 use crate::diagnostic::{self, Diagnostic};
 use crate::nearest::{is_slip, is_swap, nearest};
+use crate::schema::{self, Schema};
 use crate::source::Source;
 use crate::{Checked, check};
 
@@ -17,6 +18,7 @@ pub struct Project {
     files: Vec<File>,
     workflows: BTreeSet<String>,
     tasks: Option<BTreeSet<String>>,
+    schemas: BTreeMap<String, Schema>,
 }
 
 /// A file with what is known of it.
@@ -60,6 +62,11 @@ impl Project {
         self.tasks.get_or_insert_default().extend(names);
     }
 
+    /// What the inputs of a task have to be; calls that cannot fit are told.
+    pub fn declare_schema(&mut self, task: String, schema: Schema) {
+        self.schemas.insert(task, schema);
+    }
+
     /// Compares the files with each other, and gives them with all that was found.
     #[must_use]
     pub fn finish(mut self) -> Vec<File> {
@@ -98,6 +105,10 @@ impl Project {
                     (*index, diagnostic.with_hint(&hint))
                 }));
             }
+        }
+        for (index, file) in self.files.iter().enumerate() {
+            let misfits = schema::misfits(&file.checked.calls, |task| self.schemas.get(task));
+            told.extend(misfits.into_iter().map(|one| (index, one)));
         }
         told
     }

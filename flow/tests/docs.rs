@@ -9,6 +9,7 @@ use rhythm_flow::format::format;
 use rhythm_flow::parse::MAX_SOURCE;
 use rhythm_flow::project::Project;
 use rhythm_flow::reference;
+use rhythm_flow::schema::Schema;
 use rhythm_flow::source::Source;
 
 fn folder() -> PathBuf {
@@ -52,6 +53,11 @@ fn told(text: &str) -> (Source, Vec<Diagnostic>) {
         Some("example".to_owned()),
         Source::new("example.flow", text),
     );
+    // The one of the page of W0403.
+    let invoice = r#"{"type": "object", "properties": {"amount": {"type": "number"}, "currency": {"type": "string"}},
+        "required": ["amount"]}"#;
+    let invoice = Schema::read(invoice).expect("a schema");
+    project.declare_schema("invoice".to_owned(), invoice);
     let file = project.finish().swap_remove(0);
     (file.source, file.checked.diagnostics)
 }

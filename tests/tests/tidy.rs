@@ -75,6 +75,16 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
             "crate::error",
         ],
     ),
+    (
+        "flow/src/schema",
+        &[
+            "crate::value",
+            "crate::vm",
+            "crate::builtins",
+            "crate::parse",
+            "crate::compile",
+        ],
+    ),
     ("flow/src/check", &["crate::vm", "pest::", "crate::compile"]),
     ("flow/src/compile", &["crate::vm", "pest::", "crate::parse"]),
     (

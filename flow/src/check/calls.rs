@@ -1,5 +1,6 @@
 //! The tasks and workflows that a program names, for checks over several files (`project`).
 
+use super::Literal;
 use super::host::{self, without_parentheses};
 use super::scope::Names;
 use super::walk::{self, Visitor};
@@ -24,6 +25,8 @@ pub struct Named {
     pub name: String,
     /// Where the name stands.
     pub span: Span,
+    /// What it is given, as far as that is written out.
+    pub inputs: Option<Literal>,
 }
 
 /// All of them, in the order of the text.
@@ -58,6 +61,7 @@ impl<'a> Visitor<'a> for Calls<'_> {
                     kind,
                     name: String::from_utf16_lossy(units),
                     span: first.value.span,
+                    inputs: Literal::of_inputs(args, first.value.span),
                 });
             }
         }

@@ -9,6 +9,7 @@ mod calls;
 mod control;
 mod globals;
 mod host;
+mod literal;
 mod members;
 mod methods;
 mod promises;
@@ -20,6 +21,7 @@ mod walk;
 use std::collections::HashSet;
 
 pub use calls::{Named, NamedKind};
+pub use literal::Literal;
 
 use crate::ast::Script;
 use crate::codes::Code;

@@ -1,14 +1,11 @@
 //! Compares inputs with their declared type.
 
-use super::json::{Node, Tape};
 use super::{Field, InputError, Type};
 use crate::nearest::nearest;
+use crate::tape::{Node, Tape, step};
 
 /// How many offending values are told.
 const MAX_ERRORS: usize = 20;
-
-/// How much of a found value is told.
-const MAX_SHOWN: usize = 40;
 
 pub(super) fn check(root: &Type, inputs: &str) -> Result<(), Vec<InputError>> {
     let Some(tape) = Tape::read(inputs) else {
@@ -107,14 +104,7 @@ impl Check<'_> {
     }
 
     fn mismatch(&mut self, of: &Type, at: usize) {
-        let found = match self.tape.node(at) {
-            Node::Null => "null".to_owned(),
-            Node::Bool(value) => format!("boolean {value}"),
-            Node::Number(text) => format!("number {}", shorten(text)),
-            Node::String(text) => format!("string \"{}\"", shorten(text)),
-            Node::Array => "an array".to_owned(),
-            Node::Object => "an object".to_owned(),
-        };
+        let found = self.tape.node(at).shown();
         self.push(format!("expected {of}, found {found}"));
     }
 
@@ -163,23 +153,6 @@ fn same_kind(of: &Type, node: &Node<'_>) -> bool {
         (of, node),
         (Type::Object { .. }, Node::Object) | (Type::Array(_), Node::Array)
     )
-}
-
-/// A key as a step of a path: `.qty`, or `["a b"]` where it is no plain name.
-fn step(name: &str) -> String {
-    let plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$');
-    if name.chars().all(plain) && !name.starts_with(|char: char| char.is_ascii_digit()) {
-        format!(".{name}")
-    } else {
-        format!("[\"{}\"]", shorten(name))
-    }
-}
-
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

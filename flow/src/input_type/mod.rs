@@ -8,7 +8,6 @@
 
 mod conform;
 mod declare;
-mod json;
 mod schema;
 mod types;
 

@@ -1,7 +1,7 @@
 //! A type as a JSON Schema: how it is stored, and what other tools can read.
 
-use super::json::{Node, Tape};
 use super::{Field, MAX_DEPTH, Type};
+use crate::tape::{Node, Tape};
 
 pub(super) fn write(of: &Type) -> String {
     match of {

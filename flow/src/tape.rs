@@ -1,22 +1,67 @@
-//! A JSON text as a flat list of nodes. Read in a loop: depth costs no stack.
+//! A JSON value as a flat list of nodes, read from text in a loop: depth costs no stack. A value that is written in a
+//! program may have parts that only the run knows.
 
 use std::borrow::Cow;
 
-/// A JSON text.
-pub(super) struct Tape<'t> {
+/// How much of a found value is told.
+const MAX_SHOWN: usize = 40;
+
+/// A JSON value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tape<'t> {
     nodes: Vec<(Node<'t>, u32)>,
 }
 
 /// What stands at a place of the tape. The members of arrays and objects follow it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node<'t> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Node<'t> {
     Null,
     Bool(bool),
-    Number(&'t str),
+    Number(Cow<'t, str>),
     String(Cow<'t, str>),
     Array,
     /// Keys (as `String`) and values in turn.
     Object,
+    /// A value that only the run knows. As a property it may be undefined, which JSON leaves out.
+    Unknown,
+    /// Any number of members that only the run knows; in an object it is a key, with a value that is `Unknown`.
+    Rest,
+}
+
+impl Node<'_> {
+    /// What was found, in words.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => format!("boolean {value}"),
+            Self::Number(text) => format!("number {}", shorten(text)),
+            Self::String(text) => format!("string \"{}\"", shorten(text)),
+            Self::Array => "an array".to_owned(),
+            Self::Object => "an object".to_owned(),
+            Self::Unknown | Self::Rest => "what only the run knows".to_owned(),
+        }
+    }
+}
+
+/// A key as a step of a path: `.qty`, or `["a b"]` where it is no plain name.
+pub(crate) fn step(name: &str) -> String {
+    let plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$');
+    if !name.is_empty()
+        && name.chars().all(plain)
+        && !name.starts_with(|char: char| char.is_ascii_digit())
+    {
+        format!(".{name}")
+    } else {
+        format!("[\"{}\"]", shorten(name))
+    }
+}
+
+/// A text that may be long, cut for a message.
+pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((at, _)) => Cow::Owned(format!("{}…", &text[..at])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// What may come next.
@@ -31,8 +76,8 @@ enum Next {
 
 impl<'t> Tape<'t> {
     /// Reads a text; `None` if it is no JSON.
-    pub(super) fn read(text: &'t str) -> Option<Self> {
-        let mut tape = Self { nodes: Vec::new() };
+    pub(crate) fn read(text: &'t str) -> Option<Self> {
+        let mut tape = Self::default();
         let mut open: Vec<u32> = Vec::new();
         let mut next = Next::Value;
         let mut rest = text.trim_start_matches(BLANK);
@@ -93,22 +138,36 @@ impl<'t> Tape<'t> {
         }
     }
 
-    fn push(&mut self, node: Node<'t>) {
-        let after = self.nodes.len() as u32 + 1;
-        self.nodes.push((node, after));
+    /// Appends a node, and gives its place.
+    pub(crate) fn push(&mut self, node: Node<'t>) -> u32 {
+        let at = self.nodes.len() as u32;
+        self.nodes.push((node, at + 1));
+        at
     }
 
-    fn close(&mut self, at: u32) {
+    /// Says that the members of an array or object are complete.
+    pub(crate) fn close(&mut self, at: u32) {
         self.nodes[at as usize].1 = self.nodes.len() as u32;
     }
 
+    /// How many nodes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether an array or object has members that only the run knows.
+    pub(crate) fn has_rest(&self, at: usize) -> bool {
+        self.members(at)
+            .any(|member| self.nodes[member].0 == Node::Rest)
+    }
+
     /// The node at a place; the whole text is at 0.
-    pub(super) fn node(&self, at: usize) -> &Node<'t> {
+    pub(crate) fn node(&self, at: usize) -> &Node<'t> {
         &self.nodes[at].0
     }
 
     /// The places of the elements of an array, or of the keys and values of an object in turn.
-    pub(super) fn members(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn members(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
         let end = self.nodes[at].1 as usize;
         let mut member = at + 1;
         std::iter::from_fn(move || {
@@ -122,20 +181,21 @@ impl<'t> Tape<'t> {
     }
 
     /// The keys of an object with the places of their values.
-    pub(super) fn entries(&self, at: usize) -> impl Iterator<Item = (&str, usize)> + '_ {
+    pub(crate) fn entries(&self, at: usize) -> impl Iterator<Item = (&str, usize)> + '_ {
         let mut members = self.members(at);
         std::iter::from_fn(move || {
-            let key = members.next()?;
-            let value = members.next()?;
-            match self.node(key) {
-                Node::String(name) => Some((name.as_ref(), value)),
-                _ => None,
+            loop {
+                let key = members.next()?;
+                let value = members.next()?;
+                if let Node::String(name) = self.node(key) {
+                    return Some((name.as_ref(), value));
+                }
             }
         })
     }
 
     /// The place of the value of a key. The last one counts, as everywhere in JSON.
-    pub(super) fn get(&self, at: usize, key: &str) -> Option<usize> {
+    pub(crate) fn get(&self, at: usize, key: &str) -> Option<usize> {
         self.entries(at)
             .filter(|(name, _)| *name == key)
             .last()
@@ -161,7 +221,7 @@ fn scalar(text: &str) -> Option<(Node<'_>, usize)> {
     let plain = digits.strip_prefix('-').unwrap_or(digits);
     let valid =
         plain.starts_with(|char: char| char.is_ascii_digit()) && digits.parse::<f64>().is_ok();
-    valid.then_some((Node::Number(digits), length))
+    valid.then_some((Node::Number(Cow::Borrowed(digits)), length))
 }
 
 /// A string with its quotes, and how long it is in the text.
@@ -212,7 +272,7 @@ mod tests {
         let tape = Tape::read(text).expect("it is JSON");
         assert_eq!(
             tape.node(tape.get(0, "a").expect("a key")),
-            &Node::Number("7")
+            &Node::Number("7".into())
         );
         let (_, list) = tape.entries(0).next().expect("a key");
         let nodes: Vec<_> = tape.members(list).map(|at| tape.node(at).clone()).collect();

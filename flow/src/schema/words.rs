@@ -1,0 +1,89 @@
+//! Schemas in words: what a message says that was expected.
+
+use super::node::{Id, Kinds, Node, Values};
+
+/// How many parts of a schema are named.
+const PARTS: usize = 6;
+/// How deep the words go into a schema.
+const DEPTH: usize = 3;
+
+/// What a schema wants, such as `{amount, currency}`, `number | null`, `"a" | "b"`.
+pub(super) fn describe(nodes: &[Node], id: Id) -> String {
+    described(nodes, id, DEPTH)
+}
+
+/// The values of `enum` or `const`.
+pub(super) fn values(values: &Values) -> String {
+    joined(values.shown.iter().cloned())
+}
+
+fn described(nodes: &[Node], id: Id, depth: usize) -> String {
+    let node = &nodes[id];
+    let inner = |id: Id| match depth {
+        0 => "something else".to_owned(),
+        _ => described(nodes, id, depth - 1),
+    };
+    if node.always == Some(false) {
+        return "nothing".to_owned();
+    }
+    if let Some(allowed) = &node.one_of_values {
+        return values(allowed);
+    }
+    if node.kinds != Kinds::default() {
+        return joined(node.kinds.words().map(|word| match word {
+            "object" => node.object.as_ref().map_or_else(
+                || "object".to_owned(),
+                |rules| {
+                    let names = rules.required.iter().chain(
+                        rules
+                            .properties
+                            .iter()
+                            .map(|(name, _)| name)
+                            .filter(|name| !rules.required.contains(name)),
+                    );
+                    let shown: Vec<&str> = names.clone().take(PARTS).map(String::as_str).collect();
+                    match (shown.len(), names.count()) {
+                        (0, _) => "object".to_owned(),
+                        (few, all) if few < all => format!("{{{}, …}}", shown.join(", ")),
+                        _ => format!("{{{}}}", shown.join(", ")),
+                    }
+                },
+            ),
+            "array" => match node.array.as_ref().and_then(|rules| rules.items) {
+                Some(items) if nodes[items].always.is_none() => {
+                    let of = inner(items);
+                    if of.contains(" | ") {
+                        format!("({of})[]")
+                    } else {
+                        format!("{of}[]")
+                    }
+                }
+                _ => "array".to_owned(),
+            },
+            word => word.to_owned(),
+        }));
+    }
+    if let Some(branches) = node.any_of.as_ref().or(node.one_of.as_ref()) {
+        return joined(branches.iter().map(|branch| inner(*branch)));
+    }
+    match node.all_of[..] {
+        [only] => inner(only),
+        _ => "something else".to_owned(),
+    }
+}
+
+/// The first different ones, with bars between them.
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for part in parts {
+        if shown.contains(&part) {
+            continue;
+        }
+        if shown.len() == PARTS {
+            shown.push("…".to_owned());
+            break;
+        }
+        shown.push(part);
+    }
+    shown.join(" | ")
+}
