@@ -1,7 +1,8 @@
 -- The language: compiling, checking and stepping workflows.
 
+-- `calls`: the tasks that it names, with what they are given written out.
 create function rhythm._compile(file text, source text)
-returns table (program bytea, uses_sql bool, input_type jsonb, diagnostics jsonb)
+returns table (program bytea, uses_sql bool, input_type jsonb, calls text[], diagnostics jsonb)
 language c strict stable rows 1 as 'MODULE_PATHNAME', 'compile_wrapper';
 
 -- Called as the deployer, whom it notes; stores as the owner.

@@ -40,7 +40,7 @@ begin
       'message', format('workflow name must have 1 to 255 bytes, not %s', octet_length(p_name)),
       'hint', 'Choose another name.'));
   end if;
-  select c.program, c.uses_sql, c.input_type, c.diagnostics into v_compiled
+  select c.program, c.uses_sql, c.input_type, c.calls, c.diagnostics into v_compiled
   from rhythm._compile(p_name || '.flow', p_source) c;
   select count(*) filter (where d ->> 'severity' = 'error'), string_agg(d ->> 'rendered', E'\n' order by n)
   into v_errors, v_rendered
@@ -52,6 +52,13 @@ begin
       'hint', 'Mend the source and deploy again; rhythm.check(source) gives the same list as rows.'));
   end if;
 
+  select string_agg(x.line, E'\n' order by x.at) into v_rendered
+  from (
+    select v_rendered as line, 0 as at
+    union all
+    select d ->> 'rendered', n
+    from jsonb_array_elements(rhythm._call_warnings(p_name || '.flow', p_source, v_compiled.calls)) with ordinality as w (d, n)
+  ) x;
   perform pg_advisory_xact_lock(hashtextextended('rhythm.deploy ' || p_name, 0));
   select d.version, d.source, d.deployer, d.search_path into v_last
   from rhythm.definitions d where d.name = p_name order by d.version desc limit 1;
@@ -122,8 +129,9 @@ begin
   perform rhythm._check_given('source', "check".source is not null);
   return query
   select (d ->> 'line')::int, (d ->> 'col')::int, d ->> 'severity', d ->> 'code', d ->> 'message', d ->> 'hint'
-  from rhythm._compile('check.flow', "check".source) c, jsonb_array_elements(c.diagnostics) with ordinality as x(d, n)
-  order by n;
+  from rhythm._compile('check.flow', "check".source) c,
+    jsonb_array_elements(c.diagnostics || rhythm._call_warnings('check.flow', "check".source, c.calls)) with ordinality as x(d, n)
+  order by 1, 2, n;
 end
 $$;
 comment on function rhythm.check(text) is

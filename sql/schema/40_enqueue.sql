@@ -196,11 +196,12 @@ comment on type rhythm.new_execution is 'Argument of rhythm._create.';
 -- Returns the row with which an execution begins to live: the one definition of this change of state. What a call does not say
 -- of a task comes from its registration, and else from its queue. Postgres puts the body in the place of the call, so that it
 -- costs one enqueue as little as it can, and a batch is one statement. `p_defaults` false: there are none to look for.
+-- `p_checked` not null: the inputs of tasks are compared with their schemas, and messages name an item by its place in here.
 create function rhythm._first_row(p_id uuid, p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_run_at timestamptz, p_retry jsonb, p_timeout interval, p_start_timeout interval,
   p_heartbeat_timeout interval, p_attempt_timeout interval, p_remember interval, p_discard bool, p_trace jsonb,
   p_definition_id bigint, p_root_id uuid, p_parent_id uuid, p_promise int, p_wake_group int, p_now timestamptz,
-  p_defaults bool)
+  p_defaults bool, p_checked uuid[])
 returns table (id uuid, root_id uuid, parent_id uuid, definition_id bigint, due_at timestamptz, run_at timestamptz,
   started_at timestamptz, start_by timestamptz, end_by timestamptz, state rhythm.state, priority int, promise int,
   wake_group int, kind text, name text, queue text, beat interval, attempt_timeout interval, remember interval, discard bool,
@@ -224,11 +225,14 @@ language sql stable as $$
   from (values (1)) one
   left join rhythm.served_tasks t on t.name = p_name and p_kind = 'task' and p_defaults
   left join rhythm.queue_settings q on q.name = coalesce(p_queue, t.queue, 'default') and p_kind = 'task' and p_defaults
+  where t.schema_check is null or p_checked is null
+    or rhythm._check_task_inputs(p_name, t.input_schema, t.schema_check, p_inputs, p_id, p_checked)
 $$;
 
 -- Makes executions, in the order given. Wakes at commit who waits for the work: workers for what is pending, the background
 -- worker for what is later. The caller steps workflows.
-create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz) returns void
+create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz, p_checked uuid[] default null)
+returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -236,7 +240,7 @@ declare
   v_defaults bool := exists (select from rhythm.queue_settings q
       where q.name = any (array(select coalesce(i.queue, 'default') from unnest(p_items) i)))
     or exists (select from rhythm.served_tasks t where t.name = any (array(select i.name from unnest(p_items) i))
-      and (t.queue is not null or t.discard is not null
+      and (t.queue is not null or t.discard is not null or t.schema_check is not null
         or coalesce(t.timeout, t.start_timeout, t.attempt_timeout, t.heartbeat_timeout) is not null));
   v_due timestamptz;
 begin
@@ -246,7 +250,7 @@ begin
       created_at, inputs, task_id, retry, trace)
     select r.* from unnest(p_items) i, rhythm._first_row(i.id, i.kind, i.name, i.inputs, i.queue, i.task_id, i.priority,
       i.run_at, i.retry, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.remember, i.discard, i.trace,
-      i.definition_id, i.root_id, i.parent_id, i.promise, i.wake_group, p_now, v_defaults) r
+      i.definition_id, i.root_id, i.parent_id, i.promise, i.wake_group, p_now, v_defaults, p_checked) r
     returning due_at, case when state = 'pending' and kind = 'task' then rhythm._wake_queue(queue, 1) end as noted
   )
   select min(h.due_at) into v_due from hot h;
@@ -308,7 +312,8 @@ begin
     created_at, inputs, task_id, retry, trace)
   select r.* from rhythm._first_row(v_id, 'task', enqueue.name, enqueue.inputs, enqueue.queue, enqueue.task_id,
     enqueue.priority, v_run_at, v_retry, enqueue.timeout, enqueue.start_timeout, enqueue.heartbeat_timeout,
-    enqueue.attempt_timeout, v_remember, enqueue.result = 'discard', enqueue.trace, null, null, null, null, null, v_now, true) r
+    enqueue.attempt_timeout, v_remember, enqueue.result = 'discard', enqueue.trace, null, null, null, null, null, v_now, true,
+    '{}') r
   returning case when state = 'pending' then queue end, due_at into v_ready, v_due;
   if v_ready is not null then
     perform rhythm._wake_queue(v_ready, 1);
@@ -472,7 +477,7 @@ begin
     v_items := (select array_agg(i) from unnest(v_items) i where i.id = any (v_held));
     v_workflows := (select array_agg(w) from unnest(v_workflows) w where w = any (v_held));
   end if;
-  perform rhythm._create(v_items, v_now);
+  perform rhythm._create(v_items, v_now, v_ids);
   if v_keyed then
     -- Now that those exist which other items of this batch hold.
     perform rhythm._note_other_inputs(h.held, h.task_id, h.inputs)

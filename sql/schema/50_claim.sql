@@ -25,6 +25,8 @@ create table rhythm.served_tasks (
   heartbeat_timeout interval,
   discard bool,
   input_schema jsonb,
+  -- What happens to inputs that do not fit; null: nothing.
+  schema_check text check (schema_check in ('refuse', 'warn')),
   first_served_at timestamptz not null
 );
 comment on table rhythm.served_tasks is 'Every task name that a worker ever registered, with its defaults as registered last.';
@@ -70,17 +72,19 @@ begin
     perform rhythm._check_result(v_task ->> 'result');
     v_names := v_names || (v_task ->> 'name');
     insert into rhythm.served_tasks as t (name, queue, retry, timeout, start_timeout, attempt_timeout, heartbeat_timeout,
-      discard, input_schema, first_served_at)
+      discard, input_schema, schema_check, first_served_at)
     values (v_task ->> 'name', v_task ->> 'queue', rhythm._retry(v_task -> 'retry'),
       rhythm._duration(v_task -> 'timeout'), rhythm._duration(v_task -> 'startTimeout'),
       rhythm._duration(v_task -> 'attemptTimeout'), rhythm._duration(v_task -> 'heartbeatTimeout'),
-      v_task ->> 'result' = 'discard', nullif(v_task -> 'inputSchema', 'null'), v_now)
+      v_task ->> 'result' = 'discard', rhythm._read_schema(v_task), rhythm._read_schema_check(v_task), v_now)
     on conflict (name) do update set queue = excluded.queue, retry = excluded.retry, timeout = excluded.timeout,
       start_timeout = excluded.start_timeout, attempt_timeout = excluded.attempt_timeout,
-      heartbeat_timeout = excluded.heartbeat_timeout, discard = excluded.discard, input_schema = excluded.input_schema
-    where (t.queue, t.retry, t.timeout, t.start_timeout, t.attempt_timeout, t.heartbeat_timeout, t.discard, t.input_schema)
+      heartbeat_timeout = excluded.heartbeat_timeout, discard = excluded.discard, input_schema = excluded.input_schema,
+      schema_check = excluded.schema_check
+    where (t.queue, t.retry, t.timeout, t.start_timeout, t.attempt_timeout, t.heartbeat_timeout, t.discard, t.input_schema,
+      t.schema_check)
       is distinct from (excluded.queue, excluded.retry, excluded.timeout, excluded.start_timeout, excluded.attempt_timeout,
-        excluded.heartbeat_timeout, excluded.discard, excluded.input_schema);
+        excluded.heartbeat_timeout, excluded.discard, excluded.input_schema, excluded.schema_check);
   end loop;
   insert into rhythm.worker_registry as w (name, tasks, registered_at, last_seen)
   values (register.worker, v_names, v_now, v_now)
@@ -88,7 +92,7 @@ begin
 end
 $$;
 comment on function rhythm.register(text, jsonb) is
-'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, startTimeout, attemptTimeout, heartbeatTimeout, result, inputSchema (defaults for this task). Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
+'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, startTimeout, attemptTimeout, heartbeatTimeout, result (defaults for this task), inputSchema (a JSON Schema of what it takes) and schemaCheck (refuse, warn or off: what happens to inputs that do not fit). Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
 
 -- Notes that a worker is alive, and what it says that it serves. Called at the end of a claim, so that no row is held
 -- while it waits. Locks: as register, first the tasks, then the worker, which is never waited for once it is known.

@@ -62,7 +62,8 @@ $$;
 --
 -- A child whose task_id another execution holds is not made: its promise gets that one's outcome. One whose task_id is
 -- being taken at this moment is put off, since a step must not wait for somebody's transaction. One with impossible
--- options rejects its promise: nothing that a program says may abort the transaction in which it steps.
+-- options, or inputs that its task refuses, rejects its promise: nothing that a program says may abort the transaction in
+-- which it steps.
 create function rhythm._start_children(p_id uuid, p_items jsonb) returns bool
 language plpgsql as $$
 #variable_conflict use_column
@@ -79,11 +80,18 @@ begin
   select l.* into v_parent from rhythm.live l where l.id = p_id;
   begin
     v_items := array(select rhythm._read_child(e, v_parent, v_now)
-      from jsonb_array_elements(p_items) with ordinality as x (e, at) order by x.at);
+      from jsonb_array_elements(p_items) with ordinality as x (e, at)
+      left join rhythm.served_tasks t on t.name = e ->> 'name' and coalesce(e ->> 'kind', 'task') = 'task'
+      where t.schema_check is null
+        or rhythm._check_child_inputs(p_id, t.name, t.input_schema, t.schema_check, e -> 'inputs')
+      order by x.at);
   exception when others then
     v_items := '{}';
     for v_item in select e from jsonb_array_elements(p_items) e loop
       begin
+        perform rhythm._check_child_inputs(p_id, t.name, t.input_schema, t.schema_check, v_item -> 'inputs')
+        from rhythm.served_tasks t
+        where t.name = v_item ->> 'name' and coalesce(v_item ->> 'kind', 'task') = 'task' and t.schema_check is not null;
         v_items := v_items || rhythm._read_child(v_item, v_parent, v_now);
       exception when others then
         insert into rhythm.events (execution_id, promise, ok, error)

@@ -33,6 +33,7 @@ mod rollback;
 mod schedule;
 mod schedule_crash;
 mod schedule_overlap;
+mod schema;
 mod security;
 mod standby;
 mod tidy;

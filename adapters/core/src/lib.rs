@@ -33,7 +33,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use queue::{Pause, QueueSetting, QueueSettings};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
-    Outcome, QueueInfo, StartOptions, State, TimelineEvent, WorkerInfo, WorkflowInfo,
+    Outcome, QueueInfo, StartOptions, State, TaskInfo, TimelineEvent, WorkerInfo, WorkflowInfo,
 };
 pub use schedules::{ScheduleInfo, ScheduleOptions};
 pub use trouble::{FailedAttempt, RetryFilter, Why};

@@ -406,6 +406,32 @@ pub struct WorkerInfo {
     pub last_seen: SystemTime,
 }
 
+/// A row of the view `tasks`.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskInfo {
+    /// The name.
+    pub name: String,
+    /// Where its executions go unless their starter says otherwise.
+    pub queue: String,
+    /// JSON text: the JSON Schema of its inputs.
+    #[serde(serialize_with = "json")]
+    pub input_schema: Option<String>,
+    /// What happens to inputs that do not fit: `refuse`, `warn` or `off`; none without a schema.
+    pub schema_check: Option<String>,
+    /// JSON text: the retry policy that its workers registered.
+    #[serde(serialize_with = "json")]
+    pub retry: Option<String>,
+    /// How long it may take in all, in seconds.
+    pub timeout: Option<f64>,
+    /// How long it may be silent, in seconds.
+    pub heartbeat_timeout: Option<f64>,
+    /// The workers that were seen in the last minute.
+    pub workers: Vec<String>,
+    /// When one that has it last called.
+    #[serde(with = "time::option")]
+    pub last_seen: Option<SystemTime>,
+}
+
 /// A row of the view `workflows`: one version of a workflow.
 #[derive(Clone, Debug, Serialize)]
 pub struct WorkflowInfo {

@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use crate::client::{Client, Parameter};
 use crate::error::Result;
-use crate::rows::{Execution, ExecutionFilter, LogLine, QueueInfo, WorkerInfo, WorkflowInfo};
+use crate::rows::{
+    Execution, ExecutionFilter, LogLine, QueueInfo, TaskInfo, WorkerInfo, WorkflowInfo,
+};
 
 impl Client {
     /// One execution of the view `executions`.
@@ -101,6 +103,30 @@ impl Client {
                     tasks: row.try_get(1)?,
                     running: row.try_get(2)?,
                     last_seen: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// All tasks that workers have registered.
+    pub async fn tasks(&self) -> Result<Vec<TaskInfo>> {
+        let sql = "select name, queue, input_schema::text, schema_check, retry::text, \
+                   extract(epoch from timeout)::float8, extract(epoch from heartbeat_timeout)::float8, workers, last_seen \
+                   from rhythm.tasks order by name";
+        self.rows(sql, &[])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(TaskInfo {
+                    name: row.try_get(0)?,
+                    queue: row.try_get(1)?,
+                    input_schema: row.try_get(2)?,
+                    schema_check: row.try_get(3)?,
+                    retry: row.try_get(4)?,
+                    timeout: row.try_get(5)?,
+                    heartbeat_timeout: row.try_get(6)?,
+                    workers: row.try_get(7)?,
+                    last_seen: row.try_get(8)?,
                 })
             })
             .collect()

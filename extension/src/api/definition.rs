@@ -3,6 +3,8 @@
 use std::ffi::CStr;
 
 use pgrx::prelude::*;
+use rhythm_flow::check::NamedKind;
+use rhythm_flow::input_type::InputError;
 use rhythm_flow::{Diagnostic, Source};
 
 use super::jsonb::Jsonb;
@@ -21,14 +23,18 @@ fn compile(
         name!(program, Option<Vec<u8>>),
         name!(uses_sql, bool),
         name!(input_type, Option<Jsonb>),
+        name!(calls, Vec<String>),
         name!(diagnostics, Jsonb),
     ),
 > {
     let source = Source::new(file, source);
     let checked = rhythm_flow::check(&source);
-    let diagnostics = Jsonb(list(&checked.diagnostics, |out, one| {
-        write_diagnostic(out, one, &source);
-    }));
+    let diagnostics = diagnostics(&checked.diagnostics, &source);
+    let calls = checked.calls.into_iter();
+    let calls = calls
+        .filter(|call| call.kind == NamedKind::Task && call.inputs.is_some())
+        .map(|call| call.name)
+        .collect();
     let row = match checked.program {
         Some(program) => {
             let input_type = program
@@ -38,12 +44,18 @@ fn compile(
                 Some(program.encode()),
                 program.uses_sql(),
                 input_type,
+                calls,
                 diagnostics,
             )
         }
-        None => (None, false, None, diagnostics),
+        None => (None, false, None, calls, diagnostics),
     };
     TableIterator::once(row)
+}
+
+/// Diagnostics as a JSON array.
+pub(super) fn diagnostics(found: &[Diagnostic], source: &Source) -> Jsonb {
+    Jsonb(list(found, |out, one| write_diagnostic(out, one, source)))
 }
 
 fn write_diagnostic(out: &mut String, one: &Diagnostic, source: &Source) {
@@ -104,14 +116,19 @@ fn check_inputs(definition: i64, inputs: Jsonb) -> DbResult<Option<Jsonb>> {
     else {
         return Ok(None);
     };
-    Ok(Some(Jsonb(list(&errors, |out, error| {
+    Ok(Some(input_errors(&errors)))
+}
+
+/// `[{path, message}]`
+pub(super) fn input_errors(errors: &[InputError]) -> Jsonb {
+    Jsonb(list(errors, |out, error| {
         out.push('{');
         json::key(out, "path");
         json::quote(out, &error.path);
         json::key(out, "message");
         json::quote(out, &error.message);
         out.push('}');
-    }))))
+    }))
 }
 
 /// A JSON array.

@@ -7,6 +7,7 @@ use std::ffi::{CStr, CString};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::prelude::*;
+use pgrx::varlena::varlena_to_byte_slice;
 use pgrx::{direct_function_call, direct_function_call_as_datum};
 
 /// The text of a `jsonb`.
@@ -62,3 +63,51 @@ unsafe impl BoxRet for Jsonb {
 }
 
 pgrx::impl_sql_translatable!(Jsonb, "jsonb");
+
+/// A `jsonb` as it is stored: equal bytes are equal values, and its text is made only when it is wanted.
+pub(super) struct StoredJsonb {
+    datum: pg_sys::Datum,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl StoredJsonb {
+    /// Its text.
+    pub(super) fn text(&self) -> String {
+        // SAFETY: the datum of an argument lives as long as the call.
+        let text = unsafe { Jsonb::from_polymorphic_datum(self.datum, false, pg_sys::JSONBOID) };
+        text.map_or_else(|| "null".into(), |text| text.0)
+    }
+}
+
+impl FromDatum for StoredJsonb {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller says that this is a jsonb, which is a varlena; detoasted, it is one piece of memory.
+        let bytes = unsafe {
+            let whole = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+            varlena_to_byte_slice(whole).to_vec()
+        };
+        Some(Self { datum, bytes })
+    }
+}
+
+// SAFETY: the argument is what `sql/native` declares, a jsonb, of a strict function.
+unsafe impl<'fcx> ArgAbi<'fcx> for StoredJsonb {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            arg.unbox_arg_using_from_datum().unwrap_or_else(|| Self {
+                datum: pg_sys::Datum::from(0_usize),
+                bytes: Vec::new(),
+            })
+        }
+    }
+}
+
+pgrx::impl_sql_translatable!(StoredJsonb, "jsonb");

@@ -7,6 +7,7 @@ mod jsonb;
 mod park;
 mod placeholders;
 mod schedule;
+mod schema;
 mod step;
 mod wake;
 

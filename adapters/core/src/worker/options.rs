@@ -76,6 +76,8 @@ pub struct TaskOptions {
     pub result: Option<String>,
     /// A JSON Schema of its inputs, as JSON text.
     pub input_schema: Option<String>,
+    /// What happens to inputs that do not fit: `refuse`, `warn` (the server's choice if it is left out) or `off`.
+    pub schema_check: Option<String>,
 }
 
 /// Returns the tasks as `register` takes them.
@@ -105,6 +107,7 @@ pub(super) fn registration<'a>(
             ("heartbeatTimeout", seconds(options.heartbeat_timeout)),
             ("result", word(&options.result)),
             ("inputSchema", options.input_schema.clone()),
+            ("schemaCheck", word(&options.schema_check)),
         ];
         for (key, value) in entries {
             if let Some(value) = value {
@@ -129,6 +132,8 @@ mod tests {
             timeout: Some(Duration::from_millis(1500)),
             attempt_timeout: Some(Duration::from_secs(20)),
             result: Some("discard".into()),
+            input_schema: Some("{\"type\":\"object\"}".into()),
+            schema_check: Some("refuse".into()),
             ..TaskOptions::default()
         };
         let tasks = [
@@ -137,7 +142,7 @@ mod tests {
         ];
         insta::assert_snapshot!(
             registration(tasks.iter().map(|(name, options)| (name, options))),
-            @r#"[{"name":"charge","queue":"pay\"ments","retry":{"maxAttempts":3},"timeout":1.5,"attemptTimeout":20,"result":"discard"},{"name":"mail"}]"#
+            @r#"[{"name":"charge","queue":"pay\"ments","retry":{"maxAttempts":3},"timeout":1.5,"attemptTimeout":20,"result":"discard","inputSchema":{"type":"object"},"schemaCheck":"refuse"},{"name":"mail"}]"#
         );
     }
 }
