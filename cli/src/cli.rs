@@ -62,6 +62,7 @@ enum Verb {
     Resume(commands::pause::ResumeArgs),
     Adopt(commands::adopt::AdoptArgs),
     Worker(commands::worker::WorkerArgs),
+    Tasks(commands::tasks::TasksArgs),
     Completions(commands::completions::CompletionsArgs),
 }
 
@@ -127,6 +128,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Resume(args) => commands::pause::resume(args, context).await,
         Verb::Adopt(args) => commands::adopt::run(args, context).await,
         Verb::Worker(args) => commands::worker::run(args, context).await,
+        Verb::Tasks(args) => commands::tasks::run(args, context).await,
         Verb::Completions(args) => commands::completions::run(&args, context),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 27] = [
+const VERBS: [&[&str]; 0] = [
     &[],
     &["dev"],
     &["deploy"],
@@ -28,6 +28,7 @@ const VERBS: [&[&str]; 27] = [
     &["pause"],
     &["resume"],
     &["adopt"],
+    &["tasks"],
     &["worker", "list"],
     &["completions"],
 ];

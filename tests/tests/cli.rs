@@ -237,6 +237,34 @@ async fn each_verb_does_its_work() {
         .iter()
         .find(|w| w["name"] == "w1");
     assert_eq!(w1.expect("it is registered")["tasks"], json!(["mail"]));
+
+    let amount = r#"{"type": "object", "properties": {"amount": {"type": "number"}}}"#;
+    s.run(&format!(
+        "select rhythm.register('w1', '[{{\"name\": \"charge\", \"inputSchema\": {amount}}}]')"
+    ))
+    .await;
+    let tasks = json_of(&database, &["tasks", "charge"]).await;
+    assert_eq!(
+        tasks[0]["input_schema"]["properties"]["amount"],
+        json!({"type": "number"})
+    );
+    assert_eq!(
+        (&tasks[0]["schema_check"], &tasks[0]["workers"]),
+        (&json!("warn"), &json!(["w1"]))
+    );
+    let listed = says(&database, &["tasks"]).await;
+    assert!(
+        listed.contains("charge") && listed.contains("warn"),
+        "{listed}"
+    );
+    std::fs::write(file, "return await Task.run('charge', {amount: '5'})")
+        .expect("the folder is ours");
+    let (code, _, warned) = rhythm(&database, &["deploy", file]).await;
+    assert_eq!(code, Some(0));
+    assert!(
+        warned.contains("order.flow:1:42: warning[W0403]: `amount` cannot be"),
+        "{warned}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

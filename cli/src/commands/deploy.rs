@@ -1,8 +1,12 @@
 //! `rhythm deploy`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rhythm_flow::Diagnostic;
+use rhythm_flow::check::Named;
+use rhythm_flow::schema::{self, Schema};
 use rhythm_testing::suite::is_test_file;
 use serde::Serialize;
 
@@ -67,6 +71,19 @@ pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// The calls of tasks whose inputs cannot be what their workers have registered.
+async fn misfits(client: &Client, calls: &[Named]) -> Result<Vec<Diagnostic>> {
+    if calls.iter().all(|call| call.inputs.is_none()) {
+        return Ok(Vec::new());
+    }
+    let checked = client.tasks().await?.into_iter();
+    let schemas: BTreeMap<String, Schema> = checked
+        .filter(|task| task.schema_check.as_deref() != Some("off"))
+        .filter_map(|task| Some((task.name, Schema::read(&task.input_schema?).ok()?)))
+        .collect();
+    Ok(schema::misfits(calls, |name| schemas.get(name)))
+}
+
 /// Deploys one file. Its warnings go to stderr; with errors, the server is not asked.
 pub(crate) async fn deploy_file(
     client: &Client,
@@ -74,7 +91,11 @@ pub(crate) async fn deploy_file(
     name: Option<&str>,
 ) -> Result<Deployed> {
     let (stem, source) = input::flow_file(path)?;
-    let found = rhythm_flow::check(&source).diagnostics;
+    let checked = rhythm_flow::check(&source);
+    let mut found = checked.diagnostics;
+    if !found.iter().any(Diagnostic::is_error) {
+        found.extend(misfits(client, &checked.calls).await?);
+    }
     let rendered: Vec<String> = found.iter().map(|one| one.render(&source)).collect();
     match found.iter().filter(|one| one.is_error()).count() {
         0 => {}
