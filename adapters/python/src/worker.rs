@@ -30,7 +30,9 @@ struct Task {
     attempt_timeout: Option<f64>,
     heartbeat_timeout: Option<f64>,
     result: Option<String>,
+    #[pyo3(attribute("schema"))]
     input_schema: Option<String>,
+    schema_check: Option<String>,
 }
 
 /// A worker. `crew` is told what to do: `start(attempts)`, `cancel(numbers)` and `note(important, text)` are called from
@@ -99,6 +101,7 @@ impl Worker {
                 heartbeat_timeout: duration("heartbeat_timeout", task.heartbeat_timeout)?,
                 result: task.result,
                 input_schema: task.input_schema,
+                schema_check: task.schema_check,
             };
             let handler = HandedOver {
                 numbers: numbers.clone(),

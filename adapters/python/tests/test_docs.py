@@ -35,7 +35,16 @@ def test_the_tasks_of_the_pages_are_tasks() -> None:
                 space["fetch_report"]({"ready": False})  # type: ignore[operator]
     assert names == {
         "README.md": ["compose"],
-        "tasks.md": ["charge", "convert", "fetch_report", "import_pages", "send_mail", "summarise"],
+        "tasks.md": [
+            "charge",
+            "convert",
+            "fetch_report",
+            "import_pages",
+            "pack",
+            "send_mail",
+            "ship",
+            "summarise",
+        ],
     }
 
 

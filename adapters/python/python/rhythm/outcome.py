@@ -46,12 +46,9 @@ class AnyAttempt(Protocol):
     ) -> None: ...
 
 
-def arguments(task: Task, attempt: AnyAttempt) -> tuple[Any, ...]:
-    """Gives a task's function what it takes."""
-    if task.arguments == 0:
-        return ()
-    inputs = json.loads(attempt.inputs)
-    return (inputs,) if task.arguments == 1 else (inputs, Context(attempt))
+def call(task: Task, attempt: AnyAttempt) -> Any:
+    """Calls a task's function with what it takes."""
+    return task.call(attempt.inputs, Context(attempt))
 
 
 class _NotJson(Exception):

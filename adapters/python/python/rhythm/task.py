@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, overload
 
 from rhythm import _native
 from rhythm.errors import TaskCancelled
 from rhythm.running import say, told
+from rhythm.schema import Schemas, build, hints_of, needs_building
 
 if TYPE_CHECKING:
     from rhythm.outcome import AnyAttempt
@@ -94,7 +96,7 @@ class Task:
 
     name: str
     function: Callable[..., Any]
-    #: How many arguments it wants: none, the inputs, or inputs and context.
+    #: How many arguments it wants: none, the inputs, or inputs and context. Those by name come on top.
     arguments: int
     is_async: bool
     queue: str | None = None
@@ -104,9 +106,86 @@ class Task:
     attempt_timeout: float | None = None
     heartbeat_timeout: float | None = None
     result: str | None = None
-    input_schema: str | None = None
     #: Classes of exceptions that no other attempt would mend.
     non_retryable: tuple[type[BaseException], ...] = ()
+    #: As it was given; `schema` has what the type hints say otherwise.
+    input_schema: str | None = None
+    schema_check: str | None = None
+
+    @cached_property
+    def schema(self) -> str | None:
+        """The JSON Schema of its inputs. Made when a worker starts: the hints may name classes that come later."""
+        if self.input_schema is not None:
+            return self.input_schema
+        schemas = Schemas()
+        if self._names:
+            fields = {n: (self._hints.get(n, Any), p.default is p.empty) for n, p in self._names.items()}
+            made = schemas.object(fields)
+            if not self._takes_more:
+                made["additionalProperties"] = False
+        elif self._inputs is not None:
+            made = schemas.of(self._hints.get(self._inputs, Any))
+        else:
+            return None
+        try:
+            return json.dumps(schemas.whole(made), allow_nan=False) if made else None
+        except (TypeError, ValueError):
+            # A default or a constant that JSON cannot hold.
+            return None
+
+    def call(self, inputs: str, context: Context) -> Any:
+        """Calls the function as it wants to be called; gives what it returns, which may be a coroutine."""
+        if self._names:
+            return self._call_by_name(json.loads(inputs), context)
+        if self.arguments == 0:
+            return self.function()
+        value = json.loads(inputs)
+        hint = self._hints.get(self._inputs or "", Any)
+        if needs_building(hint):
+            value = build(hint, value)
+        return self.function(value) if self.arguments == 1 else self.function(value, context)
+
+    def _call_by_name(self, value: Any, context: Context) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError(f"task {self.name} takes its inputs by name, and got {type(value).__name__}")
+        given = {
+            name: build(self._hints[name], item) if needs_building(self._hints.get(name, Any)) else item
+            for name, item in value.items()
+        }
+        return self.function(**given, **{name: context for name in self._context_names})
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return hints_of(self.function)
+
+    @cached_property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return [p for p in inspect.signature(self.function).parameters.values() if p.name != "self"]
+
+    @cached_property
+    def _inputs(self) -> str | None:
+        """The parameter that takes the inputs as a whole."""
+        positional = [p for p in self._parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return positional[0].name if positional else None
+
+    @cached_property
+    def _names(self) -> dict[str, inspect.Parameter]:
+        """The parameters that take one key of the inputs each."""
+        if self.arguments > 0:
+            return {}
+        named = [p for p in self._parameters if p.kind is p.KEYWORD_ONLY]
+        return {p.name: p for p in named if p.name not in self._context_names}
+
+    @cached_property
+    def _context_names(self) -> list[str]:
+        if self.arguments > 0:
+            return []
+        named = [p.name for p in self._parameters if p.kind is p.KEYWORD_ONLY]
+        return [name for name in named if self._hints.get(name) is Context]
+
+    @cached_property
+    def _takes_more(self) -> bool:
+        return any(p.kind is p.VAR_KEYWORD for p in self._parameters)
 
 
 @overload
@@ -123,7 +202,8 @@ def task(
     attempt_timeout: Duration | None = None,
     heartbeat_timeout: Duration | None = None,
     result: Literal["keep", "discard"] | None = None,
-    input_schema: Mapping[str, Any] | None = None,
+    input_schema: Mapping[str, Any] | bool | None = None,
+    schema_check: str | None = None,
 ) -> Callable[[F], F]: ...
 def task(
     function: F | None = None,
@@ -137,11 +217,14 @@ def task(
     attempt_timeout: Duration | None = None,
     heartbeat_timeout: Duration | None = None,
     result: Literal["keep", "discard"] | None = None,
-    input_schema: Mapping[str, Any] | None = None,
+    input_schema: Mapping[str, Any] | bool | None = None,
+    schema_check: str | None = None,
 ) -> F | Callable[[F], F]:
     """Makes a function a task, which `python -m rhythm worker module` runs. The function itself stays as it is.
 
-    It takes nothing, the inputs, or the inputs and a `Context`; it is synchronous (and runs in a thread) or `async`.
+    It takes nothing, the inputs, or the inputs and a `Context`; or, after a `*`, each key of the inputs as a parameter
+    (one annotated with `Context` gets that). Inputs annotated with a dataclass or a Pydantic model are built. It is
+    synchronous (and runs in a thread) or `async`.
     What it returns must be JSON. Any exception fails the attempt, which is retried as `retry` says; `NonRetryable`,
     `Retry` and `Snooze` say otherwise. What is given here holds where the caller says nothing else.
 
@@ -155,10 +238,14 @@ def task(
     timeout: how long all attempts may take together; after that it is `timed_out`.
     heartbeat_timeout: how long it may be silent; it must call `Context.heartbeat` then.
     result: "discard" keeps no results.
-    input_schema: a JSON Schema of its inputs, for readers.
+    input_schema: a JSON Schema of its inputs, otherwise made from the type hints; True is one that takes anything.
+    schema_check: what happens to inputs that do not fit: "refuse", "warn" (the default) or "off".
 
     Durations are seconds, timedeltas, or text as in Flow: "90s", "1h30m".
     """
+
+    if schema_check not in (None, "refuse", "warn", "off"):
+        raise ValueError(f'schema_check is "refuse", "warn" or "off", not {schema_check!r}')
 
     def decorate(function: F) -> F:
         made = Task(
@@ -174,7 +261,8 @@ def task(
             heartbeat_timeout=seconds(heartbeat_timeout),
             result=result,
             non_retryable=tuple(kind for kind in _final(retry, non_retryable) if isinstance(kind, type)),
-            input_schema=None if input_schema is None else json.dumps(dict(input_schema)),
+            input_schema=None if input_schema is None else json.dumps(input_schema, default=dict),
+            schema_check=schema_check,
         )
         setattr(function, MARK, made)
         return function
@@ -215,8 +303,8 @@ def arguments_of(function: Callable[..., Any]) -> int:
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in positional if p.default is p.empty]
     wants_names = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
-    if wants_names or len(required) > 2:
-        raise TypeError(f"task {function.__name__} must take (), (inputs) or (inputs, ctx)")
+    if (wants_names and positional) or len(required) > 2:
+        raise TypeError(f"task {function.__name__} must take (), (inputs), (inputs, ctx) or (*, one, two, ...)")
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return 2
     return min(len(positional), 2)
@@ -231,7 +319,7 @@ def tasks_of(source: Any) -> list[Task]:
             continue
         if inspect.ismethod(item):
             # The decorated function, bound to its object.
-            made = Task(**{**made.__dict__, "function": item})
+            made = replace(made, function=item)
         other = found.get(made.name)
         if other is not None and other.function is not made.function:
             raise ValueError(f"there are two tasks with the name {made.name!r}")

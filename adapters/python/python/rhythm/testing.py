@@ -26,7 +26,7 @@ from typing import Any, Union
 
 from rhythm import _native
 from rhythm.errors import ExecutionFailed
-from rhythm.outcome import arguments, encode, fail
+from rhythm.outcome import call, encode, fail
 from rhythm.running import running
 from rhythm.task import MARK, Duration, Task, arguments_of, seconds, tasks_of
 
@@ -301,7 +301,7 @@ class _Stage:
             return
         try:
             with running(attempt):
-                value = player.function(*arguments(player, attempt))
+                value = call(player, attempt)
         except AssertionError:
             raise
         except Exception as error:
@@ -312,7 +312,7 @@ class _Stage:
     async def _play_async(self, player: Task, attempt: _Attempt) -> None:
         try:
             with running(attempt):
-                value = await player.function(*arguments(player, attempt))
+                value = await call(player, attempt)
         except AssertionError:
             raise
         except Exception as error:

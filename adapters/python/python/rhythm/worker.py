@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from rhythm import _native
-from rhythm.outcome import arguments, encode, fail
+from rhythm.outcome import call, encode, fail
 from rhythm.running import running
 from rhythm.task import tasks_of
 
@@ -146,7 +146,7 @@ class Worker:
         task = self.tasks[attempt.name]
         try:
             with running(attempt):
-                result = task.function(*arguments(task, attempt))
+                result = call(task, attempt)
             attempt.complete(encode(task, result))
         except BaseException as error:
             fail(task, attempt, error)
@@ -155,7 +155,7 @@ class Worker:
         task = self.tasks[attempt.name]
         try:
             with running(attempt):
-                result = await task.function(*arguments(task, attempt))
+                result = await call(task, attempt)
             attempt.complete(encode(task, result))
         except BaseException as error:
             fail(task, attempt, error)

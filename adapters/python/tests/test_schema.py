@@ -1,0 +1,311 @@
+"""Schemas from type hints, and objects from inputs. The last tests need a server."""
+
+# ruff: noqa: UP045, RUF012
+
+from __future__ import annotations
+
+import enum
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Annotated, Any, Callable, Literal, NewType, Optional, TypedDict, Union
+
+import pytest
+
+import rhythm
+from rhythm.schema import Schemas, build
+from rhythm.task import Task, tasks_of
+from rhythm.testing import run
+
+Cents = NewType("Cents", int)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Address(TypedDict):
+    street: str
+    zip: int
+
+
+class Contact(TypedDict, total=False):
+    mail: str
+    address: Address
+
+
+@dataclass
+class Item:
+    sku: str
+    qty: int = 1
+    price: Optional[Decimal] = None
+    parts: list[Item] = field(default_factory=list)
+
+
+@dataclass
+class Order:
+    id: uuid.UUID
+    items: list[Item]
+    at: Optional[datetime] = None
+    colour: Colour = Colour.RED
+    secret: int = field(default=0, init=False)
+
+
+def schema_of(hint: Any) -> Any:
+    schemas = Schemas()
+    return schemas.whole(schemas.of(hint))
+
+
+@pytest.mark.parametrize(
+    ("hint", "schema"),
+    [
+        (int, {"type": "integer"}),
+        (float, {"type": "number"}),
+        (str, {"type": "string"}),
+        (None, {"type": "null"}),
+        (Any, {}),
+        (object, {}),
+        (dict, {"type": "object"}),
+        (dict[str, Any], {"type": "object"}),
+        (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}),
+        (dict[int, str], {"type": "object"}),
+        (list, {"type": "array"}),
+        (Sequence[bool], {"type": "array", "items": {"type": "boolean"}}),
+        (set[str], {"type": "array", "items": {"type": "string"}}),
+        (tuple[int, ...], {"type": "array", "items": {"type": "integer"}}),
+        (
+            tuple[int, str],
+            {"type": "array", "minItems": 2, "maxItems": 2, "prefixItems": [{"type": "integer"}, {"type": "string"}]},
+        ),
+        (Optional[int], {"type": ["integer", "null"]}),
+        (Union[int, list[int]], {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}),
+        (Union[int, Any], {}),
+        (Literal["a", 1, None], {"enum": ["a", 1, None]}),
+        (Annotated[int, "whatever"], {"type": "integer"}),
+        (Cents, {"type": "integer"}),
+        (Colour, {"enum": ["red", "blue"]}),
+        (datetime, {"type": "string", "format": "date-time"}),
+        (date, {"type": "string", "format": "date"}),
+        (uuid.UUID, {"type": "string", "format": "uuid"}),
+        (bytes, {}),
+        (Callable[[int], int], {}),
+        (
+            Address,
+            {
+                "type": "object",
+                "properties": {"street": {"type": "string"}, "zip": {"type": "integer"}},
+                "required": ["street", "zip"],
+            },
+        ),
+    ],
+)
+def test_the_schema_of_a_hint(hint: Any, schema: Any) -> None:
+    assert schema_of(hint) == schema
+
+
+def test_classes_name_each_other() -> None:
+    assert schema_of(Contact) == {
+        "type": "object",
+        "properties": {"mail": {"type": "string"}, "address": {"$ref": "#/$defs/Address"}},
+        "$defs": {"Address": schema_of(Address)},
+    }
+    order = schema_of(Order)
+    assert order["required"] == ["id", "items"]
+    assert sorted(order["properties"]) == ["at", "colour", "id", "items"]
+    assert order["properties"]["items"] == {"type": "array", "items": {"$ref": "#/$defs/Item"}}
+    assert order["$defs"]["Item"]["properties"]["parts"]["items"] == {"$ref": "#/$defs/Item"}
+    assert schema_of(Item)["$ref"] == "#/$defs/Item"
+
+
+def test_objects_are_built_with_what_is_inside() -> None:
+    number = uuid.uuid4()
+    order = build(
+        Order,
+        {
+            "id": str(number),
+            "items": [{"sku": "tea", "price": "1.20", "parts": [{"sku": "leaf", "qty": 9}]}, {"sku": "pot"}],
+            "at": "2026-01-31T12:00:00Z",
+            "colour": "blue",
+            "unknown": True,
+        },
+    )
+    parts = [Item("leaf", 9)]
+    items = [Item("tea", price=Decimal("1.20"), parts=parts), Item("pot")]
+    assert order == Order(number, items, datetime(2026, 1, 31, 12, tzinfo=timezone.utc), Colour.BLUE)
+    assert build(Optional[list[Item]], None) is None
+    assert build(dict[str, Item], {"a": {"sku": "x"}}) == {"a": Item("x")}
+    assert build(Union[int, Item], 5) == 5
+    assert build(Union[str, Item], {"sku": "x"}) == {"sku": "x"} or build(Union[Item, str], {"sku": "x"}) == Item("x")
+    with pytest.raises(TypeError, match="sku"):
+        build(Item, {})
+
+
+def only(*functions: Any) -> Task:
+    (task,) = tasks_of(list(functions))
+    return task
+
+
+class Fake:
+    id = name = queue = ""
+    attempt = 3
+    trace = cancellation = None
+
+
+def called(task: Task, inputs: Any) -> Any:
+    return task.call(json.dumps(inputs), rhythm.Context(Fake()))  # type: ignore[arg-type]
+
+
+def test_a_task_publishes_the_schema_of_its_inputs_and_gets_what_it_names() -> None:
+    @rhythm.task
+    def pack(order: Order, ctx: rhythm.Context) -> Any:
+        return [type(item).__name__ for item in order.items], ctx.attempt
+
+    task = only(pack)
+    assert json.loads(task.schema or "") == schema_of(Order)
+    assert called(task, {"id": str(uuid.uuid4()), "items": [{"sku": "a"}]}) == (["Item"], 3)
+
+    @rhythm.task
+    def plain(inputs: dict[str, int]) -> Any:
+        return inputs
+
+    assert json.loads(only(plain).schema or "")["additionalProperties"] == {"type": "integer"}
+    assert called(only(plain), {"n": "not looked at here"}) == {"n": "not looked at here"}
+
+    @rhythm.task
+    def untyped(inputs):  # type: ignore[no-untyped-def]
+        return inputs
+
+    @rhythm.task
+    def nothing() -> int:
+        return 1
+
+    assert (only(untyped).schema, only(nothing).schema) == (None, None)
+
+    @rhythm.task(input_schema={"type": "array"}, schema_check="refuse")
+    def explicit(inputs: int) -> None: ...
+
+    assert (only(explicit).schema, only(explicit).schema_check) == ('{"type": "array"}', "refuse")
+    with pytest.raises(ValueError, match="schema_check"):
+        rhythm.task(schema_check="maybe")(explicit)
+
+
+def test_parameters_by_name() -> None:
+    @rhythm.task
+    def ship(*, to: Address, item: Item, express: bool = False, ctx: rhythm.Context) -> Any:
+        return to["zip"], item.sku, express, ctx.attempt
+
+    task = only(ship)
+    schema = json.loads(task.schema or "")
+    assert (schema["required"], schema["additionalProperties"]) == (["to", "item"], False)
+    assert sorted(schema["properties"]) == ["express", "item", "to"]
+    assert called(task, {"to": {"zip": 1}, "item": {"sku": "x"}, "express": True}) == (1, "x", True, 3)
+    with pytest.raises(TypeError, match="by name"):
+        called(task, [1])
+    with pytest.raises(TypeError, match="item"):
+        called(task, {"to": {"zip": 1}})
+
+    @rhythm.task
+    def more(*, a: int = 1, **rest: Any) -> Any:
+        return a, rest
+
+    assert "additionalProperties" not in json.loads(only(more).schema or "")
+    assert called(only(more), {"b": 2}) == (1, {"b": 2})
+
+    class Shop:
+        @rhythm.task
+        def open(self, item: Item) -> str:
+            return item.sku
+
+    assert called(only(*tasks_of_object(Shop())), {"sku": "y"}) == "y"
+
+
+def tasks_of_object(shop: Any) -> list[Any]:
+    return [shop.open]
+
+
+def test_a_hint_that_only_type_checkers_know_spoils_no_other() -> None:
+    @rhythm.task
+    def odd(inputs: int, ctx: Unknown) -> None: ...  # type: ignore[name-defined] # noqa: F821
+
+    assert only(odd).schema == '{"type": "integer"}'
+
+    @rhythm.task
+    def unknown(inputs: Unknown) -> None: ...  # type: ignore[name-defined] # noqa: F821
+
+    assert only(unknown).schema is None
+
+
+def test_pydantic_models_are_built_and_never_imported_by_us() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Line(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        sku: str = pydantic.Field(pattern="^[a-z]+$")
+        due: Optional[date] = None
+        inner: list[Line] = []
+
+    class Cart(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        lines: list[Line]
+
+    Line.model_rebuild(_types_namespace={"Line": Line, "Optional": Optional, "date": date})
+    Cart.model_rebuild(_types_namespace={"Line": Line})
+
+    def check_out(cart):  # type: ignore[no-untyped-def]
+        return cart.lines[0].due
+
+    check_out.__annotations__ = {"cart": Cart}
+    task = only(rhythm.task(check_out))
+    schema = json.loads(task.schema or "")
+    assert schema["required"] == ["lines"]
+    assert schema["$defs"]["Line"]["properties"]["sku"]["pattern"] == "^[a-z]+$"
+    assert called(task, {"lines": [{"sku": "a", "due": "2026-01-31"}]}) == date(2026, 1, 31)
+    with pytest.raises(pydantic.ValidationError):
+        called(task, {"lines": [{"sku": "A"}]})
+    assert json.loads(only(rhythm.task(name="l")(annotated(list[Line]))).schema or "")["items"]
+
+    code = "import rhythm, sys; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def annotated(hint: Any) -> Any:
+    def function(inputs):  # type: ignore[no-untyped-def]
+        return inputs
+
+    function.__annotations__ = {"inputs": hint}
+    return function
+
+
+def test_a_simulated_run_builds_too(tmp_path: Any) -> None:
+    flow = tmp_path / "order.flow"
+    flow.write_text("return await Task.run('pack', {sku: 'tea', qty: 2})")
+
+    @rhythm.task
+    def pack(item: Item) -> int:
+        return item.qty
+
+    assert run(flow, handlers=[pack]).value() == 2
+
+
+def test_a_worker_registers_the_schemas(client: rhythm.Client, work: Callable[..., rhythm.Worker], queue: str) -> None:
+    name = f"pack-{queue}"
+
+    @rhythm.task(name=name, queue=queue, schema_check="refuse")
+    def pack(order: Order) -> list[str]:
+        return [item.sku for item in order.items]
+
+    work(pack)
+    good = {"id": str(uuid.uuid4()), "items": [{"sku": "a"}, {"sku": "b", "more": 1}]}
+    run_id = client.enqueue(name, good, queue=queue)
+    assert client.wait(run_id, timeout=10).value() == ["a", "b"]
+    with pytest.raises(rhythm.DefinitionError) as refused:
+        client.enqueue(name, {"id": "x", "items": [{"sku": 1}]})
+    assert refused.value.code == "RH104"
+    assert sorted((refused.value.detail or "").splitlines()) == [
+        'id: expected a UUID, found string "x"',
+        "items[0].sku: expected string, found number 1",
+    ]
