@@ -3,7 +3,7 @@
 //!
 //! A request is a line with the number of bytes, and so many bytes of text; an answer the same. The answer's first line
 //! is the end (`refused`, `result`, `throws` or `limit`, and what), the others are the log, a line each. If the run with
-//! saves ended otherwise, its answer follows after U+0001.
+//! saves ended otherwise, its answer follows after U+0001, `saved`, U+0001 (texts of programs hold U+0001 alone).
 #![allow(clippy::print_stdout)]
 
 use std::io::{self, BufRead, Read, Write};
@@ -54,7 +54,7 @@ fn answer(text: &str) -> String {
     if waited {
         let (saved, _) = run(&program, true);
         if straight != saved {
-            return format!("{straight}\u{1}{saved}");
+            return format!("{straight}\u{1}saved\u{1}{saved}");
         }
     }
     straight

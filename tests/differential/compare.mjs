@@ -21,7 +21,7 @@ const WORDS = [
 const blur = (text) => WORDS.reduce((blurred, [pattern, by]) => blurred.replace(pattern, by), text.replaceAll('%20', ' '))
 
 export function compare(node, answer) {
-  const [flow, saved] = answer.split('\u0001')
+  const [flow, saved] = answer.split('\u0001saved\u0001')
   if (saved !== undefined) return { verdict: 'disagreed', kind: `a save changes it: ${kindOf(flow, saved)}` }
   // Limits are the host's, and what Flow refuses by name at run time is no other meaning.
   if (/^limit/.test(flow) || /Flow|A promise is among the values/.test(flow) || /Maximum call stack|ERR_MISSING_ARGS/.test(node)) return { verdict: 'skipped' }

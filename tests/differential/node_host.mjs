@@ -24,8 +24,13 @@ for (const name of ['freeze', 'seal', 'preventExtensions']) {
 }
 const assign = Object.assign
 const isElement = (key) => key === 'length' || (String(key >>> 0) === key && key >>> 0 !== 0xffff_ffff)
+const propertyless = (value) => typeof value === 'function' || KINDS.some(([type]) => value instanceof type)
 Object.assign = (target, ...sources) => {
   if (target != null && Object(target) !== target) return refuse('Object.assign of Flow needs an object as its first argument.')
+  if (propertyless(target)) {
+    const name = sources.flatMap((source) => Object.keys(source ?? {})).find((key) => key !== 'lastIndex')
+    if (name !== undefined) refuse(`Flow keeps no properties on this kind of value: '${name}' cannot be set.`)
+  }
   for (const source of Array.isArray(target) ? sources : []) {
     if (source == null) continue
     // Those in front of it are set already.

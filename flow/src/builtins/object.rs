@@ -103,10 +103,15 @@ fn entries(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `Object.getOwnPropertyNames({a: 1})` → `["a"]`; of an array also `"length"`.
 fn own_names(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (value, keys) = listed(cx, call)?;
+    let elements = keys
+        .iter()
+        .take_while(|key| matches!(key, Key::Index(_)))
+        .count();
     let mut names: Vec<Value> = keys.into_iter().map(|key| cx.heap.key_value(key)).collect();
     match cx.kind(value) {
+        // Before the names that the result of a match has.
         Some(Kind::Array | Kind::String) => {
-            names.push(Value::String(cx.heap.intern_str("length")));
+            names.insert(elements, Value::String(cx.heap.intern_str("length")));
         }
         Some(Kind::Object | Kind::Bare | Kind::Number | Kind::Boolean) => {}
         _ => {
