@@ -115,3 +115,8 @@ pub(crate) fn step_timeout() -> Option<std::time::Duration> {
     let millis = u64::try_from(STEP_TIMEOUT.get()).unwrap_or(0);
     (millis > 0).then(|| std::time::Duration::from_millis(millis))
 }
+
+/// The number of this server in ids.
+pub(crate) fn node() -> u16 {
+    u16::try_from(NODE.get()).unwrap_or(0)
+}

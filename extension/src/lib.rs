@@ -4,6 +4,7 @@
 //! - `api`: the C functions that `sql/native` declares; they decode, call, encode.
 //! - `engine`: one step of a workflow: load, run, apply effects, save.
 //! - `db`: SQL functions that Rust calls; the only folder that names `Spi`.
+//! - `kept`: what each backend keeps of small tables, until they change.
 //! - `shmem`: who waits for what, and the commit callback that wakes them.
 //! - `worker`: the launcher, and one background worker for each database.
 //! - `cron`: the times that an expression means in a time zone of the server.
@@ -20,6 +21,7 @@ mod cron;
 mod db;
 mod engine;
 mod guc;
+mod kept;
 mod nodes;
 mod process;
 mod shmem;
@@ -37,6 +39,7 @@ pub extern "C-unwind" fn _PG_init() {
     // DETAIL. SAFETY: a process of Postgres has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     guc::init();
+    kept::init();
     shmem::init();
     utility::init();
     worker::init();

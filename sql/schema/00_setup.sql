@@ -42,6 +42,12 @@ create table rhythm.test_clock (
 comment on table rhythm.test_clock is 'How far the clock of Rhythm is ahead of the server''s: for tests. Example: update rhythm.test_clock set shift = ''1 hour''';
 insert into rhythm.test_clock default values;
 
+-- Returns by how many microseconds the clock is ahead.
+create function rhythm._clock_shift() returns bigint
+language sql stable parallel restricted as $$
+  select (extract(epoch from now() + c.shift - now()) * 1000000)::bigint from rhythm.test_clock c
+$$;
+
 -- Returns what time it is for Rhythm. `clock_timestamp()`, since inside a long claim `now()` stands still.
 create function rhythm._now() returns timestamptz
 language plpgsql volatile parallel restricted as $$
@@ -67,30 +73,24 @@ begin
 end
 $$;
 
--- Returns what the ids of a batch have in common: their beginning (48 bits of milliseconds, version 7, 12 bits of the
--- fraction), as 16 hexadecimal digits.
+-- Returns the beginning of an id: 48 bits of milliseconds, version 7, 12 bits of the fraction, as 16 hexadecimal digits.
 create function rhythm._id_time() returns text
 language sql volatile as $$
   select overlay(lpad(to_hex((extract(epoch from clock_timestamp()) * 1000000)::bigint * 512 / 125), 15, '0')
     placing '7' from 13 for 0)
 $$;
 
--- And their end: the number of the node (`rhythm.node`), so that a router can find an execution by its id alone.
+-- And its end: the number of the node (`rhythm.node`), so that a router can find an execution by its id alone.
 create function rhythm._id_node() returns text
 language sql stable as $$
   select lpad(to_hex(coalesce(nullif(current_setting('rhythm.node', true), ''), '0')::bigint & 65535), 4, '0')
 $$;
 
--- Returns an id: a UUIDv7 with 46 random bits. They are hashed from `p_seed`, which is random itself, and the place in the
--- batch: asking the system for random bytes costs more than all the rest of a row.
-create function rhythm._new_id(p_time text, p_seed uuid, p_place bigint, p_node text) returns uuid
-language sql immutable as $$
-  select (p_time || to_hex(140737488355328 | (uuid_hash_extended(p_seed, p_place) & 70368744177663)) || p_node)::uuid
-$$;
-
+-- Returns an id: a UUIDv7 with 46 random bits.
 create function rhythm._new_id() returns uuid
 language sql volatile as $$
-  select rhythm._new_id(rhythm._id_time(), gen_random_uuid(), 0, rhythm._id_node())
+  select (rhythm._id_time() || to_hex(140737488355328 | (uuid_hash_extended(gen_random_uuid(), 0) & 70368744177663))
+    || rhythm._id_node())::uuid
 $$;
 
 -- Returns the duration that a JSON value means in Flow: a number of seconds, or a string such as "250ms", "90s",

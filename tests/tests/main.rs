@@ -23,6 +23,7 @@ mod limit_settings;
 mod limits;
 mod model;
 mod pause;
+mod plain;
 mod portable;
 mod quickstart;
 mod race;

@@ -2,6 +2,7 @@
 //! SQLSTATEs of class RH cannot be raised from Rust.
 
 mod analyze;
+mod begin;
 mod definition;
 mod jsonb;
 mod park;

@@ -14,6 +14,7 @@ pub(crate) mod databases;
 pub(crate) mod definition;
 pub(crate) mod deployer;
 pub(crate) mod duty;
+pub(crate) mod kept;
 pub(crate) mod sql_query;
 pub(crate) mod step;
 
@@ -53,18 +54,40 @@ impl Plan {
         read: impl FnOnce(SpiTupleTable<'_>) -> DbResult<R>,
     ) -> DbResult<R> {
         Spi::connect_mut(|client| {
-            let plan = match self.prepared.get() {
-                Some(plan) => *plan,
-                None => {
-                    let types: Vec<PgOid> =
-                        self.types.iter().map(|one| PgOid::BuiltIn(*one)).collect();
-                    let kept = client.prepare_mut(self.sql, &types)?.keep();
-                    // Leaked on purpose: freed at the end of the process it would call into a server that is shutting down.
-                    *self.prepared.get_or_init(|| Box::leak(Box::new(kept)))
-                }
-            };
+            let plan = self.kept(|types| Ok(client.prepare_mut(self.sql, types)?.keep()))?;
             read(client.update(plan, None, args)?)
         })
+    }
+
+    /// Reads what is committed now, whatever the snapshot of the statement around it. Takes no number of a transaction, which
+    /// a standby has none of.
+    fn look<R>(
+        &self,
+        args: &[DatumWithOid<'_>],
+        read: impl FnOnce(SpiTupleTable<'_>) -> DbResult<R>,
+    ) -> DbResult<R> {
+        // SAFETY: taken back below; an error takes it back with the transaction.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+        let answer = Spi::connect(|client| {
+            let plan = self.kept(|types| Ok(client.prepare(self.sql, types)?.keep()))?;
+            read(client.select(plan, None, args)?)
+        });
+        // SAFETY: the one pushed above.
+        unsafe { pg_sys::PopActiveSnapshot() };
+        answer
+    }
+
+    fn kept(
+        &self,
+        prepare: impl FnOnce(&[PgOid]) -> DbResult<OwnedPreparedStatement>,
+    ) -> DbResult<&'static OwnedPreparedStatement> {
+        if let Some(plan) = self.prepared.get() {
+            return Ok(plan);
+        }
+        let types: Vec<PgOid> = self.types.iter().map(|one| PgOid::BuiltIn(*one)).collect();
+        let kept = prepare(&types)?;
+        // Leaked on purpose: freed at the end of the process it would call into a server that is shutting down.
+        Ok(self.prepared.get_or_init(|| Box::leak(Box::new(kept))))
     }
 
     /// Runs the statement for its effect.
