@@ -11,6 +11,8 @@ pub struct Script {
     pub body: Vec<Stmt>,
     /// The declared type of `Inputs`, from the JSDoc comment at the head of the file.
     pub input_type: Option<crate::input_type::InputType>,
+    /// What stands between two words and has a comment with tags such as `@param`.
+    pub comments: Vec<Span>,
 }
 
 /// A name where it is written.

@@ -109,6 +109,7 @@ codes! {
     NoEffect "W0204" "no-effect" "A statement computes a value that nobody gets."
     EmptyBody "W0205" "empty-body" "A `;` is the whole body of an `if` or a loop."
     ForInArray "W0206" "for-in-array" "`for…in` over an array gives indexes, not elements."
+    LineGoesOn "W0207" "line-goes-on" "A line that begins with `(` or `[` goes on with the line above, which has no `;`."
     DurationInMilliseconds "W0301" "duration-in-seconds" "A long number of seconds, probably meant as milliseconds."
     ForgottenAwait "W0302" "forgotten-await" "A promise is used as if it were the value that it promises."
     UnawaitedResult "W0303" "unawaited-result" "The result of a call that has to be awaited is thrown away."
@@ -119,9 +120,11 @@ codes! {
     SqlInterpolation "W0308" "sql-interpolation" "A value is written into the text of a query instead of being a parameter of it."
     SqlParameters "W0309" "sql-parameters" "The placeholders of a query and its parameters do not fit together."
     AbsentMethod "W0310" "absent-method" "A method that Flow's values do not have."
+    LateAwait "W0311" "late-await" "A promise can fail while something else is awaited, past every `catch`."
     UnknownWorkflow "W0401" "unknown-workflow" "A workflow is named that no file defines."
     UnknownTask "W0402" "unknown-task" "A task is named that nobody seems to serve, or almost like another one."
     TaskInputs "W0403" "task-inputs" "A task is given what its published schema does not allow."
+    IgnoredInputType "W0404" "ignored-input-type" "A declaration of the type of `Inputs` has no effect."
 }
 
 impl Code {

@@ -46,6 +46,7 @@ pub fn check_within(source: &Source, harness: &str) -> Checked {
         }
     }
     script.input_type = None;
+    script.comments.clear();
     found.extend(check::check(&script, &joint));
     // Names that a source does not use are of no interest to its author.
     found.retain(|one| one.is_error() || (one.span.start as usize) < end);

@@ -450,7 +450,7 @@ const UNITS: &[(&[&str], &str, f64)] = &[
 ];
 
 /// What to write instead of a name that is not declared.
-pub(super) fn name(name: &str) -> Option<&'static str> {
+pub(crate) fn name(name: &str) -> Option<&'static str> {
     let line = NAMES.iter().find(|(absent, _)| *absent == name);
     line.map(|(_, hint)| *hint)
 }

@@ -4,7 +4,7 @@ use super::absent;
 use super::meant;
 use super::scope::Names;
 use super::walk::{self, Visitor};
-use crate::ast::{Element, Expr, ExprKind, Prop, PropKey, Script};
+use crate::ast::{BinaryOp, Element, Expr, ExprKind, Prop, PropKey, Script};
 use crate::builtins::duration;
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
@@ -224,6 +224,9 @@ impl Host<'_> {
 
     fn value(&mut self, value: &Expr, wanted: Wanted, what: &str) {
         let value = without_parentheses(value);
+        if matches!(wanted, Wanted::Duration | Wanted::Sleep) {
+            self.product(value);
+        }
         let Some(kind) = literal_kind(value) else {
             return;
         };
@@ -252,8 +255,34 @@ impl Host<'_> {
             (Wanted::Options(known), "an object") => self.options(value, known, what),
             (wanted, _) => {
                 let message = format!("{what} has to be {}, not {kind}", noun(wanted));
-                self.report(Code::ArgumentKind, span, message, example(wanted));
+                let hint = match (wanted, &value.kind) {
+                    (Wanted::Options(known), ExprKind::Number(count))
+                        if known.iter().any(|(key, _)| *key == "maxAttempts") =>
+                    {
+                        format!("Write `{{maxAttempts: {count}}}`.")
+                    }
+                    _ => example(wanted).to_owned(),
+                };
+                self.report(Code::ArgumentKind, span, message, hint);
             }
+        }
+    }
+
+    /// `60 * 1000`
+    fn product(&mut self, value: &Expr) {
+        if let ExprKind::Binary {
+            op: BinaryOp::Mul,
+            left,
+            right,
+            ..
+        } = &value.kind
+            && [left, right]
+                .iter()
+                .any(|side| matches!(without_parentheses(side).kind, ExprKind::Number(1000.0)))
+        {
+            let message = "this is a number of seconds, not of milliseconds".to_owned();
+            let hint = "Leave out `* 1000`.";
+            self.report(Code::DurationInMilliseconds, value.span, message, hint);
         }
     }
 

@@ -6,17 +6,23 @@ use super::meant;
 use super::scope::Names;
 use super::walk::{self, Visitor};
 use crate::ast::{
-    Declare, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script, Stmt, StmtKind,
+    Declare, Element, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script, Stmt, StmtKind,
 };
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::input_type::{Field, InputType, Lookup, Type};
-use crate::source::Span;
+use crate::parse::refuse::Refused;
+use crate::source::{Source, Span};
+use crate::value::date;
 
-pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
+/// Longer pieces of the program are not repeated in hints.
+const MAX_QUOTE: usize = 40;
+
+pub(super) fn check(script: &Script, source: &Source, names: &Names, found: &mut Vec<Diagnostic>) {
     let inputs = script.input_type.as_ref().map(InputType::root);
     Members {
         found,
+        source,
         names,
         inputs,
     }
@@ -25,6 +31,7 @@ pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>)
 
 struct Members<'c> {
     found: &'c mut Vec<Diagnostic>,
+    source: &'c Source,
     names: &'c Names,
     inputs: Option<&'c Type>,
 }
@@ -85,6 +92,55 @@ impl<'c> Members<'c> {
         };
         self.found
             .push(Diagnostic::new(Code::NotConstructor, callee.span, message).with_hint(hint));
+    }
+
+    /// `new Date(2024, 0, 31)`
+    fn local_date(&mut self, args: &[Element], span: Span) {
+        if let [only] = args
+            && let ExprKind::String(text) = &only.value.kind
+            && date::read(&String::from_utf16_lossy(text)) == date::Reading::Foreign
+        {
+            let message = "Flow reads no date that is written like this";
+            let hint = "Write \"2024-01-31\" or, with a zone, \"2024-01-31T12:00:00Z\".";
+            self.found
+                .push(Diagnostic::new(Code::NotInFlow, only.value.span, message).with_hint(hint));
+        }
+        let ([first, _, ..], Some(last)) = (args, args.last()) else {
+            return;
+        };
+        if args.iter().any(|arg| arg.spread) {
+            return;
+        }
+        let (what, otherwise) = Refused::LocalDate.words();
+        let args = self.source.slice(first.value.span.to(last.value.span));
+        let fits = args.chars().count() <= MAX_QUOTE && !args.contains('\n');
+        let hint = if fits {
+            format!("Write `new Date(Date.UTC({args}))`.")
+        } else {
+            otherwise.to_owned()
+        };
+        let message = format!("Flow does not have {what}");
+        self.found
+            .push(Diagnostic::new(Code::NotInFlow, span, message).with_hint(hint));
+    }
+
+    /// `JSON.parse(text, (key, value, { source }) => …)`
+    fn reviver(&mut self, callee: &Expr, args: &[Element]) {
+        if let ExprKind::Member { object, name, .. } = &callee.kind
+            && name.name == "parse"
+            && self
+                .names
+                .builtin(object)
+                .is_some_and(|object| object.name == "JSON")
+            && let [_, reviver] = args
+            && let ExprKind::Function(function) = &reviver.value.kind
+            && let Some(third) = function.params.get(2)
+        {
+            let (what, hint) = Refused::ReviverContext.words();
+            let message = format!("Flow does not have {what}");
+            self.found
+                .push(Diagnostic::new(Code::NotInFlow, third.target.span, message).with_hint(hint));
+        }
     }
 
     /// The type of an expression that is `Inputs` or a path from it.
@@ -198,7 +254,13 @@ impl<'a> Visitor<'a> for Members<'_> {
                     self.input_field(of, &String::from_utf16_lossy(name), index.span);
                 }
             }
-            ExprKind::New { callee, .. } => self.constructor(callee),
+            ExprKind::Call { callee, args, .. } => self.reviver(callee, args),
+            ExprKind::New { callee, args } => {
+                self.constructor(callee);
+                if callee.name == "Date" && self.names.is_builtin(callee) {
+                    self.local_date(args, expr.span);
+                }
+            }
             _ => {}
         }
         walk::walk_expr(self, expr);

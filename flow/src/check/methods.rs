@@ -70,6 +70,32 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// Methods of other languages and libraries.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (&["contains"], "Write `includes(x)`."),
+    (&["append", "add_last"], "Write `push(x)` on an array."),
+    (&["strip"], "Write `trim()`."),
+    (&["lower"], "Write `toLowerCase()`."),
+    (&["upper"], "Write `toUpperCase()`."),
+    (&["isEmpty", "empty"], "Write `.length === 0`."),
+    (&["equals"], "Write `===`."),
+    (&["last"], "Write `at(-1)`."),
+    (&["first"], "Write `[0]`, or `at(0)`."),
+    (&["groupBy"], "Write `Object.groupBy(list, (item) => key)`."),
+    (&["sum"], "Write `reduce((sum, item) => sum + item, 0)`."),
+    (
+        &["uniq", "unique", "distinct"],
+        "Write `[...new Set(list)]`.",
+    ),
+    (
+        &["containsKey", "has_key"],
+        "Write `Object.hasOwn(object, key)`.",
+    ),
+];
+
+/// Members that are no methods, though other languages have methods of these names.
+const NO_METHODS: [&str; 2] = ["length", "size"];
+
 /// The keys of all object literals: methods of the program's own.
 struct Keys<'a>(HashSet<&'a [u16]>);
 
@@ -126,6 +152,14 @@ impl Methods<'_> {
             .find(|known| known.eq_ignore_ascii_case(text))
         {
             format!("Did you mean `{meant}`?")
+        } else if let Some((_, hint)) = FOREIGN.iter().find(|(names, _)| names.contains(&text)) {
+            (*hint).to_owned()
+        } else if NO_METHODS.contains(&text) {
+            let message = format!("`{text}` is a number, and no method");
+            let hint = format!("Write `.{text}`, without the parentheses.");
+            self.found
+                .push(Diagnostic::new(Code::AbsentMethod, name.span, message).with_hint(hint));
+            return;
         } else {
             return;
         };

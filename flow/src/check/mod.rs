@@ -18,17 +18,16 @@ mod slips;
 mod sql;
 mod walk;
 
-use std::collections::HashSet;
-
 pub use calls::{Named, NamedKind};
 pub use literal::Literal;
 
 use crate::ast::Script;
 use crate::codes::Code;
 use crate::diagnostic::{self, Diagnostic};
+use crate::input_type;
 use crate::nearest::nearest;
 use crate::parse::MAX_DIAGNOSTICS;
-use crate::source::Source;
+use crate::source::{Source, Span};
 
 /// Behind so many findings nobody reads on, and comparing names costs time.
 const MAX_GUESSES: usize = 200;
@@ -46,12 +45,16 @@ fn meant<'c>(
     }
 }
 
-/// Where the findings of a code begin.
-fn of_code(found: &[Diagnostic], code: Code) -> impl Iterator<Item = u32> {
-    found
-        .iter()
-        .filter(move |one| one.code == code)
-        .map(|one| one.span.start)
+/// What the findings of a code are about.
+fn of_code(found: &[Diagnostic], code: Code) -> Vec<Span> {
+    let of_code = found.iter().filter(|one| one.code == code);
+    of_code.map(|one| one.span).collect()
+}
+
+/// Whether a place is in one of these spans, which are sorted.
+fn is_in(spans: &[Span], place: u32) -> bool {
+    let behind = spans.partition_point(|span| span.start <= place);
+    behind > 0 && place < spans[behind - 1].end
 }
 
 /// Checks a program. Where a statement was broken, nothing is said that it might explain.
@@ -66,16 +69,18 @@ pub(crate) fn check_with_calls(script: &Script, source: &Source) -> (Vec<Diagnos
     let names = scope::resolve(script, source, &mut found);
     control::check(script, &mut found);
     awaits::check(script, source, &mut found);
-    members::check(script, &names, &mut found);
+    members::check(script, source, &names, &mut found);
     methods::check(script, &names, &mut found);
     host::check(script, &names, &mut found);
     promises::check(script, source, &names, &mut found);
     sql::check(script, source, &names, &mut found);
     slips::check(script, source, &names, &mut found);
+    found.extend(input_type::ignored(script, source));
     let calls = calls::named(script, &names);
     // What is never reached needs no second reason.
-    let unreached: HashSet<u32> = of_code(&found, Code::Unreachable).collect();
-    found.retain(|one| one.code != Code::NoEffect || !unreached.contains(&one.span.start));
+    let mut unreached = of_code(&found, Code::Unreachable);
+    unreached.sort_unstable_by_key(|span| span.start);
+    found.retain(|one| one.code != Code::NoEffect || !is_in(&unreached, one.span.start));
     diagnostic::sort(&mut found);
     found.dedup();
     // Errors come first: a limit must never hide what refuses the program.

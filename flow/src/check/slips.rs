@@ -1,5 +1,5 @@
 //! Slips that JavaScript allows: comparisons that say always the same, values that nobody uses, keys
-//! written twice, `if (…);`, `for…in` over an array.
+//! written twice, `if (…);`, `for…in` over an array, a line that goes on with the one above.
 
 use std::collections::HashSet;
 
@@ -10,6 +10,7 @@ use crate::ast::{
     BinaryOp, Expr, ExprKind, Function, FunctionBody, Prop, PropKey, Script, Stmt, StmtKind,
     UnaryOp,
 };
+use crate::builtins::registry;
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::nearest::nearest;
@@ -20,6 +21,7 @@ pub(super) fn check(script: &Script, source: &Source, names: &Names, found: &mut
         found,
         source,
         names,
+        methods: registry().methods(),
     }
     .list(&script.body);
 }
@@ -41,6 +43,8 @@ struct Slips<'c> {
     found: &'c mut Vec<Diagnostic>,
     source: &'c Source,
     names: &'c Names,
+    /// The names of all methods that Flow has.
+    methods: Vec<&'static str>,
 }
 
 impl Slips<'_> {
@@ -195,6 +199,14 @@ impl Slips<'_> {
                     "Remove it.".to_owned()
                 },
             ),
+            ExprKind::Member { object, name, .. } if self.names.builtin(object).is_none() => {
+                let hint = if self.methods.contains(&name.name.as_str()) {
+                    format!("Write `{}()` to call it.", self.quote(inner.span))
+                } else {
+                    "Write `return` in front of it, or remove it.".to_owned()
+                };
+                ("this value is used for nothing", hint)
+            }
             ExprKind::Number(_) | ExprKind::Template { .. } | ExprKind::Array(_) => (
                 "this value is used for nothing",
                 "Write `return` in front of it, or remove it.".to_owned(),
@@ -237,6 +249,31 @@ impl Slips<'_> {
             let hint = "Remove the `;`, or write `{}` if nothing is to be done.".to_owned();
             self.report(Code::EmptyBody, body.span, message, hint);
         }
+    }
+
+    /// `total = a + b` and below it `(first ?? second).run()`, which is a call of `b`.
+    fn line_that_goes_on(&mut self, before: &Expr, bracket: &str) {
+        let text = self.source.text();
+        let Some(at) = bracket_behind_line_break(text, before.span.end as usize) else {
+            return;
+        };
+        let what = match bracket {
+            "(" => format!(
+                "the line above goes on here: this calls `{}`",
+                self.quote(before.span)
+            ),
+            _ => format!(
+                "the line above goes on here: this is an element of `{}`",
+                self.quote(before.span)
+            ),
+        };
+        let hint = "Write `;` at the end of the line above, or begin on that line.".to_owned();
+        self.report(
+            Code::LineGoesOn,
+            Span::new(at, at + bracket.len()),
+            what,
+            hint,
+        );
     }
 
     fn keys(&mut self, props: &[Prop]) {
@@ -315,7 +352,19 @@ impl<'a> Visitor<'a> for Slips<'_> {
                 op, left, right, ..
             } => self.compare(expr, *op, left, right),
             ExprKind::Object(props) => self.keys(props),
-            ExprKind::Call { callee, args, .. } => {
+            ExprKind::Index {
+                object,
+                optional: false,
+                ..
+            } => self.line_that_goes_on(object, "["),
+            ExprKind::Call {
+                callee,
+                args,
+                optional,
+            } => {
+                if !optional {
+                    self.line_that_goes_on(callee, "(");
+                }
                 if let ExprKind::Member { name, .. } = &callee.kind
                     && matches!(name.name.as_str(), "sort" | "toSorted")
                     && let [first] = args.as_slice()
@@ -342,6 +391,27 @@ fn fresh(expr: &Expr) -> Option<(&'static str, &'static str)> {
         )),
         ExprKind::Object(_) => Some(("object", "Compare its properties.")),
         _ => None,
+    }
+}
+
+/// Where the first word behind `at` begins, if a line ends in front of it.
+fn bracket_behind_line_break(text: &str, mut at: usize) -> Option<usize> {
+    let mut breaks = false;
+    loop {
+        let rest = text.get(at..)?;
+        let length = if rest.starts_with("//") {
+            rest.find('\n')?
+        } else if rest.starts_with("/*") {
+            rest.find("*/")? + 2
+        } else {
+            let char = rest.chars().next()?;
+            if !char.is_whitespace() && char != '\u{feff}' {
+                return breaks.then_some(at);
+            }
+            char.len_utf8()
+        };
+        breaks |= rest[..length].contains('\n');
+        at += length;
     }
 }
 

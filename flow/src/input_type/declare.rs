@@ -145,7 +145,8 @@ impl Reader<'_> {
         Ok(Some(of))
     }
 
-    fn closing_brace(&self, open: usize) -> Option<usize> {
+    /// Where the bracket at `open` is closed.
+    pub(super) fn closing_brace(&self, open: usize) -> Option<usize> {
         let mut depth = 0_usize;
         let mut quote = None;
         for (offset, char) in self.text[open..self.end].char_indices() {

@@ -8,10 +8,13 @@
 
 mod conform;
 mod declare;
+mod ignored;
 mod schema;
 mod types;
 
 use std::fmt;
+
+pub(crate) use ignored::ignored;
 
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};

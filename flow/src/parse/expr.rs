@@ -20,7 +20,12 @@ const POWER: u8 = 12;
 impl Parser<'_> {
     /// A whole expression. JavaScript's comma operator is refused here.
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
-        let mut expr = self.assignment()?;
+        let first = self.assignment()?;
+        self.commas(first)
+    }
+
+    /// What follows the first part of a whole expression.
+    pub(super) fn commas(&mut self, mut expr: Expr) -> Parsed<Expr> {
         while self.at(",") {
             self.refuse(Refused::Comma, self.span());
             self.advance();

@@ -56,11 +56,25 @@ impl Parser<'_> {
                 "A quote inside of a string is written `\\'`; or use the other quotes around it."
             }
             _ if text == "=>" => "Write the arrow function in parentheses.",
+            "`;` or a new line" if text == "{" && self.is_behind_else_if() => "Write `else if`.",
             "`;` or a new line" if text == "{" => {
                 "A word may be missing in front, such as `if`, `for` or `function`."
             }
             "`,` or `}`" | "`,` or `]`" | "`,` or `)`" if value => "A comma may be missing.",
             _ => return None,
+        })
+    }
+
+    /// Whether `elseif (…)` or `elif (…)` stands in front of the current word.
+    fn is_behind_else_if(&self) -> bool {
+        let close = self.at.checked_sub(1).map(|at| self.token(at));
+        let opener = close.and_then(|close| close.mate);
+        let word = opener.and_then(|opener| opener.checked_sub(1));
+        word.is_some_and(|word| {
+            matches!(
+                self.text_of(word as usize),
+                "elseif" | "elif" | "elsif" | "elseIf"
+            )
         })
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn parse_words(source: &Source) -> (Script, Vec<Diagnostic>, Vec<Toke
             Script {
                 body: Vec::new(),
                 input_type: None,
+                comments: Vec::new(),
             },
             vec![diagnostic],
             Vec::new(),
@@ -96,6 +97,7 @@ pub(crate) fn parse_words(source: &Source) -> (Script, Vec<Diagnostic>, Vec<Toke
         };
         let head = tokens.first().map_or(0, |token| token.span.start as usize);
         let (input_type, mut diagnostics) = input_type::declared(source, Span::new(0, head));
+        let comments = comments(text, &tokens);
         let mut parser = Parser::new(source, tokens);
         let body = parser.script();
         // Corrected once, a slash stays what it is: what is left then is an error of the text.
@@ -106,8 +108,31 @@ pub(crate) fn parse_words(source: &Source) -> (Script, Vec<Diagnostic>, Vec<Toke
             continue;
         }
         diagnostics.append(&mut parser.diagnostics);
-        return (Script { body, input_type }, diagnostics, parser.tokens);
+        let script = Script {
+            body,
+            input_type,
+            comments,
+        };
+        return (script, diagnostics, parser.tokens);
     }
+}
+
+/// What stands between two words and has a comment with tags.
+fn comments(text: &str, tokens: &[Token]) -> Vec<Span> {
+    let mut found = Vec::new();
+    let mut end = 0;
+    for token in tokens {
+        let gap = Span {
+            start: end,
+            end: token.span.start.max(end),
+        };
+        end = token.span.end;
+        let between = &text[gap.start as usize..gap.end as usize];
+        if between.len() > 2 && between.contains('@') {
+            found.push(gap);
+        }
+    }
+    found
 }
 
 fn too_deep(span: Span) -> Diagnostic {

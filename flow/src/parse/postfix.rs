@@ -2,8 +2,9 @@
 
 use super::refuse::Refused;
 use super::token::Kind;
-use super::{Parsed, Parser};
+use super::{Broken, Parsed, Parser};
 use crate::ast::{Element, Expr, ExprKind, Ident};
+use crate::check::absent;
 use crate::codes::Code;
 
 impl Parser<'_> {
@@ -68,7 +69,11 @@ impl Parser<'_> {
                 }
             } else if self.current().kind == Kind::TemplateOpen {
                 self.link()?;
-                self.refuse(Refused::TaggedTemplate, self.span());
+                if self.current().after_line_break {
+                    self.refuse_line_that_goes_on(Refused::TaggedTemplate);
+                } else {
+                    self.refuse(Refused::TaggedTemplate, self.span());
+                }
                 self.template()?.kind
             } else {
                 break;
@@ -100,14 +105,30 @@ impl Parser<'_> {
     }
 
     fn index(&mut self, object: Expr, optional: bool) -> Parsed<ExprKind> {
+        let first = self.at;
+        let at_line_start = !optional && self.current().after_line_break;
         let opener = self.open("[")?;
-        let index = self.with_in(true, Self::expression)?;
+        let index = self.with_in(true, Self::assignment)?;
+        if at_line_start && self.at(",") {
+            // `[a, b] = [b, a]` behind a line without its `;`.
+            self.at = first;
+            return Err(self.refuse_line_that_goes_on(Refused::Comma));
+        }
+        let index = self.with_in(true, |parser| parser.commas(index))?;
         self.close(opener, "]", "")?;
         Ok(ExprKind::Index {
             object: Box::new(object),
             index: Box::new(index),
             optional,
         })
+    }
+
+    /// The line above has no `;`, which was probably meant to end there.
+    fn refuse_line_that_goes_on(&mut self, what: Refused) -> Broken {
+        let (name, _) = what.words();
+        let message = format!("the line above goes on here, and Flow does not have {name}");
+        let hint = "Write `;` at the end of the line above, if a statement begins here.";
+        self.error(Code::NotInFlow, self.span(), message, Some(hint))
     }
 
     /// `(a, ...b)`
@@ -253,6 +274,13 @@ impl Parser<'_> {
             || self.at("?.")
             || self.current().kind == Kind::TemplateOpen
         {
+            // `new Intl.NumberFormat()`: what is missing is all of `Intl`.
+            if self.at(".")
+                && let Some(hint) = absent::name(&callee.name)
+            {
+                let message = format!("`{}` is not defined", callee.name);
+                return Err(self.error(Code::UnknownName, callee.span, message, Some(hint)));
+            }
             return Err(self.refuse(Refused::New, start.to(self.span())));
         }
         if self.at("<") && self.span().start == token.span.end {

@@ -46,6 +46,8 @@ pub(crate) enum Refused {
     ExportDefault,
     OptionalDelete,
     ForInit,
+    LocalDate,
+    ReviverContext,
 }
 
 impl Refused {
@@ -78,6 +80,8 @@ impl Refused {
         Self::LabelledFunction,
         Self::OptionalDelete,
         Self::ForInit,
+        Self::LocalDate,
+        Self::ReviverContext,
         Self::TypeAnnotation,
         Self::TypeCast,
         Self::TypeArguments,
@@ -141,6 +145,14 @@ impl Refused {
             Self::ForInit => (
                 "a value in the head of `for…in` or `for…of`",
                 "Give the variable its value in the body.",
+            ),
+            Self::LocalDate => (
+                "`new Date` of a year and a month, which means local time",
+                "Write `new Date(Date.UTC(year, month, …))`.",
+            ),
+            Self::ReviverContext => (
+                "the third argument of a reviver of `JSON.parse`",
+                "Take the key and the value alone; numbers whose digits matter travel as strings.",
             ),
             Self::ExportDefault => (
                 "`export default`",

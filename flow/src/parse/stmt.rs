@@ -306,6 +306,16 @@ impl Parser<'_> {
                 let opener = self.open("(")?;
                 let param = self.with_in(true, Self::binding_pattern)?;
                 self.refuse_type_annotation()?;
+                if let (PatternKind::Name(of), Kind::Name) = (&param.kind, self.current().kind) {
+                    // `catch (TimeoutError e)`
+                    let hint = format!(
+                        "Write `catch ({1}) {{ if ({1} instanceof {0}) … }}`: one `catch` is there for all errors.",
+                        of.name,
+                        self.text_of(self.at)
+                    );
+                    let message = "a `catch` has one name, and no class of errors";
+                    return Err(self.error(Code::Unexpected, param.span, message, Some(&hint)));
+                }
                 self.close(opener, ")", "")?;
                 Some(param)
             } else {

@@ -4,6 +4,7 @@
 //! the program, of `Promise.all` and the like, and a constant that holds one of these.
 
 mod facts;
+mod late;
 
 use super::host::{self, without_parentheses};
 use super::scope::Names;
@@ -19,6 +20,7 @@ use facts::{Facts, JOINS, OF_PROMISE};
 
 pub(super) fn check(script: &Script, source: &Source, names: &Names, found: &mut Vec<Diagnostic>) {
     let facts = Facts::of(script, names);
+    late::check(script, source, &facts, found);
     Promises {
         found,
         source,
@@ -281,6 +283,15 @@ impl<'a> Promises<'a, '_> {
         }
     }
 
+    fn element(&mut self, object: &'a Expr) {
+        if let Some(why) = self.facts.promise(object) {
+            let text = self.quote_or(without_parentheses(object).span, "…");
+            let message = format!("{why}, which has no elements");
+            let hint = format!("Write `(await {text})[…]`.");
+            self.report(Code::ForgottenAwait, object.span, message, hint);
+        }
+    }
+
     fn binary(&mut self, op: BinaryOp, left: &'a Expr, right: &'a Expr) {
         let equality = matches!(
             op,
@@ -412,7 +423,7 @@ impl<'a> Visitor<'a> for Promises<'a, '_> {
                 self.report(Code::AwaitOfArray, expr.span, message, hint);
             }
             ExprKind::Member { object, name, .. } => self.member(object, &name.name, name.span),
-            ExprKind::Index { object, .. } => self.used(object, "which has no elements"),
+            ExprKind::Index { object, .. } => self.element(object),
             ExprKind::Call { callee, args, .. } => self.call(expr, callee, args),
             ExprKind::Binary {
                 op, left, right, ..

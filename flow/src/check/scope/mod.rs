@@ -67,11 +67,12 @@ pub(super) fn resolve(script: &Script, source: &Source, found: &mut Vec<Diagnost
             written: Vec::new(),
         },
         has_broken: has_broken(script),
-        unknown: HashSet::new(),
+        unknown: HashMap::new(),
     };
     resolver.enter(false);
     resolver.list_here(&script.body);
     resolver.leave();
+    resolver.explain_unknown();
     let written = resolver.bindings.iter().map(|binding| binding.written);
     resolver.names.written = written.collect();
     resolver.names
@@ -119,8 +120,8 @@ struct Resolver<'a, 's> {
     names: Names,
     /// A broken statement may have declared or used any name.
     has_broken: bool,
-    /// Unknown names that were told: once each.
-    unknown: HashSet<&'a str>,
+    /// Unknown names that were told, once each, and which finding that is.
+    unknown: HashMap<&'a str, usize>,
 }
 
 impl<'a> Resolver<'a, '_> {
@@ -231,7 +232,7 @@ impl<'a> Resolver<'a, '_> {
 
     fn unknown(&mut self, name: &'a Ident, otherwise: Option<String>) {
         // Told once; a broken statement may have declared it.
-        if self.has_broken || !self.unknown.insert(&name.name) {
+        if self.has_broken || self.unknown.contains_key(name.name.as_str()) {
             return;
         }
         let hint = match absent::name(&name.name) {
@@ -260,7 +261,38 @@ impl<'a> Resolver<'a, '_> {
             }
         };
         let message = format!("`{}` is not defined", name.name);
+        self.unknown.insert(&name.name, self.found.len());
         self.report(Code::UnknownName, name.span, message, hint);
+    }
+
+    /// Says of unknown names where they are declared, out of sight; the unused declaration is no news then.
+    fn explain_unknown(&mut self) {
+        let mut unused = HashSet::new();
+        for binding in &self.bindings {
+            let Some(index) = self.unknown.get(binding.name.name.as_str()).copied() else {
+                continue;
+            };
+            // What comes later may belong to a harness, and is seldom what was meant.
+            if binding.name.span.start > self.found[index].span.start {
+                continue;
+            }
+            let line = self.source.line_of(binding.name.span.start);
+            let name = &binding.name.name;
+            let hint = match binding.kind {
+                // One of many callbacks may have a parameter of this name; that says little.
+                Kind::Itself | Kind::Catch | Kind::Parameter => continue,
+                Kind::Function => format!(
+                    "The function of line {line} is known only inside of its block: move it out of there."
+                ),
+                Kind::Let | Kind::Const => format!(
+                    "`{name}` of line {line} is known only inside of its block: declare it in front of that."
+                ),
+            };
+            self.found[index].hint = Some(hint);
+            unused.insert(binding.name.span.start);
+        }
+        self.found
+            .retain(|one| one.code != Code::UnusedName || !unused.contains(&one.span.start));
     }
 
     fn for_loop(&mut self, stmt: &'a Stmt) {
