@@ -305,3 +305,42 @@ fn hundreds_of_files_take_a_blink() {
     // A blink on a machine that does nothing else; a busy one gets time.
     assert!(took.as_secs() < 5, "{took:?}");
 }
+
+#[test]
+fn what_is_excluded_is_passed_over_unless_it_is_named() {
+    let wrong = "return nowhere";
+    let files = [
+        (".rhythmignore", "/inputs/\n*_old.flow\n!kept_old.flow\n"),
+        (".ignore", "others/\n"),
+        ("fine.flow", "return 1"),
+        ("kept_old.flow", "return 1"),
+        ("wrong_old.flow", wrong),
+        ("inputs/deep/wrong.flow", wrong),
+        ("others/wrong.flow", wrong),
+        ("drafts/wrong.flow", wrong),
+        ("more/inputs/draft.flow", wrong),
+    ];
+    let folder = folder("excluded", &files);
+    let excluded = [".", "--exclude", "/drafts/", "--exclude", "draft.flow"];
+    assert_eq!(
+        told(&check_in(&folder, &excluded)),
+        "exit code 0\n--- stdout\n2 files: fine\n"
+    );
+    let count = |arguments: &[&str]| {
+        let output = check_in(&folder, arguments);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(count(&["."]).starts_with("error: 2 errors in 4 files"));
+    assert!(count(&["inputs"]).starts_with("error: 1 error in 1 file"));
+    assert!(count(&["wrong_old.flow"]).starts_with("error: 1 error in 1 file"));
+    let bad = check_in(&folder, &["--exclude", "a{"]);
+    assert_eq!(bad.status.code(), Some(2), "{}", told(&bad));
+}
+
+/// What is wrong there on purpose is in .rhythmignore.
+#[test]
+fn this_repository_is_fine() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = check_in(&root, &["--deny-warnings"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}

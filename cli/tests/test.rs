@@ -208,3 +208,24 @@ fn watching_runs_them_again_when_a_file_changes() {
     assert_eq!(stdout.matches("Tests  ").count(), 2, "{stdout}");
     assert!(stdout.contains("Tests  2 passed, 1 todo"), "{stdout}");
 }
+
+#[test]
+fn a_test_that_failed_shows_what_it_wrote() {
+    let text = "console.log('once')
+test('fine', () => { console.log('of no interest') })
+test('wrong', async () => {
+  console.log('got', { total: 1 })
+  console.warn('two\\nlines')
+  expect(1).toBe(2)
+})
+";
+    let folder = folder("test-log", &[("a.test.flow", text)]);
+    let output = test_in(&folder, &["test"]);
+    insta::assert_snapshot!(told_timeless(&output));
+    let output = test_in(&folder, &["--json", "test", "--junit", "junit.xml"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(found["files"][0]["log"][0], "once");
+    assert_eq!(found["files"][0]["tests"][0]["log"][0], "of no interest");
+    let junit = std::fs::read_to_string(folder.join("junit.xml")).expect("it was written");
+    assert!(junit.contains("<system-out>of no interest"), "{junit}");
+}

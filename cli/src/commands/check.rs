@@ -24,6 +24,8 @@ pub(crate) struct CheckArgs {
     /// Files, folders with all .flow files below, or - for stdin; without any, this folder
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    exclude: input::Exclude,
     /// Fail on warnings too
     #[arg(long)]
     deny_warnings: bool,
@@ -106,7 +108,7 @@ fn read(args: &CheckArgs) -> Result<Project> {
     };
     let mut folders: BTreeSet<&Path> = BTreeSet::new();
     let mut count = 0;
-    for path in input::flow_files(&named)? {
+    for path in input::flow_files(&named, &args.exclude)? {
         let (name, source) = input::flow_file(&path)?;
         // A test file has names of its own, and is no workflow.
         if is_test(&path) {

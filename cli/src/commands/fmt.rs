@@ -21,13 +21,15 @@ use crate::render::diagnostic;
 /// Lay workflows out in the one style that there is
 ///
 /// Writes the files anew that differ from it, and prints their names. Comments stay. A file with
-/// syntax errors is left as it is. Files and folders whose names begin with a dot, and
-/// node_modules, are passed over unless they are named.
+/// syntax errors is left as it is. Below folders, names that begin with a dot, node_modules, and what
+/// .rhythmignore, .ignore and .gitignore exclude, are passed over unless they are named.
 #[derive(Args)]
 pub(crate) struct FmtArgs {
     /// Files, or folders with .flow files at any depth; `-` formats stdin to stdout
     #[arg(default_value = ".", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    exclude: input::Exclude,
     /// Write nothing; fail when a file differs
     #[arg(long)]
     check: bool,
@@ -55,7 +57,7 @@ pub(crate) fn run(args: &FmtArgs, context: &Context) -> Result<()> {
         return report(&[file], Vec::new(), args, context.output);
     }
     let (mut files, mut problems) = (Vec::new(), Vec::new());
-    for path in input::flow_files(&args.paths)? {
+    for path in input::flow_files(&args.paths, &args.exclude)? {
         let name = path.display().to_string();
         match fs::read_to_string(&path).at("read", &path) {
             Ok(text) => files.push(File::of(Source::new(name, text))),

@@ -5,6 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use clap::Args;
+use ignore::overrides::OverrideBuilder;
+use ignore::{Walk, WalkBuilder};
 use rhythm_flow::Source;
 use serde_json::value::RawValue;
 
@@ -86,42 +89,59 @@ pub(crate) fn past(text: &str) -> std::result::Result<SystemTime, String> {
     moment(text).map_err(|wrong| format!("{wrong}; or how long ago, such as 3d"))
 }
 
+/// A file in which people say what is passed over, in the form of a .gitignore.
+const IGNORE_FILE: &str = ".rhythmignore";
+
+/// What is passed over below folders, besides what ignore files say.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Exclude {
+    /// Pass over files and folders, in the form of a .gitignore: 'drafts/', '*_old.flow'; may be
+    /// given several times. So do .rhythmignore, .ignore and .gitignore
+    #[arg(long = "exclude", value_name = "GLOB")]
+    globs: Vec<String>,
+}
+
 /// The files that are meant, each once, in the order of their names; a folder stands for all .flow
-/// files below it.
-pub(crate) fn flow_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// files below it that nothing excludes. What is named itself is always meant.
+pub(crate) fn flow_files(paths: &[PathBuf], exclude: &Exclude) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let mut folders = Vec::new();
     for path in paths {
-        if fs::metadata(path).at("read", path)?.is_dir() {
-            folders.push(path.clone());
-        } else {
+        if !fs::metadata(path).at("read", path)?.is_dir() {
             files.push(path.clone());
+            continue;
         }
-    }
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).at("read", &folder)? {
-            let entry = entry.at("read", &folder)?;
-            let name = entry.file_name();
-            // A link to a folder is not followed: it may lead back.
-            let kind = entry.file_type().at("read", &entry.path())?;
+        for entry in walk(path, exclude)? {
+            let entry = entry.map_err(|error| CliError::user(format!("cannot read {error}")))?;
+            let path = entry.path();
             // `.` is how the current folder is called, and is no part of a name.
-            let path = match folder.strip_prefix(".") {
-                Ok(rest) => rest.join(&name),
-                Err(_) => entry.path(),
-            };
-            if name.to_string_lossy().starts_with('.') || name == "node_modules" {
-                continue;
-            }
-            if kind.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "flow") && path.is_file() {
-                files.push(path);
+            let path = path.strip_prefix(".").unwrap_or(path);
+            if path.extension().is_some_and(|ending| ending == "flow") && path.is_file() {
+                files.push(path.to_owned());
             }
         }
     }
     files.sort();
     files.dedup();
     Ok(files)
+}
+
+fn walk(folder: &Path, exclude: &Exclude) -> Result<Walk> {
+    // An override that begins with `!` leaves out what it fits.
+    let mut overrides = OverrideBuilder::new(folder);
+    for glob in &exclude.globs {
+        let bad = |error| CliError::usage(format!("--exclude {glob}: {error}"));
+        overrides.add(&format!("!{glob}")).map_err(bad)?;
+    }
+    let overrides = overrides
+        .build()
+        .map_err(|error| CliError::usage(format!("--exclude: {error}")))?;
+    // Names that begin with a dot are passed over by default; a link to a folder is not followed, since
+    // it may lead back.
+    Ok(WalkBuilder::new(folder)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .overrides(overrides)
+        .filter_entry(|entry| entry.depth() == 0 || entry.file_name() != "node_modules")
+        .build())
 }
 
 /// A workflow's source, and the name that its file gives it.

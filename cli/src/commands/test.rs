@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::Context;
+use crate::commands::input::Exclude;
 use crate::error::Result;
 use crate::testing::{self, Settings};
 
@@ -18,6 +19,8 @@ pub(crate) struct TestArgs {
     /// Test files, and folders in which to look for them; the current folder if there are none
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    exclude: Exclude,
     /// Run only tests whose full name (`group > test`) holds this text
     #[arg(short = 't', long, value_name = "TEXT")]
     name: Option<String>,
@@ -48,6 +51,7 @@ pub(crate) fn run(args: TestArgs, context: &Context) -> Result<()> {
         } else {
             args.paths
         },
+        exclude: args.exclude,
         name: args.name,
         durable: args.durable || !args.no_durable,
         coverage: args.coverage,

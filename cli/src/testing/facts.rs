@@ -32,6 +32,7 @@ fn file(ran: &Ran) -> Value {
             "time_ms": result.time.as_secs_f64() * 1000.0,
             "tests": result.tests.iter().map(test).collect::<Vec<_>>(),
             "problems": result.problems.iter().map(problem).collect::<Vec<_>>(),
+            "log": result.log,
         }),
         Err(errors) => json!({"file": ran.file, "tests": [], "refused": errors}),
     }
@@ -56,6 +57,7 @@ fn test(test: &TestResult) -> Value {
         "only_durable": test.only_durable,
         "time_ms": test.time.as_secs_f64() * 1000.0,
         "problems": test.problems.iter().map(problem).collect::<Vec<_>>(),
+        "log": test.log,
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rhythm_testing::suite::is_test_file;
 
-use crate::commands::input;
+use crate::commands::input::{self, Exclude};
 use crate::error::Result;
 
 /// Files, in the order of their paths.
@@ -15,8 +15,8 @@ pub(super) struct Found {
 }
 
 /// Looks through the paths. A named test file brings the workflows of its folder.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Found> {
-    let (tests, mut workflows): (Vec<_>, Vec<_>) = input::flow_files(paths)?
+pub(super) fn find(paths: &[PathBuf], exclude: &Exclude) -> Result<Found> {
+    let (tests, mut workflows): (Vec<_>, Vec<_>) = input::flow_files(paths, exclude)?
         .into_iter()
         .partition(|path| is_test(path));
     for path in paths.iter().filter(|path| is_test(path)) {
@@ -24,7 +24,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found> {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let beside = input::flow_files(&[folder])?;
+        let beside = input::flow_files(&[folder], exclude)?;
         workflows.extend(beside.into_iter().filter(|path| !is_test(path)));
     }
     workflows.sort();

@@ -14,10 +14,16 @@ pub(super) fn xml(all: &[Ran]) -> Result<String> {
         match &ran.outcome {
             Ok(result) => {
                 suite.set_time(result.time);
+                if !result.log.is_empty() {
+                    suite.set_system_out(result.log.join("\n"));
+                }
                 for test in &result.tests {
                     let mut case = TestCase::new(test.name(), status(test.status, &test.problems));
                     case.set_classname(&*ran.file);
                     case.set_time(test.time);
+                    if !test.log.is_empty() {
+                        case.set_system_out(test.log.join("\n"));
+                    }
                     suite.add_test_case(case);
                 }
                 for problem in &result.problems {

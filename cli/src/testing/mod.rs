@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use rhythm_testing::suite::{FileResult, Options, TestFile};
 
+use crate::commands::input::Exclude;
 use crate::error::{AtPath, CliError, Result};
 use crate::output::{Output, note};
 use library::Files;
@@ -26,6 +27,7 @@ use library::Files;
 /// What `rhythm test` was asked for.
 pub(crate) struct Settings {
     pub(crate) paths: Vec<PathBuf>,
+    pub(crate) exclude: Exclude,
     pub(crate) name: Option<String>,
     pub(crate) durable: bool,
     pub(crate) coverage: bool,
@@ -48,7 +50,7 @@ impl Ran {
 /// Runs the tests once.
 pub(crate) fn run(settings: &Settings, output: Output) -> Result<()> {
     let start = Instant::now();
-    let found = files::find(&settings.paths)?;
+    let found = files::find(&settings.paths, &settings.exclude)?;
     if found.tests.is_empty() {
         let places: Vec<String> = settings
             .paths

@@ -108,6 +108,12 @@ pub(super) fn failures(all: &[Ran], output: Output) -> String {
                 }
                 parts.push(format!("{part}\n{}", problem(told, output)));
             }
+            if test.status == Status::Failed {
+                parts.extend(written(&test.name(), &ran.file, &test.log, output));
+            }
+        }
+        if result.has_failed() {
+            parts.extend(written("", &ran.file, &result.log, output));
         }
         for told in &result.problems {
             parts.push(format!(
@@ -124,12 +130,33 @@ pub(super) fn failures(all: &[Ran], output: Output) -> String {
         .join("\n")
 }
 
-fn head(name: &str, file: &str, output: Output) -> String {
-    let whole = if name.is_empty() {
+/// What a test wrote with `console`, if it wrote anything.
+fn written(name: &str, file: &str, log: &[String], output: Output) -> Option<String> {
+    let lines: Vec<String> = log
+        .iter()
+        .flat_map(|entry| entry.lines())
+        .map(|line| format!("\n  {line}"))
+        .collect();
+    let place = place(name, file);
+    (!log.is_empty()).then(|| {
+        format!(
+            "{}{}",
+            output.faint(&format!("log of {place}")),
+            lines.concat()
+        )
+    })
+}
+
+fn place(name: &str, file: &str) -> String {
+    if name.is_empty() {
         file.to_owned()
     } else {
         format!("{file} > {name}")
-    };
+    }
+}
+
+fn head(name: &str, file: &str, output: Output) -> String {
+    let whole = place(name, file);
     format!("{} {}", output.bad("FAILED"), output.strong(&whole))
 }
 

@@ -30,6 +30,8 @@ struct FileHost {
     seed: u64,
     calls: Vec<(PromiseId, TaskCall)>,
     timers: BTreeMap<PromiseId, f64>,
+    /// What was written since the program was last let run.
+    log: Vec<String>,
 }
 
 fn not_here(what: &str, instead: &str) -> HostError {
@@ -92,7 +94,12 @@ impl Host for FileHost {
         Err(not_here("Context", "look at the attributes of a run"))
     }
 
-    fn log(&mut self, _level: &'static str, _message: &str) {}
+    fn log(&mut self, level: &'static str, message: &str) {
+        self.log.push(match level {
+            "log" => message.to_owned(),
+            _ => format!("{level}: {message}"),
+        });
+    }
 
     fn tick(&mut self) -> Result<(), Interrupt> {
         Ok(())
@@ -186,7 +193,9 @@ impl<'a> Pass<'a> {
             ..FileHost::default()
         };
         loop {
-            match vm.run(&mut host) {
+            let outcome = vm.run(&mut host);
+            self.keep_log(&mut host);
+            match outcome {
                 Outcome::Completed(_) => return Ok(()),
                 Outcome::Failed(error) => return Err(Box::new(error)),
                 Outcome::Suspended => {}
@@ -211,6 +220,16 @@ impl<'a> Pass<'a> {
                 self.move_clock(&mut vm, &mut host);
             }
         }
+    }
+
+    /// Adds what the file has written to the test that runs, or to the file.
+    fn keep_log(&mut self, host: &mut FileHost) {
+        let test = self.current.map(|(test, _)| test);
+        let log = match test.and_then(|test| self.result.tests.get_mut(test)) {
+            Some(test) => &mut test.log,
+            None => &mut self.result.log,
+        };
+        log.append(&mut host.log);
     }
 
     /// Moves the clock to what is due next, of the runs and of the file itself.
@@ -409,6 +428,7 @@ impl<'a> Pass<'a> {
                     Status::Skipped
                 },
                 problems: Vec::new(),
+                log: Vec::new(),
                 only_durable: false,
                 time: Duration::ZERO,
             };

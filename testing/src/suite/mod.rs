@@ -89,6 +89,8 @@ pub struct TestResult {
     pub status: Status,
     /// What was wrong.
     pub problems: Vec<Problem>,
+    /// What the test file wrote with `console` while it ran, in the pass that is told of.
+    pub log: Vec<String>,
     /// It passed without saving and loading, and failed with it.
     pub only_durable: bool,
     /// How long it took.
@@ -110,6 +112,8 @@ pub struct FileResult {
     pub tests: Vec<TestResult>,
     /// What was wrong with the file itself.
     pub problems: Vec<Problem>,
+    /// What it wrote outside of its tests.
+    pub log: Vec<String>,
     /// What ran of which workflow, by its file, if workflows are compiled for that.
     pub coverage: BTreeMap<String, FileCoverage>,
     /// How long it took.
@@ -201,11 +205,13 @@ impl FileResult {
             if other.status == Status::Failed && test.status != Status::Failed {
                 test.status = Status::Failed;
                 test.problems = other.problems;
+                test.log = other.log;
                 test.only_durable = true;
             }
         }
         if self.problems.is_empty() {
             self.problems = again.problems;
+            self.log = again.log;
         }
         for (file, coverage) in again.coverage {
             match self.coverage.get_mut(&file) {
