@@ -19,13 +19,14 @@ create table rhythm.live (
   definition_id bigint,
   token bigint,
   -- When time must do something next: the earliest of run_at (scheduled), lease_until and attempt_until (running), start_by
-  -- and end_by.
+  -- (not running) and end_by.
   due_at timestamptz,
   run_at timestamptz,
   lease_until timestamptz,
   started_at timestamptz,
   attempt_at timestamptz,
-  -- Deadlines of startTimeout, timeout, and attemptTimeout; null costs nothing.
+  -- Deadlines of startTimeout, timeout, and attemptTimeout; null costs nothing. The first stays while a worker holds the task,
+  -- who may give it back, and goes with the first attempt that counts.
   start_by timestamptz,
   end_by timestamptz,
   attempt_until timestamptz,

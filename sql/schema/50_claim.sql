@@ -191,7 +191,7 @@ begin
           token = uuid_hash_extended(v_seed, l.seq), lease_until = v_now + least(l.beat, p_lease),
           due_at = least(v_now + least(l.beat, p_lease), l.end_by, v_now + l.attempt_timeout), worker = p_worker,
           started_at = coalesce(l.started_at, v_now), attempt_at = v_now, attempt_until = v_now + l.attempt_timeout,
-          start_by = null, concurrency_key = case when v_counted then coalesce(l.concurrency_key, '-') else l.concurrency_key end
+          concurrency_key = case when v_counted then coalesce(l.concurrency_key, '-') else l.concurrency_key end
         from picked where l.id = picked.id
         returning l.id, l.token, l.name, l.queue, l.inputs, l.attempt, l.lease_until, l.trace, l.progress, l.priority, l.seq,
           case when l.due_at < v_now + p_lease then rhythm._wake_due(l.due_at) end as noted

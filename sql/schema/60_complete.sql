@@ -59,7 +59,7 @@ begin
     with o as materialized (
       select * from unnest(v_again, v_delays, v_again_errors) as o (id, delay, error)
     ), back as (
-      update rhythm.live l set token = null, lease_until = null, attempt_until = null, run_at = v_now + o.delay,
+      update rhythm.live l set token = null, lease_until = null, attempt_until = null, start_by = null, run_at = v_now + o.delay,
         due_at = least(case when o.delay > interval '0' then v_now + o.delay end, l.end_by),
         state = case when o.delay > interval '0' then 'scheduled'::rhythm.state else 'pending' end, error = o.error
       from o where l.id = o.id
@@ -185,28 +185,39 @@ $$;
 comment on function rhythm.fail(uuid, bigint, jsonb, interval, bool) is
 'Ends an attempt with an error: the task is retried after a backoff (or retry_in), or has failed when its attempts are used up or the error is not retryable. Gives the new state; null: lease lost, nothing changed. Example: select rhythm.fail(''0190a1b2-0000-7000-8000-000000000000'', 42, ''{"name": "IOError", "message": "disk full"}'')';
 
--- Gives leases back: the tasks are pending at once, or after a delay, and the attempt does not count.
+-- Gives leases back: the tasks are pending at once, or after a delay, and the attempt does not count. So what no attempt has
+-- begun yet keeps its deadline for the start: the very one if it is given back at once, as if nobody had taken it; what is put off
+-- has the same time again from when it may start, as if it had been enqueued with the delay. What comes back too late is
+-- timed out here, or the next claim would be faster than the duties.
 create function rhythm._release(p_ids uuid[], p_tokens bigint[], p_delays interval[])
 returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
+  v_late uuid[];
 begin
   with mine as materialized (
-    select l.id, nullif(o.delay, interval '0') as delay
+    select l.id, nullif(o.delay, interval '0') as delay,
+      case when nullif(o.delay, interval '0') is null then l.start_by
+        else v_now + o.delay + (l.start_by - greatest(l.created_at, l.run_at)) end as start_by
     from rhythm.live l join unnest(p_ids, p_tokens, p_delays) o (id, token, delay) on l.id = o.id
     where l.token = o.token and l.state = 'running' order by l.id for update of l
   )
   update rhythm.live l set state = case when mine.delay is null then 'pending'::rhythm.state else 'scheduled' end,
     token = null, lease_until = null, attempt_until = null, run_at = coalesce(v_now + mine.delay, l.run_at),
-    due_at = least(v_now + mine.delay, l.end_by), attempt = l.attempt - 1
+    start_by = mine.start_by, due_at = least(v_now + mine.delay, mine.start_by, l.end_by), attempt = l.attempt - 1
   from mine where l.id = mine.id;
   perform rhythm._apply_cancels(p_ids);
   perform rhythm._wake_queue(l.queue, count(*)::int)
   from rhythm.live l where l.id = any (p_ids) and (l.state = 'pending' or l.concurrency_key is not null) group by l.queue;
+  v_late := array(select l.id from rhythm.live l
+    where l.id = any (p_ids) and l.state = 'pending' and least(l.start_by, l.end_by) <= v_now);
+  if v_late <> '{}' then
+    perform rhythm._time_out(v_late);
+  end if;
   perform rhythm._wake_due(min(l.due_at))
-  from rhythm.live l where l.id = any (p_ids) and l.state = 'scheduled' having min(l.due_at) is not null;
+  from rhythm.live l where l.id = any (p_ids) and l.state in ('pending', 'scheduled') having min(l.due_at) is not null;
 end
 $$;
 

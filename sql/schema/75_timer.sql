@@ -185,7 +185,7 @@ begin
     array_agg(d.id) filter (where not d.late and d.state = 'scheduled')
   into v_count, v_late, v_expired, v_too_long, v_ready
   from (
-    select l.id, l.state, coalesce(l.end_by <= v_now, false) or coalesce(l.start_by <= v_now, false) as late,
+    select l.id, l.state, coalesce(l.end_by <= v_now, false) or coalesce(l.start_by <= v_now and l.state <> 'running', false) as late,
       coalesce(l.attempt_until <= v_now, false) as too_long
     from rhythm.live l where l.due_at <= v_now
     order by l.due_at limit p_max for update skip locked

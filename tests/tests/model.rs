@@ -120,7 +120,7 @@ async fn agree(s: &Session, model: &Model) {
       (l.state = 'running') <> (l.token is not null) or (l.state = 'running') <> (l.lease_until is not null)
       or (l.state = 'running' and l.worker is null) or (l.state = 'scheduled') and l.run_at is null
       or (l.state in ('running', 'scheduled')) and l.due_at is null
-      or l.due_at is distinct from least(case when l.state = 'scheduled' then l.run_at end, l.lease_until, l.attempt_until, l.start_by, l.end_by)
+      or l.due_at is distinct from least(case when l.state = 'scheduled' then l.run_at end, l.lease_until, l.attempt_until, case when l.state <> 'running' then l.start_by end, l.end_by)
       or l.attempt < 0 or l.root_id is null or l.kind not in ('task', 'workflow') or l.state not in ('pending', 'scheduled', 'running', 'waiting')
       or (l.concurrency_key is null and l.rate_key is not null)
       or exists (select from rhythm.archive a where a.id = l.id)

@@ -3,6 +3,7 @@
 use rhythm_tests::clock::advance;
 use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::nothing_is_left;
+use rhythm_tests::task::Claimed;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -48,6 +49,61 @@ async fn a_start_timeout_ends_what_nobody_takes_and_no_longer_holds_once_it_is_t
     assert_eq!(s.fail(&task, ", '1 hour'").await, "scheduled");
     advance(&s, "2 hours").await;
     assert_eq!(s.state(id).await, "pending", "it has been started once");
+    s.work("1").await;
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_timeout_outlives_a_claim_that_is_given_back() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let claim = "'w', lease => '1 day'";
+    let outcome = |task: &Claimed, more: &str| {
+        format!(
+            r#"select count(*) from rhythm.finish('w', '[{{"id": "{}", "token": "{}", {more}}}]')"#,
+            task.id, task.token
+        )
+    };
+    // Given back at once: the deadline is that of the enqueue, however long somebody held it and however often.
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '50 seconds')")
+        .await;
+    for _ in 0..2 {
+        let task = s.claim_with(claim).await.remove(0);
+        advance(&s, "10 seconds").await;
+        s.run(&outcome(&task, r#""release": true"#)).await;
+    }
+    is_due(&s, id, "pending", "timed_out").await;
+    // Given back too late: it is over at once, and the next claim gets nothing.
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '30 seconds')")
+        .await;
+    let task = s.claim_with(claim).await.remove(0);
+    advance(&s, "1 minute").await;
+    assert_eq!(s.state(id).await, "running");
+    let released = outcome(&task, r#""release": true"#).replace("')", "', max => 1)");
+    assert_eq!(s.number(&released).await, 0);
+    assert_eq!(s.state(id).await, "timed_out");
+    // Put off: the same time again, from when it may start.
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '30 seconds', delay => '1 minute')")
+        .await;
+    advance(&s, "1 minute").await;
+    s.becomes(id, "pending").await;
+    let task = s.claim_with(claim).await.remove(0);
+    s.run(&outcome(&task, r#""retry_in": "1 hour""#)).await;
+    advance(&s, "1 hour").await;
+    is_due(&s, id, "pending", "timed_out").await;
+    // An attempt that counts has started it for good.
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '30 seconds')")
+        .await;
+    let task = s.claim_with(claim).await.remove(0);
+    assert_eq!(s.fail(&task, ", '0'").await, "pending");
+    let task = s.claim_with(claim).await.remove(0);
+    s.run(&outcome(&task, r#""release": true"#)).await;
+    advance(&s, "1 hour").await;
+    assert_eq!(s.state(id).await, "pending");
     s.work("1").await;
     nothing_is_left(&s).await;
 }
