@@ -1,6 +1,9 @@
 -- Timers of workflows, and everything else that time does: what the background worker and tick() run.
 --
 -- Locks: due rows with SKIP LOCKED, so two who fire at once share the work; events are inserts; roots with SKIP LOCKED.
+--
+-- What fails keeps nothing else from happening: each duty has a subtransaction, and when that of what is due of executions fails, its
+-- batch is done again by halves, until the bad row is alone. That one is put off, with a warning in the server's log.
 
 create table rhythm.timers (
   execution_id uuid not null,
@@ -167,8 +170,51 @@ begin
 end
 $$;
 
+-- Does one kind of what is due with these rows, which the caller has locked.
+create function rhythm._do_due_with(p_kind text, p_ids uuid[]) returns void
+language plpgsql as $$
+begin
+  case p_kind
+    when 'timeout' then perform rhythm._time_out(p_ids);
+    when 'lease' then perform rhythm._expire_leases(p_ids);
+    when 'attempt' then perform rhythm._end_attempts(p_ids);
+    when 'start' then perform rhythm._promote(p_ids);
+  end case;
+end
+$$;
+
+-- Does the same, by halves of what fails. A row that fails alone is put off for some seconds, or it would be the first of every
+-- round.
+create function rhythm._do_due_by_halves(p_kind text, p_ids uuid[]) returns void
+language plpgsql as $$
+declare
+  v_half int := cardinality(p_ids) / 2;
+  v_message text;
+begin
+  begin
+    perform rhythm._do_due_with(p_kind, p_ids);
+    return;
+  exception when others then
+    v_message := format('%s (%s)', sqlerrm, sqlstate);
+  end;
+  if v_half > 0 then
+    perform rhythm._do_due_by_halves(p_kind, p_ids[: v_half]);
+    perform rhythm._do_due_by_halves(p_kind, p_ids[v_half + 1 :]);
+    return;
+  end if;
+  raise warning using message = format('what is due of execution %s (%s) has failed, and is put off: %s', p_ids[1], p_kind, v_message);
+  begin
+    update rhythm.live l set due_at = rhythm._now() + interval '10 seconds' where l.id = p_ids[1];
+  exception when others then
+    raise warning using message = format('execution %s cannot be put off: %s (%s)', p_ids[1], sqlerrm, sqlstate);
+  end;
+end
+$$;
+
 -- Does what time wants from executions: scheduled ones, expired leases, timeouts; gives their number.
-create function rhythm._do_due(p_max int) returns int
+-- `p_by_halves`: after a failure. Else there is no subtransaction between the lock of a row and its update, which would cost a
+-- MultiXactId each.
+create function rhythm._do_due(p_max int, p_by_halves bool) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -190,18 +236,9 @@ begin
     from rhythm.live l where l.due_at <= v_now
     order by l.due_at limit p_max for update skip locked
   ) d;
-  if v_late is not null then
-    perform rhythm._time_out(v_late);
-  end if;
-  if v_expired is not null then
-    perform rhythm._expire_leases(v_expired);
-  end if;
-  if v_too_long is not null then
-    perform rhythm._end_attempts(v_too_long);
-  end if;
-  if v_ready is not null then
-    perform rhythm._promote(v_ready);
-  end if;
+  perform case when p_by_halves then rhythm._do_due_by_halves(k.kind, k.ids) else rhythm._do_due_with(k.kind, k.ids) end
+  from (values ('timeout', v_late), ('lease', v_expired), ('attempt', v_too_long), ('start', v_ready)) k (kind, ids)
+  where k.ids is not null;
   return v_count;
 end
 $$;
@@ -270,6 +307,28 @@ begin
 end
 $$;
 
+-- Does one duty, up to `p_max` of it; gives how much it was, or null when it has failed.
+create function rhythm._do_duty(p_duty text, p_max int) returns int
+language plpgsql as $$
+begin
+  return case p_duty
+    when 'executions' then rhythm._do_due(p_max, false)
+    when 'timers' then rhythm._fire_timers(p_max)
+    when 'signals' then rhythm._time_out_signals(p_max)
+    when 'marks' then rhythm._look_at_marks(p_max)
+    when 'starts' then rhythm._start_deferred(p_max)
+    when 'watchers' then rhythm._confirm_watchers(p_max)
+    when 'schedules' then rhythm._fire_schedules(p_max)
+  end;
+exception when others then
+  if p_duty = 'executions' then
+    return rhythm._do_due(p_max, true);
+  end if;
+  raise warning using message = format('the duty %L has failed: %s (%s)', p_duty, sqlerrm, sqlstate);
+  return null;
+end
+$$;
+
 -- Does everything that is due, up to `p_max` of each, in one transaction. Gives when to come back (on the server's
 -- clock), and whether there is more to do now. The background worker and tick() call it.
 create function rhythm._run_duties(max int, out next_due timestamptz, out again bool)
@@ -281,6 +340,7 @@ declare
   v_shift interval := (select c.shift from rhythm.test_clock c);
   v_began timestamptz := clock_timestamp();
   v_busy bool;
+  v_failed bool;
 begin
   -- While this database is restored from a dump, tables fill one after another: half of them must not be acted on. Only a
   -- superuser can restore the extension, and anybody can give himself this application_name.
@@ -310,8 +370,10 @@ begin
     next_due := clock_timestamp();
     return;
   end if;
-  again := greatest(rhythm._do_due(max), rhythm._fire_timers(max), rhythm._time_out_signals(max),
-    rhythm._look_at_marks(max), rhythm._start_deferred(max), rhythm._confirm_watchers(max), rhythm._fire_schedules(max)) >= max;
+  select coalesce(bool_or(d.done >= _run_duties.max), false), bool_or(d.done is null) into again, v_failed
+  from (select rhythm._do_duty(k, _run_duties.max) as done
+    from unnest(array['executions', 'timers', 'signals', 'marks', 'starts', 'watchers', 'schedules']) with ordinality u (k, at)
+    order by u.at offset 0) d;
   -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
   -- between our look and its.
   v_busy := exists (select from rhythm.runnable r where r.alone_at is null) or exists (select from rhythm.deferred_starts d)
@@ -325,9 +387,9 @@ begin
   if v_busy then
     next_due := least(next_due, clock_timestamp() + interval '100 milliseconds');
   end if;
-  -- What was due when the round began and was skipped is locked by somebody.
+  -- What was due when the round began and was skipped is locked by somebody, or has failed.
   if next_due < v_began then
-    next_due := clock_timestamp() + interval '20 milliseconds';
+    next_due := clock_timestamp() + case when v_failed then interval '1 second' else interval '20 milliseconds' end;
   end if;
 end
 $$;

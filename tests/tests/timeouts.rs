@@ -227,6 +227,50 @@ async fn the_background_worker_ends_them_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_cannot_be_changed_keeps_nothing_else_that_is_due_from_happening() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("nap", "await sleep('30s'); return 1;").await;
+    // A stand-in for a damaged page, or for a fault of ours.
+    s.run(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'the bad row'; end $$;
+         create trigger refuse before update or delete on rhythm.live for each row when (old.name = 'bad') execute function refuse();",
+    )
+    .await;
+    let mut ids = Vec::new();
+    for name in ["a", "bad", "b"] {
+        for options in ["timeout => '30 seconds'", "delay => '30 seconds'"] {
+            let id = s
+                .id(&format!("select rhythm.enqueue('{name}', {options})"))
+                .await;
+            ids.push((name, options, id));
+        }
+    }
+    let nap = s.start("nap", "{}").await;
+    advance(&s, "31 seconds").await;
+    assert_eq!(s.completed(nap).await, json!(1));
+    for (name, options, id) in &ids {
+        let state = match (*name, options.starts_with("timeout")) {
+            ("bad", true) => "pending",
+            ("bad", false) => "scheduled",
+            (_, true) => "timed_out",
+            (_, false) => "pending",
+        };
+        s.becomes(*id, state).await;
+    }
+    // What comes later is done too, and the row itself when it can be.
+    let id = s
+        .id("select rhythm.enqueue('a', timeout => '5 seconds')")
+        .await;
+    advance(&s, "6 seconds").await;
+    s.becomes(id, "timed_out").await;
+    s.run("drop trigger refuse on rhythm.live").await;
+    advance(&s, "11 seconds").await;
+    s.becomes(ids[2].2, "timed_out").await;
+    s.becomes(ids[3].2, "pending").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn defaults_come_from_the_registration_and_then_from_the_queue() {
     let database = Database::create().await;
     let s = database.session().await;
