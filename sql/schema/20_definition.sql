@@ -1,7 +1,7 @@
 -- Definitions: deployed versions of workflows, with source and compiled program. A run stays on the definition with
 -- which it started, so rows are never changed.
 --
--- Locks: a deploy takes an advisory lock on the workflow's name, so that versions are counted without gaps; deploys of
+-- Locks: a deploy takes a lock on the workflow's name, so that versions are counted without gaps; deploys of
 -- other names and runs do not wait. Dying halfway leaves nothing.
 
 create table rhythm.definitions (
@@ -59,7 +59,7 @@ begin
     select d ->> 'rendered', n
     from jsonb_array_elements(rhythm._call_warnings(p_name || '.flow', p_source, v_compiled.calls)) with ordinality as w (d, n)
   ) x;
-  perform pg_advisory_xact_lock(hashtextextended('rhythm.deploy ' || p_name, 0));
+  perform rhythm._lock('rhythm.definitions'::regclass, hashtextextended(p_name, 0));
   select d.version, d.source, d.deployer, d.search_path into v_last
   from rhythm.definitions d where d.name = p_name order by d.version desc limit 1;
   if v_last.source = p_source and v_last.deployer = p_deployer and v_last.search_path = p_search_path then
@@ -90,7 +90,7 @@ $$;
 
 -- INVOKER, as only thus the native part sees who calls: the deployer, as whom the definition's SQL will run. It keeps the
 -- caller's search_path, which is stored; so it uses no name or operator that something else on that path could stand for.
--- Locks: an advisory lock on the workflow's name, until the caller's commit. Dying halfway stores no version.
+-- Locks: a lock on the workflow's name, until the caller's commit. Dying halfway stores no version.
 create function rhythm.deploy(name text, source text) returns int
 language plpgsql as $$
 declare

@@ -5,8 +5,8 @@
 -- from group to group by the index `live_grouped` and takes from each what its limits allow, so a full key costs one look and
 -- hides nothing; keys take turns, and within a key the older goes first.
 --
--- Locks: who takes from a limit holds a transaction-level advisory lock for it (of the queue, or of a key), which others try and
--- never wait for: they skip the key, or come again 5 ms later. It is taken only after a look without it has found something to
+-- Locks: who takes from a limit holds a lock of the transaction for it (of the queue, or of a key), which no role can take by other
+-- ways and which others try and never wait for: they skip the key, or come again 5 ms later. It is taken only after a look without it has found something to
 -- take, and a claim that then gets nothing ends, as it must not keep the lock while it waits. Dying halfway takes nothing.
 
 create table rhythm.buckets (
@@ -22,7 +22,7 @@ comment on table rhythm.buckets is 'Token buckets of rate limits that are not fu
 -- Returns whether this transaction holds the right to take from a limit now.
 create function rhythm._try_limit(p_queue text, p_key text) returns bool
 language sql volatile as $$
-  select pg_try_advisory_xact_lock(hashtextextended('rhythm limit' || chr(1) || p_queue || chr(1) || p_key, 0))
+  select rhythm._try_lock('rhythm.buckets'::regclass, hashtextextended(p_queue || chr(1) || p_key, 0), false)
 $$;
 
 -- Returns how many tokens a full bucket of a queue holds: those of one unit of its rate, unless it is set.

@@ -104,7 +104,7 @@ begin
     update rhythm.worker_registry w set last_seen = p_now, queues = p_queues
     where w.name = (select m.name from rhythm.worker_registry m where m.name = p_worker for update skip locked);
   -- One claim at a time, or an insert would wait for another's. Who does not get the lock notes it at a later claim.
-  elsif pg_try_advisory_xact_lock(hashtextextended('rhythm.worker_registry', 0)) then
+  elsif rhythm._try_lock('rhythm.worker_registry'::regclass, 0, false) then
     insert into rhythm.served_tasks (name, first_served_at) select n, p_now from unnest(p_tasks) n order by n
     on conflict do nothing;
     insert into rhythm.worker_registry (name, tasks, queues, registered_at, last_seen)

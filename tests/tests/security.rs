@@ -380,3 +380,37 @@ async fn a_superusers_deploy_warns() {
     assert_eq!(deployers[0][1].as_deref(), Some("postgres"));
     assert_ne!(deployers[1][1].as_deref(), Some("postgres"));
 }
+
+/// Who holds every advisory lock that claims and deploys take: any role may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_without_rights_cannot_stop_claims_or_deploys_with_locks() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        "select rhythm.configure_queue('q', concurrency => 9, concurrency_key => 'tenant', rate_limit => '1000/sec');
+         select rhythm.enqueue('a', '{\"tenant\": 1}', queue => 'q') from generate_series(1, 2)",
+    )
+    .await;
+    s.run("begin; select rhythm.deploy('w', 'return 1'); select * from rhythm.claim('first', '{q}', tasks => '{a}')")
+        .await;
+    let taken = "select (classid::int8 << 32 | objid::int8) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()";
+    let taken = s.rows(taken).await;
+    // What one transaction holds is held against others.
+    let other = database.session().await;
+    assert!(other.claim_with("'other', '{q}'").await.is_empty());
+    s.run("rollback").await;
+
+    let (_, nobody) = role(&database, "nobody").await;
+    for lock in taken {
+        let lock = lock[0].clone().expect("a number");
+        nobody
+            .run(&format!("select pg_advisory_lock({lock})"))
+            .await;
+    }
+    s.run("set statement_timeout = '2s'").await;
+    s.deploy("w", "return 1").await;
+    let claim = "'first', '{q}', tasks => '{a}'";
+    assert_eq!(s.claim_with(claim).await.len(), 1);
+    let known = "select count(*) from rhythm.workers where name = 'first'";
+    assert_eq!(s.number(known).await, 1);
+}

@@ -5,6 +5,7 @@ mod analyze;
 mod begin;
 mod definition;
 mod jsonb;
+mod lock;
 mod park;
 mod placeholders;
 mod schedule;

@@ -1,0 +1,8 @@
+-- Locks that end with the transaction and that no other role can take, as it can advisory ones. `class`: a table of the schema, whose
+-- oid tells kinds of locks apart; `key`: a hash, of which 48 bits count.
+
+-- Whether the lock is held now; never waits. `shared`: together with others who share it.
+create function rhythm._try_lock(class oid, key bigint, shared bool) returns bool
+language c strict volatile as 'MODULE_PATHNAME', 'try_lock_wrapper';
+create function rhythm._lock(class oid, key bigint) returns void
+language c strict volatile as 'MODULE_PATHNAME', 'lock_wrapper';
