@@ -24,6 +24,9 @@ create function rhythm._park_result_begin(id uuid) returns bool
 language c strict volatile as 'MODULE_PATHNAME', 'park_result_begin_wrapper';
 create function rhythm._park_wait(milliseconds int) returns bool
 language c strict volatile as 'MODULE_PATHNAME', 'park_wait_wrapper';
+-- Ends this session if its client has gone.
+create function rhythm._check_client() returns void
+language c volatile as 'MODULE_PATHNAME', 'check_client_wrapper';
 -- `took`: the queue from which it has got work, if it has; `is_done`: there is nothing else that it waits for.
 create function rhythm._park_end(took text, is_done bool) returns void
 language c volatile as 'MODULE_PATHNAME', 'park_end_wrapper';

@@ -229,6 +229,8 @@ begin
       else
         perform pg_sleep(least(v_wait, 100) / 1000.0);
       end if;
+      -- A worker that was killed while it waited must not get what would then lie until its lease ends.
+      perform rhythm._check_client();
       v_now := rhythm._now();
     end if;
   end loop;

@@ -1,8 +1,13 @@
 //! Leases: who holds one may finish, who has lost it changes nothing.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 use rhythm_tests::clock::advance;
 use rhythm_tests::database::Database;
 use rhythm_tests::invariant::nothing_is_left;
+use rhythm_tests::process;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,6 +36,34 @@ async fn an_expired_lease_is_a_failed_attempt_and_the_task_is_claimable_at_once(
     assert!(s.complete(&taken, "\"in time\"").await);
     assert_eq!(s.completed(id).await, json!("in time"));
     nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_was_killed_while_it_waited_gets_nothing() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let parked = "select count(*) from pg_stat_activity
+      where datname = current_database() and state = 'active' and query like '%claim(''w_'', wait%' and pid <> pg_backend_pid()";
+    let mut psql = database.server().program("psql");
+    psql.args(["-X", "-c", "select * from rhythm.claim('w1', wait => '5s')"])
+        .arg(database.url())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    // First, so that the wake-up goes to it.
+    let mut client = process::spawn(psql, Signal::SIGKILL);
+    s.until(&format!("select ({parked}) = 1")).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    client.kill().expect("it lives");
+    client.wait().expect("it has ended");
+    let other = database.session().await;
+    let begun = Instant::now();
+    let other = tokio::spawn(async move { other.claim_with("'w2', wait => '5s'").await });
+    s.until(&format!("select ({parked}) = 2")).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    s.run("select rhythm.enqueue('a')").await;
+    let got = other.await.expect("it claims");
+    assert_eq!(got.iter().map(|task| task.attempt).collect::<Vec<_>>(), [1]);
+    assert!(begun.elapsed() < Duration::from_secs(3));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,6 +35,24 @@ fn park_end(took: Option<&str>, is_done: Option<bool>) {
     waiters::end_after(took.map(waiters::queue_topic), is_done.unwrap_or(false));
 }
 
+/// `_check_client()`: ends the session if its client has gone while it waited, which Postgres would notice when it sends the answer:
+/// after the work was taken. What woke the session then wakes another one.
+#[pg_extern(sql = false)]
+fn check_client() {
+    unsafe extern "C-unwind" {
+        fn pq_check_connection() -> bool;
+    }
+    // SAFETY: it asks the operating system about the socket, which a process without a client has not got; the flags are those
+    // that Postgres sets itself where it notices.
+    unsafe {
+        if !pg_sys::MyProcPort.is_null() && !pq_check_connection() {
+            pg_sys::ClientConnectionLost = 1;
+            pg_sys::InterruptPending = 1;
+        }
+    }
+    pgrx::check_for_interrupts!();
+}
+
 /// What `pg_stat_activity` shows as the wait event of a waiting session.
 fn wait_event() -> u32 {
     static EVENT: OnceLock<u32> = OnceLock::new();
