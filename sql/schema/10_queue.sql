@@ -31,6 +31,13 @@ create table rhythm.queue_settings (
 );
 comment on table rhythm.queue_settings is 'Settings of the queues that have some. Seen through rhythm.show_queue and the view rhythm.queues.';
 
+-- Queues in which something may run that is not counted as their new limit of concurrency asks for: claims that began before it. Only
+-- ever inserted and deleted, so that a claim and who configures never wait for each other.
+create table rhythm.recounts (
+  queue text collate "C" not null
+);
+comment on table rhythm.recounts is 'Queues whose running tasks the next claim counts again.';
+
 -- What stops more than a queue: a task name (`task`), everything (`all`), everything until an admin has adopted the
 -- database (`restored`).
 create table rhythm.pause_marks (
@@ -227,8 +234,9 @@ end
 $$;
 
 -- Sets what is given of a queue. Locks: the queue's row of `queue_settings` until the caller's commit; claims only read it.
--- With a new limit of concurrency also the rows of the queue's running tasks, skipping those that others hold, as they have to be
--- counted; what is being claimed or ended at this moment is not, until it has ended.
+-- With a limit of concurrency also the rows of the queue's running tasks, skipping those that others hold, as they have to be
+-- counted. What is being claimed at this moment cannot be seen yet: the first claim under the limit counts again, once those
+-- have ended (`_recount`), and gets nothing before.
 -- Dying halfway changes nothing.
 create function rhythm.configure_queue(name text, paused bool default null, retention text default null,
   rate_limit text default null, rate_burst int default null, rate_key text default null, concurrency int default null,
@@ -290,6 +298,7 @@ begin
       'Give the path to the key in the inputs, such as concurrency_key => ''tenant''.');
   end if;
   if coalesce(configure_queue.concurrency::text, configure_queue.concurrency_key) is not null then
+    insert into rhythm.recounts (queue) values (v_new.name);
     update rhythm.live l set concurrency_key = rhythm._limit_key(l.inputs, v_new.concurrency_key)
     where l.id = any (array(select o.id from rhythm.live o
       where o.queue = v_new.name and o.state = 'running' order by o.id for update skip locked));

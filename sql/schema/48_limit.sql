@@ -8,6 +8,11 @@
 -- Locks: who takes from a limit holds a lock of the transaction for it (of the queue, or of a key), which no role can take by other
 -- ways and which others try and never wait for: they skip the key, or come again 5 ms later. It is taken only after a look without it has found something to
 -- take, and a claim that then gets nothing ends, as it must not keep the lock while it waits. Dying halfway takes nothing.
+--
+-- A new limit of concurrency: a claim that began before it leases what is not counted. So each claim shares the queue's lock once it has
+-- leased something, and then looks whether the settings are still those that it knew (else: `_fit_leased`). The first claim under the
+-- limit must hold the lock alone, and so finds all that earlier ones have leased (`_recount`). A claim in REPEATABLE READ, which sees no
+-- new settings, is the one that may go uncounted.
 
 create table rhythm.buckets (
   queue text collate "C" not null,
@@ -19,10 +24,47 @@ create table rhythm.buckets (
   autovacuum_vacuum_cost_delay = 0);
 comment on table rhythm.buckets is 'Token buckets of rate limits that are not full.';
 
--- Returns whether this transaction holds the right to take from a limit now.
-create function rhythm._try_limit(p_queue text, p_key text) returns bool
+-- Returns whether this transaction holds the right to take from a limit now. `p_shared`: keeps others from that right until the commit.
+create function rhythm._try_limit(p_queue text, p_key text, p_shared bool default false) returns bool
 language sql volatile as $$
-  select rhythm._try_lock('rhythm.buckets'::regclass, hashtextextended(p_queue || chr(1) || p_key, 0), false)
+  select rhythm._try_lock('rhythm.buckets'::regclass, hashtextextended(p_queue || chr(1) || p_key, 0), p_shared)
+$$;
+
+-- Gives the key to what this transaction has just leased from a queue whose limit of concurrency was set meanwhile: a scan of what
+-- runs, at a rare moment.
+create function rhythm._fit_leased(p_queue text, p_worker text, p_now timestamptz) returns void
+language plpgsql as $$
+begin
+  update rhythm.live l set concurrency_key = rhythm._limit_key(l.inputs,
+    (select q.concurrency_key from rhythm.queue_settings q where q.name = p_queue))
+  where l.queue = p_queue and l.state = 'running' and l.due_at is not null and l.worker = p_worker and l.attempt_at = p_now;
+end
+$$;
+
+-- Counts what runs in a queue as its settings ask for, if they are new. The caller holds the queue's lock alone, so no claim that began
+-- before them is under way. Skips what others hold, and then has to be done again.
+create function rhythm._recount(p_queue text) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_path text;
+  v_misfits uuid[];
+begin
+  delete from rhythm.recounts r
+  where r.ctid = any (array(select o.ctid from rhythm.recounts o where o.queue = p_queue for update skip locked));
+  v_path := (select q.concurrency_key from rhythm.queue_settings q where q.name = p_queue);
+  v_misfits := array(select l.id from rhythm.live l
+    where l.queue = p_queue and l.state = 'running' and l.due_at is not null
+      and l.concurrency_key is distinct from rhythm._limit_key(l.inputs, v_path));
+  update rhythm.live l set concurrency_key = rhythm._limit_key(l.inputs, v_path)
+  where l.id = any (array(select o.id from rhythm.live o
+    where o.id = any (v_misfits) and o.state = 'running' order by o.id for update skip locked));
+  if exists (select from rhythm.live l where l.id = any (v_misfits) and l.state = 'running'
+    and l.concurrency_key is distinct from rhythm._limit_key(l.inputs, v_path))
+  then
+    insert into rhythm.recounts (queue) values (p_queue);
+  end if;
+end
 $$;
 
 -- Returns how many tokens a full bucket of a queue holds: those of one unit of its rate, unless it is set.
@@ -151,6 +193,16 @@ begin
   end if;
   if not rhythm._has_pending(p_queue.name, v_by_key, p_tasks, p_paused) then
     return;
+  end if;
+  if coalesce(p_queue.concurrency::text, p_queue.concurrency_key) is not null
+    and exists (select from rhythm.recounts r where r.queue = p_queue.name)
+  then
+    if not rhythm._try_limit(p_queue.name, '') then
+      again_at := p_now + interval '5 milliseconds';
+      return;
+    end if;
+    locked := true;
+    perform rhythm._recount(p_queue.name);
   end if;
   for v_round in 0 .. 1 loop
     allowed := p_max;

@@ -138,6 +138,7 @@ declare
   v_picked uuid[];
   v_spend bool;
   v_counted bool;
+  v_path text;
   v_locked bool;
   v_any_locked bool := false;
   v_again_at timestamptz;
@@ -166,12 +167,14 @@ begin
       v_picked := null;
       v_spend := false;
       v_counted := false;
+      v_path := null;
       if v_queue = any (v_configured) then
         select q.* into v_settings from rhythm.queue_settings q where q.name = v_queue;
         select a.allowed, a.picked, a.spend, a.locked, a.again_at
         into v_allowed, v_picked, v_spend, v_locked, v_queue_again_at
         from rhythm._allow(v_settings, v_left, v_tasks, v_paused, v_now) a;
         v_counted := v_settings.concurrency is not null;
+        v_path := v_settings.concurrency_key;
         v_again_at := least(v_again_at, v_queue_again_at);
         v_any_locked := v_any_locked or v_locked;
         continue when v_allowed <= 0 or v_picked = '{}';
@@ -199,6 +202,16 @@ begin
       select c.id, c.token, c.name, c.queue, c.inputs, c.attempt, c.lease_until, c.trace, c.progress from leased c
       order by c.priority desc, c.seq;
       get diagnostics v_got = row_count;
+      if v_got > 0 then
+        -- Has a limit of concurrency been set since the look at the settings? Either the lock keeps the first claim under it out until
+        -- this commit, or that one has begun, and then the limit is seen here.
+        v_locked := rhythm._try_limit(v_queue, '', true);
+        if exists (select from rhythm.queue_settings q where q.name = v_queue
+          and (q.concurrency is not null and not v_counted and v_path is null or q.concurrency_key <> coalesce(v_path, '')))
+        then
+          perform rhythm._fit_leased(v_queue, p_worker, v_now);
+        end if;
+      end if;
       if v_spend and v_got > 0 then
         perform rhythm._spend(v_queue, '', v_settings.rate, rhythm._burst(v_settings), v_now, v_got);
       end if;

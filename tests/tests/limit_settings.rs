@@ -102,6 +102,82 @@ async fn what_runs_when_a_limit_is_set_counts_and_so_does_the_old_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_is_under_way_when_a_limit_is_set_counts() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let other = database.session().await;
+    for (before, limit) in [
+        ("", "concurrency => 2"),
+        ("", "concurrency_key => 'tenant', concurrency_per_key => 2"),
+        (
+            "concurrency => 9",
+            "concurrency_key => 'tenant', concurrency_per_key => 2, reset => '{concurrency}'",
+        ),
+        (
+            "concurrency_key => 'n', concurrency_per_key => 9",
+            "concurrency_key => 'tenant', concurrency_per_key => 2",
+        ),
+    ] {
+        s.run("delete from rhythm.queue_settings; delete from rhythm.live")
+            .await;
+        if !before.is_empty() {
+            s.run(&format!("select rhythm.configure_queue('q', {before})"))
+                .await;
+        }
+        s.run("select rhythm.enqueue('a', jsonb_build_object('tenant', 1, 'n', n), 'q') from generate_series(1, 5) n").await;
+        other.run("begin").await;
+        let held = other.claim_with("'other', '{q}', max => 2").await;
+        assert_eq!(held.len(), 2, "{limit}");
+        s.run(&format!("select rhythm.configure_queue('q', {limit})"))
+            .await;
+        assert!(
+            s.claim_with("'w', '{q}', max => 5").await.is_empty(),
+            "not known yet: {limit}"
+        );
+        other.run("commit").await;
+        assert!(
+            s.claim_with("'w', '{q}', max => 5").await.is_empty(),
+            "{limit}"
+        );
+        assert!(s.complete(&held[0], "1").await);
+        assert_eq!(
+            s.claim_with("'w', '{q}', max => 5").await.len(),
+            1,
+            "{limit}"
+        );
+        assert_eq!(s.number("select count(*) from rhythm.recounts").await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_was_overtaken_by_a_limit_and_its_first_claim_counts() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    // Stops a claim between its look at the settings and its lease.
+    s.run(
+        "create function stop() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
+         create trigger stop before update on rhythm.live for each row when (new.name = 'slow' and new.state = 'running') execute function stop();
+         select rhythm.enqueue('slow', queue => 'q');
+         select rhythm.enqueue('a', queue => 'q') from generate_series(1, 5);
+         select pg_advisory_lock(1)",
+    )
+    .await;
+    let slow = database.session().await;
+    let pid = slow.number("select pg_backend_pid()").await;
+    let slow = tokio::spawn(async move { slow.claim_with("'slow', '{q}'").await });
+    s.until(&format!(
+        "select wait_event_type = 'Lock' from pg_stat_activity where pid = {pid}"
+    ))
+    .await;
+    s.run("select rhythm.configure_queue('q', concurrency => 2)")
+        .await;
+    assert_eq!(s.claim_with("'w', '{q}'").await.len(), 1);
+    s.run("select pg_advisory_unlock(1)").await;
+    assert_eq!(slow.await.expect("it claims").len(), 1);
+    assert!(s.claim_with("'w', '{q}', max => 5").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_gives_rows_their_keys_does_not_hold_them_while_it_waits() {
     let database = Database::create().await;
     let s = database.session().await;
