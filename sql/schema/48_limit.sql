@@ -285,15 +285,18 @@ begin
             where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
               and l.priority = v_priority and (l.concurrency_key, l.rate_key) > (g.c, g.r)
             order by l.concurrency_key, l.rate_key limit 1) n
+          where v_half = 0 or (g.c, g.r) <= (v_begin_c, v_begin_r)
         )
-        select g.c, g.r,
-          case when p_queue.concurrency_key is not null then (
-            select count(*)::int from (select from rhythm.live l where l.queue = p_queue.name and l.state = 'running'
-              and l.concurrency_key = g.c limit v_per_key) n) end,
+        -- Full keys do not leave the statement, which alone costs much less than a round of the loop.
+        select g.c, g.r, x.running,
           case when p_queue.rate_key is not null then coalesce((
             select rhythm._refilled(b.tokens, b.at, p_queue.rate, p_burst, p_now)
             from rhythm.buckets b where b.queue = p_queue.name and b.key = g.r), p_burst) end
-        from g
+        from g cross join lateral (
+          select case when p_queue.concurrency_key is not null then (
+            select count(*)::int from (select from rhythm.live l where l.queue = p_queue.name and l.state = 'running'
+              and l.concurrency_key = g.c limit v_per_key) n) end as running offset 0) x
+        where (x.running >= v_per_key) is not true
       loop
         exit when v_half = 1 and (v_c, v_r) > (v_begin_c, v_begin_r);
         if v_locks >= 100 then
