@@ -7,7 +7,9 @@
 
 create table rhythm.worker_registry (
   name text primary key,
+  -- What it registered, which is all that its claims get; null: everything. And the names that its last claim gave instead.
   tasks text[],
+  asked text[],
   -- From which queues it last claimed.
   queues text[],
   registered_at timestamptz not null,
@@ -101,13 +103,17 @@ returns void
 language plpgsql as $$
 begin
   if p_is_known then
-    update rhythm.worker_registry w set last_seen = p_now, queues = p_queues
+    update rhythm.worker_registry w set last_seen = p_now, queues = p_queues, asked = p_tasks
     where w.name = (select m.name from rhythm.worker_registry m where m.name = p_worker for update skip locked);
+    if not exists (select from unnest(p_tasks) n where not exists (select from rhythm.served_tasks t where t.name = n)) then
+      return;
+    end if;
+  end if;
   -- One claim at a time, or an insert would wait for another's. Who does not get the lock notes it at a later claim.
-  elsif rhythm._try_lock('rhythm.worker_registry'::regclass, 0, false) then
+  if rhythm._try_lock('rhythm.worker_registry'::regclass, 0, false) then
     insert into rhythm.served_tasks (name, first_served_at) select n, p_now from unnest(p_tasks) n order by n
     on conflict do nothing;
-    insert into rhythm.worker_registry (name, tasks, queues, registered_at, last_seen)
+    insert into rhythm.worker_registry (name, asked, queues, registered_at, last_seen)
     values (p_worker, p_tasks, p_queues, p_now, p_now)
     on conflict do nothing;
   end if;

@@ -113,7 +113,7 @@ left join rhythm.queue_settings s on s.name = q.name;
 comment on view rhythm.queues is 'Queues that have settings or live tasks, with their counts: exact while there are few, estimated (to some 20 000) when live tasks take more than 16 MB, so that looking costs nothing. Example: select name, pending, running, estimated from rhythm.queues';
 
 create view rhythm.workers as
-select w.name, w.tasks, w.queues, w.registered_at, w.last_seen, coalesce(l.running, 0) as running
+select w.name, coalesce(w.asked, w.tasks) as tasks, w.queues, w.registered_at, w.last_seen, coalesce(l.running, 0) as running
 from rhythm.worker_registry w
 left join (
   select l.worker, count(*) as running from rhythm.live l where l.state = 'running' group by l.worker

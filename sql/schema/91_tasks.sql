@@ -11,7 +11,7 @@ left join (
   select u.task, count(*) filter (where r.is_live)::int as live_workers,
     array_agg(r.name order by r.name) filter (where r.is_live) as workers, max(r.last_seen) as last_seen
   from (
-    select g.name, g.tasks, g.last_seen, g.last_seen > (
+    select g.name, coalesce(g.asked, g.tasks) as tasks, g.last_seen, g.last_seen > (
       select clock_timestamp() + c.shift - interval '1 minute' from rhythm.test_clock c) as is_live
     from rhythm.worker_registry g
   ) r cross join lateral unnest(r.tasks) as u (task)

@@ -108,7 +108,7 @@ begin
   end if;
   -- A worker that has registered nothing takes every name.
   select w.* into v_worker from rhythm.worker_registry w
-  where (w.tasks is null or p_name = any (w.tasks))
+  where coalesce(p_name = any (coalesce(w.asked, w.tasks)), true)
   order by (w.last_seen > p_now - interval '1 minute') desc, coalesce(p_queue = any (w.queues), true) desc, w.last_seen desc
   limit 1;
   if not found then
@@ -186,7 +186,7 @@ begin
       order by l.priority desc, l.seq limit 1000) a
     where (-a.priority, a.seq) < (-p_task.priority, p_task.seq));
   v_workers := (select count(*) from rhythm.worker_registry w where w.last_seen > p_now - interval '1 minute'
-    and (w.tasks is null or p_task.name = any (w.tasks)) and coalesce(p_task.queue = any (w.queues), true));
+    and coalesce(p_task.name = any (coalesce(w.asked, w.tasks)), true) and coalesce(p_task.queue = any (w.queues), true));
   -- Where keys take turns nobody knows how many.
   return row('workers_busy', format('%s before it in queue %L, and %s live workers serve it',
       case when p_task.rate_key is not null then 'other tasks may be' when v_ahead = 1000 then '1000 or more tasks are'

@@ -415,3 +415,31 @@ async fn of_what_was_put_off_and_what_asks_for_a_taken_task_id() {
     .await;
     other.run("rollback").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_asks_for_other_tasks_than_before_is_known_for_those() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let tasks = "select array_to_string(tasks, ',') from rhythm.workers where name = 'w'";
+    s.claim_with("'w', tasks => '{a}'").await;
+    assert_eq!(s.text(tasks).await, "a");
+    // At most every ten seconds.
+    advance(&s, "11 seconds").await;
+    s.claim_with("'w', tasks => '{b}'").await;
+    assert_eq!(s.text(tasks).await, "b");
+    let id = s.id("select rhythm.enqueue('b')").await;
+    why(&s, id, "workers_busy", &["1 live workers"]).await;
+    let old = s.id("select rhythm.enqueue('a')").await;
+    why(&s, old, "unknown_task", &["'a'"]).await;
+    // Names of one claim are for that claim alone, before and after a registration.
+    assert_eq!(s.claim_with("'w', max => 9").await.len(), 2);
+    s.run("select rhythm.register('w', '[\"c\", \"d\"]')").await;
+    s.run("select rhythm.enqueue('c'), rhythm.enqueue('d'), rhythm.enqueue('e')")
+        .await;
+    advance(&s, "11 seconds").await;
+    assert_eq!(s.claim_with("'w', tasks => '{c}', max => 9").await.len(), 1);
+    assert_eq!(s.text(tasks).await, "c");
+    advance(&s, "11 seconds").await;
+    assert_eq!(s.claim_with("'w', max => 9").await.len(), 1);
+    assert_eq!(s.text(tasks).await, "c,d");
+}
