@@ -124,6 +124,10 @@ fn options_of_tasks_mean_what_they_mean_on_the_server() {
             "return await Task.run('work', {}, { heartbeatTimeout: 10, retry: { maxAttempts: 3 } })",
         ),
         (
+            "overrun",
+            "return await Task.run('work', {}, { attemptTimeout: '1m', retry: { initial: '30s', maxAttempts: 2 } })",
+        ),
+        (
             "later",
             "await Task.run('work', {}, { delay: '1h' })
 await Task.run('work', {}, { runAt: '2030-01-01T02:00:00Z' })

@@ -29,6 +29,7 @@ const TASK: &[(&str, Form)] = &[
     ("retry", Form::Retry),
     ("timeout", Form::Duration),
     ("startTimeout", Form::Duration),
+    ("attemptTimeout", Form::Duration),
     ("heartbeatTimeout", Form::Duration),
 ];
 

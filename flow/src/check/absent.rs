@@ -407,7 +407,10 @@ const OPTIONS: &[(&str, &str)] = &[
     ("maximumInterval", "Write `max: \"1m\"` in `retry: {…}`."),
     ("backoffCoefficient", "Write `backoff: 2` in `retry: {…}`."),
     ("timeoutMs", "Write `timeout: \"500ms\"`, or seconds."),
-    ("startToCloseTimeout", "Write `timeout: \"30s\"`."),
+    (
+        "startToCloseTimeout",
+        "Write `attemptTimeout: \"30s\"` for each attempt, `timeout` for all together.",
+    ),
     ("scheduleToStartTimeout", "Write `startTimeout: \"30s\"`."),
     (
         "scheduleToCloseTimeout",

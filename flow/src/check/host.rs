@@ -62,6 +62,7 @@ const START: &[(&str, Wanted)] = &[
     ("retry", Wanted::Options(RETRY)),
     ("timeout", Wanted::Duration),
     ("startTimeout", Wanted::Duration),
+    ("attemptTimeout", Wanted::Duration),
     ("heartbeatTimeout", Wanted::Duration),
 ];
 

@@ -17,6 +17,11 @@ pub(super) enum Due {
         task: usize,
         attempt: u32,
     },
+    /// An attempt has taken too long.
+    Overrun {
+        task: usize,
+        attempt: u32,
+    },
     /// A task has taken too long in all.
     Timeout {
         task: usize,

@@ -312,7 +312,9 @@ impl Simulation {
     fn is_of_interest(&self, due: &Due) -> bool {
         match due {
             Due::Attempt { task, attempt } => self.tasks[*task].awaits_attempt(*attempt),
-            Due::Silence { task, attempt } => self.tasks[*task].is_attempt(*attempt),
+            Due::Silence { task, attempt } | Due::Overrun { task, attempt } => {
+                self.tasks[*task].is_attempt(*attempt)
+            }
             Due::Timeout { task } => !self.tasks[*task].is_over(),
             Due::SignalTimeout(promise) => {
                 self.ended.is_none() && self.waits.iter().any(|(wait, _)| wait == promise)
@@ -326,6 +328,11 @@ impl Simulation {
         match due {
             Due::Attempt { task, .. } => {
                 let begun = self.tasks[task].begin(task);
+                if let Some(most) = self.tasks[task].policy.attempt_ms {
+                    let attempt = begun.number;
+                    let overrun = Due::Overrun { task, attempt };
+                    self.agenda.note(self.now_ms + most, overrun);
+                }
                 if let Some(beat) = self.tasks[task].policy.heartbeat_ms {
                     let attempt = begun.number;
                     let silence = Due::Silence { task, attempt };
@@ -349,6 +356,13 @@ impl Simulation {
                     None => self.tell_failure(task),
                 }
             }
+            Due::Overrun { task, attempt } => match self.tasks[task].overrun(self.now_ms) {
+                Some(at_ms) => {
+                    let attempt = attempt + 1;
+                    self.agenda.note(at_ms, Due::Attempt { task, attempt });
+                }
+                None => self.tell_failure(task),
+            },
             Due::Timeout { task } => {
                 self.tasks[task].time_out();
                 self.tell_failure(task);

@@ -22,6 +22,8 @@ pub(super) struct Policy {
     pub(super) begins_ms: f64,
     /// From the beginning to the end of the last attempt.
     pub(super) timeout_ms: Option<f64>,
+    /// From the beginning to the end of each attempt.
+    pub(super) attempt_ms: Option<f64>,
     /// How long a handler may be silent.
     pub(super) heartbeat_ms: Option<f64>,
     /// The idempotency key.
@@ -56,6 +58,7 @@ impl Policy {
             max_ms: milliseconds(&retry["max"]).unwrap_or(MAX_MS),
             begins_ms: begins_ms.max(now_ms),
             timeout_ms: milliseconds(&options["timeout"]),
+            attempt_ms: milliseconds(&options["attemptTimeout"]),
             heartbeat_ms: milliseconds(&options["heartbeatTimeout"]),
             task_id: options["taskId"].as_str().map(str::to_owned),
         }

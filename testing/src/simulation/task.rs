@@ -201,6 +201,17 @@ impl Task {
         again.then_some(now_ms + pause_ms)
     }
 
+    /// An attempt took too long. Gives the moment of the next one; none: the task has timed out.
+    pub(super) fn overrun(&mut self, now_ms: f64) -> Option<f64> {
+        let (number, name) = (self.attempts, &self.call.name);
+        let message = format!("attempt {number} of task '{name}' timed out");
+        let again = self.fail(Failure::new("TimeoutError", message), now_ms, true);
+        if again.is_none() {
+            self.stage = Stage::TimedOut;
+        }
+        again
+    }
+
     /// An attempt was put off. Gives the moment of the next one, which has its number; none: the run is being cancelled.
     pub(super) fn snooze(&mut self, delay_ms: f64, now_ms: f64, may_retry: bool) -> Option<f64> {
         if !may_retry {
