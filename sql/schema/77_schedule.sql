@@ -29,6 +29,8 @@ create table rhythm.schedule_entries (
   retry jsonb,
   timeout interval,
   start_timeout interval,
+  attempt_timeout interval,
+  heartbeat_timeout interval,
   overlap text not null check (overlap in ('skip', 'queue_one', 'queue_all', 'cancel_other', 'allow')),
   catch_up interval not null,
   jitter interval not null,
@@ -203,10 +205,13 @@ begin
     rhythm._check_duration('catch_up', p_new.catch_up), rhythm._check_duration('jitter', p_new.jitter),
     rhythm._check_moment('starts_at', p_new.starts_at), rhythm._check_moment('ends_at', p_new.ends_at);
   perform rhythm._check_enqueue(p_new.kind, p_new.target, p_new.inputs, p_new.queue, null, p_new.priority, null, null,
-    p_new.timeout, p_new.start_timeout, null, null, null);
+    p_new.timeout, p_new.start_timeout, p_new.heartbeat_timeout, p_new.attempt_timeout, null);
   if p_new.kind = 'workflow' then
-    if p_new.retry is not null or p_new.start_timeout is not null then
-      perform rhythm._raise('RH002', 'retry and start_timeout are for tasks', null, 'Leave them out for a workflow.');
+    if p_new.retry is not null
+      or coalesce(p_new.start_timeout, p_new.attempt_timeout, p_new.heartbeat_timeout) is not null
+    then
+      perform rhythm._raise('RH002', 'retry, start_timeout, attempt_timeout and heartbeat_timeout are for tasks', null,
+        'Leave them out for a workflow.');
     end if;
     perform rhythm._current_definition(p_new.target, p_new.inputs);
   end if;
@@ -245,7 +250,8 @@ create function rhythm.schedule(name text, cron text default null, every interva
   workflow text default null, inputs jsonb default '{}', time_zone text default 'UTC', overlap text default 'skip',
   catch_up interval default '1 day', jitter interval default '0', queue text default null, priority int default null,
   retry jsonb default null, timeout interval default null, start_timeout interval default null,
-  exclude text[] default '{}', starts_at timestamptz default null, ends_at timestamptz default null)
+  exclude text[] default '{}', starts_at timestamptz default null, ends_at timestamptz default null,
+  attempt_timeout interval default null, heartbeat_timeout interval default null)
 returns timestamptz
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -274,6 +280,8 @@ begin
   v_new.retry := schedule.retry;
   v_new.timeout := schedule.timeout;
   v_new.start_timeout := schedule.start_timeout;
+  v_new.attempt_timeout := schedule.attempt_timeout;
+  v_new.heartbeat_timeout := schedule.heartbeat_timeout;
   v_new.overlap := schedule.overlap;
   v_new.catch_up := schedule.catch_up;
   v_new.jitter := schedule.jitter;
@@ -303,25 +311,26 @@ begin
     end if;
     if v_old.name is null then
       insert into rhythm.schedule_entries as e (name, kind, target, cron, every, time_zone, inputs, queue, priority, retry, timeout,
-        start_timeout, overlap, catch_up, jitter, exclude, starts_at, ends_at, anchor, tick, next_at, created_at, created_by,
-        changed_at)
+        start_timeout, attempt_timeout, heartbeat_timeout, overlap, catch_up, jitter, exclude, starts_at, ends_at, anchor, tick,
+        next_at, created_at, created_by, changed_at)
       values (v_new.name, v_new.kind, v_new.target, v_new.cron, v_new.every, v_new.time_zone, v_new.inputs, v_new.queue,
-        v_new.priority, v_new.retry, v_new.timeout, v_new.start_timeout, v_new.overlap, v_new.catch_up, v_new.jitter,
-        v_new.exclude, v_new.starts_at, v_new.ends_at, v_new.anchor, v_new.tick, v_new.next_at, v_now, session_user, v_now)
+        v_new.priority, v_new.retry, v_new.timeout, v_new.start_timeout, v_new.attempt_timeout, v_new.heartbeat_timeout,
+        v_new.overlap, v_new.catch_up, v_new.jitter, v_new.exclude, v_new.starts_at, v_new.ends_at, v_new.anchor, v_new.tick, v_new.next_at, v_now, session_user, v_now)
       on conflict do nothing;
       -- Somebody has made it in this very moment: then this replaces his.
       continue when not found;
     elsif (v_old.kind, v_old.target, v_old.inputs, v_old.queue, v_old.priority, v_old.retry, v_old.timeout, v_old.start_timeout,
-        v_old.overlap, v_old.catch_up, v_old.anchor, v_old.cron, v_old.every, v_old.time_zone, v_old.jitter, v_old.exclude,
+        v_old.attempt_timeout, v_old.heartbeat_timeout, v_old.overlap, v_old.catch_up, v_old.anchor, v_old.cron, v_old.every, v_old.time_zone, v_old.jitter, v_old.exclude,
         v_old.starts_at, v_old.ends_at)
       is distinct from
       (v_new.kind, v_new.target, v_new.inputs, v_new.queue, v_new.priority, v_new.retry, v_new.timeout, v_new.start_timeout,
-        v_new.overlap, v_new.catch_up, v_new.anchor, v_new.cron, v_new.every, v_new.time_zone, v_new.jitter, v_new.exclude,
+        v_new.attempt_timeout, v_new.heartbeat_timeout, v_new.overlap, v_new.catch_up, v_new.anchor, v_new.cron, v_new.every, v_new.time_zone, v_new.jitter, v_new.exclude,
         v_new.starts_at, v_new.ends_at)
     then
       update rhythm.schedule_entries e set kind = v_new.kind, target = v_new.target, cron = v_new.cron, every = v_new.every,
         time_zone = v_new.time_zone, inputs = v_new.inputs, queue = v_new.queue, priority = v_new.priority,
-        retry = v_new.retry, timeout = v_new.timeout, start_timeout = v_new.start_timeout, overlap = v_new.overlap,
+        retry = v_new.retry, timeout = v_new.timeout, start_timeout = v_new.start_timeout,
+        attempt_timeout = v_new.attempt_timeout, heartbeat_timeout = v_new.heartbeat_timeout, overlap = v_new.overlap,
         catch_up = v_new.catch_up, jitter = v_new.jitter, exclude = v_new.exclude, starts_at = v_new.starts_at,
         ends_at = v_new.ends_at, anchor = v_new.anchor, tick = v_new.tick, next_at = v_new.next_at, last_error = null,
         changed_at = v_now
@@ -335,7 +344,7 @@ begin
   return v_new.next_at;
 end
 $$;
-comment on function rhythm.schedule(text, text, interval, text, text, jsonb, text, text, interval, interval, text, int, jsonb, interval, interval, text[], timestamptz, timestamptz) is
+comment on function rhythm.schedule(text, text, interval, text, text, jsonb, text, text, interval, interval, text, int, jsonb, interval, interval, text[], timestamptz, timestamptz, interval, interval) is
 'Makes or replaces a schedule that starts a task or a workflow at the times of a cron expression, or every so often; gives when it starts next. The same definition again changes nothing. overlap (when the last one still runs): skip, queue_one, queue_all, cancel_other, allow. Example: select rhythm.schedule(''nightly'', cron => ''0 3 * * *'', time_zone => ''Europe/Berlin'', task => ''clean-up'', inputs => ''{"days": 30}'')';
 
 -- Returns a schedule with its row locked; raises if there is none.

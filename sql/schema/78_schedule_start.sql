@@ -67,6 +67,8 @@ begin
     v_item.retry := rhythm._retry(p_entry.retry);
     v_item.timeout := p_entry.timeout;
     v_item.start_timeout := p_entry.start_timeout;
+    v_item.attempt_timeout := p_entry.attempt_timeout;
+    v_item.heartbeat_timeout := p_entry.heartbeat_timeout;
     v_item.definition_id := v_definition;
     v_items := v_items || v_item;
   end loop;

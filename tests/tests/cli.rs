@@ -24,7 +24,10 @@ fn command(database: &Database, arguments: &[&str]) -> Command {
 }
 
 /// Runs it on a thread of its own, since the test's session needs this one's runtime.
-async fn rhythm(database: &Database, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) async fn rhythm(
+    database: &Database,
+    arguments: &[&str],
+) -> (Option<i32>, String, String) {
     let mut command = command(database, arguments);
     let run = move || told(command.output().expect("it is built"));
     tokio::task::spawn_blocking(run)
@@ -39,116 +42,15 @@ fn told(output: Output) -> (Option<i32>, String, String) {
 }
 
 /// What a verb that must do well prints.
-async fn says(database: &Database, arguments: &[&str]) -> String {
+pub(crate) async fn says(database: &Database, arguments: &[&str]) -> String {
     let (code, stdout, stderr) = rhythm(database, arguments).await;
     assert_eq!(code, Some(0), "{arguments:?}: {stdout}\n{stderr}");
     stdout
 }
 
-async fn json_of(database: &Database, arguments: &[&str]) -> Value {
+pub(crate) async fn json_of(database: &Database, arguments: &[&str]) -> Value {
     let text = says(database, &[&["--json"], arguments].concat()).await;
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {text}"))
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn schedules_are_set_shown_and_driven() {
-    let database = Database::create().await;
-    let schedule =
-        async |arguments: &[&str]| says(&database, &[&["schedule"], arguments].concat()).await;
-    assert_eq!(schedule(&["list"]).await, "none");
-    let set = [
-        "set",
-        "s",
-        "--every",
-        "1h",
-        "--task",
-        "job",
-        "{\"n\": 1}",
-        "--overlap",
-        "queue_one",
-    ];
-    let said = schedule(&set).await;
-    assert!(said.starts_with("s starts next 20"), "{said}");
-    assert_eq!(schedule(&set).await, said, "the same again");
-    let id = schedule(&["trigger", "s"]).await;
-    assert_eq!(
-        schedule(&["trigger", "s"]).await,
-        "s runs: its overlap policy skips or holds another"
-    );
-    assert_ne!(schedule(&["trigger", "s", "--overlap", "allow"]).await, id);
-    assert_eq!(
-        schedule(&["pause", "s", "--reason", "why not"]).await,
-        "s is paused"
-    );
-    let listed = json_of(&database, &["schedule", "list"]).await;
-    assert_eq!(
-        (&listed[0]["running"], &listed[0]["held"]),
-        (&json!(2), &json!(1))
-    );
-    assert_eq!(listed[0]["inputs"], json!({"n": 1}));
-    let shown = schedule(&["show", "s"]).await;
-    for part in [
-        "task job",
-        "every 01:00:00 (UTC)",
-        ": why not",
-        "2 started, 0 skipped",
-        "pending",
-    ] {
-        assert!(shown.contains(part), "{part} is not in:\n{shown}");
-    }
-    let table = schedule(&["list"]).await;
-    assert!(table.contains("paused"), "{table}");
-    assert_eq!(schedule(&["resume", "s"]).await, "s goes on");
-    assert_eq!(
-        schedule(&["backfill", "s", "--since", "2h30m", "--overlap", "allow"]).await,
-        "s: 3 to start"
-    );
-    let next = [
-        "next",
-        "--cron",
-        "30 2 * * *",
-        "--time-zone",
-        "Europe/Berlin",
-        "--since",
-        "2026-03-28T12:00Z",
-        "--count",
-        "2",
-    ];
-    assert_eq!(
-        schedule(&next).await,
-        "2026-03-29 01:00:00.000 UTC\n2026-03-30 00:30:00.000 UTC"
-    );
-    assert_eq!(
-        json_of(&database, &["schedule", "next", "s"])
-            .await
-            .as_array()
-            .map(Vec::len),
-        Some(5)
-    );
-    assert_eq!(schedule(&["delete", "s"]).await, "s is deleted");
-    for wrong in [
-        &["delete", "s"][..],
-        &["show", "s"],
-        &["trigger", "s"],
-        &["set", "s", "--cron", "soon", "--task", "a"],
-    ] {
-        let (code, _, stderr) = rhythm(&database, &[&["schedule"], wrong].concat()).await;
-        assert!(
-            code == Some(1) && stderr.contains("int: "),
-            "{wrong:?}: {code:?} {stderr}"
-        );
-    }
-    for wrong in [
-        &["set", "s", "--task", "a"][..],
-        &["set", "s", "--every", "soon", "--task", "a"],
-        &["backfill", "s", "--since", "soon"],
-    ] {
-        assert_eq!(
-            rhythm(&database, &[&["schedule"], wrong].concat()).await.0,
-            Some(2),
-            "{wrong:?}"
-        );
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ mod batch;
 mod cancel;
 mod children;
 mod cli;
+mod cli_schedule;
 mod concurrency;
 mod counts;
 mod crash;

@@ -61,7 +61,7 @@ async fn each_tick_starts_one_execution_whose_task_id_says_which() {
         .await;
     s.run(
         r#"select rhythm.schedule('tasks', every => '1 hour', task => 'job', inputs => '{"n": 1}', queue => 'q', priority => 7,
-             timeout => '1 day', start_timeout => '2 days', retry => '{"maxAttempts": 2}');
+             timeout => '1 day', start_timeout => '2 days', attempt_timeout => '1 hour', heartbeat_timeout => '20 seconds', retry => '{"maxAttempts": 2}');
            select rhythm.schedule('flows', every => '1 hour', workflow => 'report', inputs => '{"of": "day"}')"#,
     )
     .await;
@@ -75,6 +75,8 @@ async fn each_tick_starts_one_execution_whose_task_id_says_which() {
         );
         let task = s.claim_with("'w', '{q}'").await.remove(0);
         assert_eq!(task.inputs["n"], 1);
+        let limits = "select concat_ws(' ', lease_until - attempt_at, attempt_until - attempt_at) from rhythm.live where state = 'running'";
+        assert_eq!(s.text(limits).await, "00:00:20 01:00:00");
         assert!(s.complete(&task, "null").await);
     }
     let wrong = s

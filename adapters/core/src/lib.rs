@@ -35,5 +35,5 @@ pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
     Outcome, QueueInfo, StartOptions, State, TaskInfo, TimelineEvent, WorkerInfo, WorkflowInfo,
 };
-pub use schedules::{ScheduleInfo, ScheduleOptions};
+pub use schedules::{CalendarInfo, During, ScheduleInfo, ScheduleOptions};
 pub use trouble::{FailedAttempt, RetryFilter, Why};

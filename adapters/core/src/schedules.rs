@@ -43,6 +43,10 @@ pub struct ScheduleOptions {
     pub timeout: Option<Duration>,
     /// As in `enqueue`.
     pub start_timeout: Option<Duration>,
+    /// As in `enqueue`.
+    pub attempt_timeout: Option<Duration>,
+    /// As in `enqueue`.
+    pub heartbeat_timeout: Option<Duration>,
     /// Calendars of exclusion.
     pub exclude: Option<Vec<String>>,
     /// No tick before.
@@ -105,6 +109,32 @@ pub struct ScheduleInfo {
     pub pause_reason: Option<String>,
 }
 
+/// A row of the view `calendars`.
+#[derive(Clone, Debug, Serialize)]
+pub struct CalendarInfo {
+    /// The name.
+    pub name: String,
+    /// Days as `2026-12-25`.
+    pub days: Vec<String>,
+    /// Days of each week, as `sat`.
+    pub weekdays: Vec<String>,
+    /// Times from one moment to another.
+    pub during: Vec<During>,
+    /// The schedules that exclude it.
+    pub schedules: Vec<String>,
+}
+
+/// A time from one moment to another; `None`: without a beginning, or an end.
+#[derive(Clone, Debug, Serialize)]
+pub struct During {
+    /// The first moment.
+    #[serde(with = "time::option")]
+    pub from: Option<SystemTime>,
+    /// The one after the last.
+    #[serde(with = "time::option")]
+    pub to: Option<SystemTime>,
+}
+
 impl Client {
     /// Makes or replaces a schedule; gives when it starts next.
     pub async fn schedule(
@@ -113,12 +143,22 @@ impl Client {
         options: &ScheduleOptions,
     ) -> Result<Option<SystemTime>> {
         let mut call = Arguments::new("schedule", &name);
-        let [every, catch_up, jitter, timeout, start_timeout] = [
+        let [
+            every,
+            catch_up,
+            jitter,
+            timeout,
+            start_timeout,
+            attempt_timeout,
+            heartbeat_timeout,
+        ] = [
             options.every,
             options.catch_up,
             options.jitter,
             options.timeout,
             options.start_timeout,
+            options.attempt_timeout,
+            options.heartbeat_timeout,
         ]
         .map(seconds);
         call.give("cron", &options.cron, Type::TEXT, "$");
@@ -135,6 +175,13 @@ impl Client {
         call.give("retry", &options.retry, Type::TEXT, "$::jsonb");
         call.give("timeout", &timeout, Type::FLOAT8, SECONDS);
         call.give("start_timeout", &start_timeout, Type::FLOAT8, SECONDS);
+        call.give("attempt_timeout", &attempt_timeout, Type::FLOAT8, SECONDS);
+        call.give(
+            "heartbeat_timeout",
+            &heartbeat_timeout,
+            Type::FLOAT8,
+            SECONDS,
+        );
         call.give("exclude", &options.exclude, Type::TEXT_ARRAY, "$");
         call.give("starts_at", &options.starts_at, Type::TIMESTAMPTZ, "$");
         call.give("ends_at", &options.ends_at, Type::TIMESTAMPTZ, "$");
@@ -258,6 +305,29 @@ impl Client {
         let parameters: [Parameter<'_>; 1] = [(&name, Type::TEXT)];
         let row = self.row("select rhythm.delete_calendar($1)", &parameters);
         Ok(row.await?.try_get(0)?)
+    }
+
+    /// All calendars of exclusion, or the one of a name.
+    pub async fn calendars(&self, name: Option<&str>) -> Result<Vec<CalendarInfo>> {
+        let sql = "select name, days::text[], weekdays, \
+                   array(select nullif(lower(r), '-infinity') from unnest(during) r order by r), \
+                   array(select nullif(upper(r), 'infinity') from unnest(during) r order by r), schedules \
+                   from rhythm.calendars where name = coalesce($1, name) order by name";
+        self.rows(sql, &[(&name, Type::TEXT)])
+            .await?
+            .iter()
+            .map(|row| {
+                let (from, to): (Vec<_>, Vec<_>) = (row.try_get(3)?, row.try_get(4)?);
+                let during = from.into_iter().zip(to);
+                Ok(CalendarInfo {
+                    name: row.try_get(0)?,
+                    days: row.try_get(1)?,
+                    weekdays: row.try_get(2)?,
+                    during: during.map(|(from, to)| During { from, to }).collect(),
+                    schedules: row.try_get(5)?,
+                })
+            })
+            .collect()
     }
 
     /// All schedules, or the one of a name.

@@ -21,6 +21,7 @@ def name(client: rhythm.Client) -> Iterator[str]:
 
 def test_a_schedule_is_made_driven_and_deleted(client: rhythm.Client, name: str, queue: str) -> None:
     options = {"every": timedelta(hours=1), "task": "a", "inputs": {"n": 1}, "queue": queue, "overlap": "queue_one"}
+    options |= {"start_timeout": 86400, "attempt_timeout": timedelta(hours=1), "heartbeat_timeout": 30}
     first = client.schedule(name, **options)
     assert first is not None and timedelta(minutes=59) < first - datetime.now(timezone.utc) <= timedelta(hours=1)
     assert client.schedule(name, **options) == first

@@ -79,6 +79,14 @@ pub(crate) fn moment(text: &str) -> std::result::Result<SystemTime, String> {
     })
 }
 
+/// Checks a day such as `2026-11-24`.
+pub(crate) fn day(text: &str) -> std::result::Result<String, String> {
+    if text.len() == 10 && rhythm_client::time::parse(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is no day; write 2026-11-24"))
+}
+
 /// Parses a point in time, or how long ago it was.
 pub(crate) fn past(text: &str) -> std::result::Result<SystemTime, String> {
     if let Ok(ago) = duration(text) {

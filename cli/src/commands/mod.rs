@@ -1,6 +1,7 @@
 //! The verbs, one a file: arguments, then what they do.
 
 pub(crate) mod adopt;
+pub(crate) mod calendar;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod completions;

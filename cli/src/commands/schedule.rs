@@ -147,6 +147,15 @@ struct SetArgs {
     /// How long it may take
     #[arg(long, value_parser = input::duration, value_name = "DURATION")]
     timeout: Option<Duration>,
+    /// How long a task may wait for its first attempt
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    start_timeout: Option<Duration>,
+    /// How long each attempt of a task may take
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    attempt_timeout: Option<Duration>,
+    /// How long the worker of a task may be silent
+    #[arg(long, value_parser = input::duration, value_name = "DURATION")]
+    heartbeat_timeout: Option<Duration>,
     /// Not before this time, in UTC
     #[arg(long, value_parser = input::moment, value_name = "TIME")]
     starts_at: Option<SystemTime>,
@@ -295,7 +304,9 @@ fn options(args: SetArgs) -> Result<(String, ScheduleOptions)> {
         priority: args.priority,
         retry: args.retry.as_deref().map(input::json).transpose()?,
         timeout: args.timeout,
-        start_timeout: None,
+        start_timeout: args.start_timeout,
+        attempt_timeout: args.attempt_timeout,
+        heartbeat_timeout: args.heartbeat_timeout,
         exclude: (!args.exclude.is_empty()).then_some(args.exclude),
         starts_at: args.starts_at,
         ends_at: args.ends_at,

@@ -102,6 +102,8 @@ class Schedules:
         retry: str | None,
         timeout: float | None,
         start_timeout: float | None,
+        attempt_timeout: float | None,
+        heartbeat_timeout: float | None,
         exclude: list[str] | None,
         starts_at: float | None,
         ends_at: float | None,
