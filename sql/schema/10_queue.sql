@@ -308,7 +308,7 @@ begin
 end
 $$;
 comment on function rhythm.configure_queue(text, bool, text, text, int, text, int, text, int, int, jsonb, interval, interval, interval, interval, text, text, text[], text) is
-'Sets what is given of a queue and leaves the rest; reset names settings to take away. rate_limit (N/sec, N/min, N/hour, N/day) with rate_burst, and by rate_key, a path into inputs; concurrency of the whole queue, and concurrency_per_key (1 unless given) by concurrency_key; defaults for priority, retry and the timeouts; retention and remember (''7 days'', ''0'', ''forever''); result (keep, discard). Example: select rhythm.configure_queue(''stripe'', rate_limit => ''100/sec'', concurrency_key => ''customer'', retention => ''3 days'')';
+'Sets what is given of a queue and leaves the rest; reset names settings to take away. rate_limit (N/sec, N/min, N/hour, N/day) with rate_burst, and by rate_key, a path into inputs; concurrency of the whole queue, and concurrency_per_key (1 unless given) by concurrency_key; defaults for priority, retry and the timeouts (of workflows started on this queue by name: priority, timeout, remember, result); retention and remember (''7 days'', ''0'', ''forever''); result (keep, discard). Example: select rhythm.configure_queue(''stripe'', rate_limit => ''100/sec'', concurrency_key => ''customer'', retention => ''3 days'')';
 
 -- Gives the settings of a queue. No locks.
 create function rhythm.show_queue(name text) returns table (setting text, value text, is_default bool)

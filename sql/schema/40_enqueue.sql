@@ -209,8 +209,10 @@ language sql stable as $$
 $$;
 
 -- Returns the row with which an execution begins to live: the one definition of this change of state. What a call does not say
--- of a task comes from its registration, and else from its queue. Postgres puts the body in the place of the call, so that it
--- costs one enqueue as little as it can, and a batch is one statement. `p_defaults` false: there are none to look for.
+-- of a task comes from its registration, and else from its queue. A workflow gets what its queue says of the whole (priority,
+-- timeout, remember, result), if the call names the queue: in `default` lie those that sleep for months, beside tasks of minutes.
+-- What is about workers (retry, the other timeouts, limits) is not for workflows. Postgres puts the body in the place of the call, so
+-- that it costs one enqueue as little as it can, and a batch is one statement. `p_defaults` false: there are none to look for.
 -- `p_checked` not null: the inputs of tasks are compared with their schemas, and messages name an item by its place in here.
 create function rhythm._first_row(p_id uuid, p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_run_at timestamptz, p_retry jsonb, p_timeout interval, p_start_timeout interval,
@@ -224,22 +226,25 @@ returns table (id uuid, root_id uuid, parent_id uuid, definition_id bigint, due_
 language sql stable as $$
   select p_id, coalesce(p_root_id, p_id), p_parent_id, p_definition_id,
     least(case when p_run_at > p_now then p_run_at end,
-      greatest(p_now, p_run_at) + coalesce(p_start_timeout, t.start_timeout, q.start_timeout),
+      greatest(p_now, p_run_at) + coalesce(p_start_timeout, t.start_timeout, case when p_kind = 'task' then q.start_timeout end),
       greatest(p_now, p_run_at) + coalesce(p_timeout, t.timeout, q.timeout)),
     p_run_at, case when p_kind = 'workflow' and (p_run_at > p_now) is not true then p_now end,
-    greatest(p_now, p_run_at) + coalesce(p_start_timeout, t.start_timeout, q.start_timeout),
+    greatest(p_now, p_run_at) + coalesce(p_start_timeout, t.start_timeout, case when p_kind = 'task' then q.start_timeout end),
     greatest(p_now, p_run_at) + coalesce(p_timeout, t.timeout, q.timeout),
     case when p_run_at > p_now then 'scheduled'::rhythm.state else 'pending' end,
     coalesce(p_priority, q.priority, 0), p_promise, p_wake_group, p_kind, p_name, coalesce(p_queue, t.queue, 'default'),
-    coalesce(p_heartbeat_timeout, t.heartbeat_timeout, q.heartbeat_timeout),
-    coalesce(p_attempt_timeout, t.attempt_timeout, q.attempt_timeout), coalesce(p_remember, q.remember),
+    coalesce(p_heartbeat_timeout, t.heartbeat_timeout, case when p_kind = 'task' then q.heartbeat_timeout end),
+    coalesce(p_attempt_timeout, t.attempt_timeout, case when p_kind = 'task' then q.attempt_timeout end),
+    coalesce(p_remember, q.remember),
     nullif(coalesce(p_discard, t.discard, q.discard), false),
-    case when coalesce(q.rate_key, q.concurrency_key) is not null then rhythm._limit_key(p_inputs, q.concurrency_key) end,
-    case when coalesce(q.rate_key, q.concurrency_key) is not null then rhythm._limit_key(p_inputs, q.rate_key) end,
+    case when p_kind = 'task' and coalesce(q.rate_key, q.concurrency_key) is not null
+      then rhythm._limit_key(p_inputs, q.concurrency_key) end,
+    case when p_kind = 'task' and coalesce(q.rate_key, q.concurrency_key) is not null then rhythm._limit_key(p_inputs, q.rate_key) end,
     p_now, p_inputs, p_task_id, p_retry, p_trace
   from (values (1)) one
   left join rhythm.served_tasks t on t.name = p_name and p_kind = 'task' and p_defaults
-  left join rhythm.queue_settings q on q.name = coalesce(p_queue, t.queue, 'default') and p_kind = 'task' and p_defaults
+  left join rhythm.queue_settings q on q.name = coalesce(p_queue, t.queue, case when p_kind = 'task' then 'default' end)
+    and p_defaults
   where t.schema_check is null or p_checked is null
     or rhythm._check_task_inputs(p_name, t.input_schema, t.schema_check, p_inputs, p_id, p_checked)
 $$;

@@ -303,16 +303,63 @@ async fn defaults_come_from_the_registration_and_then_from_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_that_names_its_queue_has_the_defaults_that_are_about_the_whole() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    for queue in ["q", "default"] {
+        s.run(&format!(
+            "select rhythm.configure_queue('{queue}', timeout => '30 seconds', start_timeout => '1 second', attempt_timeout => '1 second',
+               heartbeat_timeout => '1 second', retry => '{{\"maxAttempts\": 1}}', priority => 7, remember => '1 hour', result => 'discard',
+               concurrency_key => 'tenant', rate_limit => '1/day')"
+        ))
+        .await;
+    }
+    s.deploy("nap", "await sleep('1h'); return 1;").await;
+    s.deploy(
+        "outer",
+        "return (await Workflow.try('nap', {}, {queue: 'q'})).error.cause.name;",
+    )
+    .await;
+    let row = |id: Uuid| {
+        format!(
+            "select concat_ws(' ', queue, priority, extract(epoch from end_by - created_at)::int, start_by, beat, attempt_timeout, remember,
+               discard, concurrency_key, rate_key) from rhythm.live where id = '{id}'"
+        )
+    };
+    let named = s.id("select rhythm.start('nap', queue => 'q')").await;
+    assert_eq!(s.text(&row(named)).await, "q 7 30 01:00:00 t");
+    let own = "select rhythm.start('nap', queue => 'q', timeout => '1 minute', priority => 1, remember => '0', result => 'keep')";
+    let own = s.id(own).await;
+    assert_eq!(s.text(&row(own)).await, "q 1 60 00:00:00");
+    let many = r#"select id from rhythm.enqueue_many('[{"name": "nap", "kind": "workflow", "queue": "q"}]')"#;
+    let many = s.id(many).await;
+    assert_eq!(s.text(&row(many)).await, "q 7 30 01:00:00 t");
+    let unnamed = s.id("select rhythm.start('nap')").await;
+    assert_eq!(s.text(&row(unnamed)).await, "default 0");
+    let outer = s.start("outer", "{}").await;
+    is_due(&s, named, "waiting", "timed_out").await;
+    assert_eq!(s.completed(outer).await, json!("TimeoutError"));
+    assert_eq!(s.state(unnamed).await, "waiting");
+    advance(&s, "1 hour").await;
+    assert_eq!(s.completed(unnamed).await, json!(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_workflow_hears_of_the_timeouts_of_its_children() {
     let database = Database::create().await;
     let s = database.session().await;
-    // Flow has no option for this one: it comes with the registration.
     s.run(r#"select rhythm.register('w', '[{"name": "b", "attemptTimeout": "30s"}]')"#)
         .await;
     let cases = [
         ("a", "startTimeout: '30s'", false, "TimeoutError"),
         ("a", "timeout: '30s'", true, "TimeoutError"),
         ("b", "retry: {maxAttempts: 1}", true, "TimeoutError"),
+        (
+            "a",
+            "attemptTimeout: '30s', retry: {maxAttempts: 1}",
+            true,
+            "TimeoutError",
+        ),
         (
             "a",
             "heartbeatTimeout: '30s', retry: {maxAttempts: 1}",
