@@ -143,6 +143,8 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
             "'{holidays}'",
             "now()",
             "now() + interval '1 year'",
+            "'1 hour'",
+            "'1 minute'",
         ],
     ),
     ("schedule_times", &["'s'", "3", "'2026-03-28'"]),
