@@ -21,8 +21,26 @@ pub(crate) fn init() {
     }
 }
 
-#[pg_guard]
-#[allow(clippy::too_many_arguments)]
+unsafe extern "C-unwind" {
+    // Not that of pgrx, which catches errors to raise them anew, and then knows only SQLSTATEs of Postgres' own: a DO block or a
+    // CALL would lose those that users and Rhythm make.
+    #[link_name = "standard_ProcessUtility"]
+    #[allow(clippy::too_many_arguments, reason = "Postgres has them")]
+    fn standard(
+        statement: *mut pg_sys::PlannedStmt,
+        query: *const c_char,
+        read_only: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+}
+
+/// The hook. Without a guard, for the same reason: errors jump over it, so it holds nothing that would have to be dropped, and
+/// what may fail of its own is behind guards.
+#[allow(clippy::too_many_arguments, reason = "Postgres has them")]
 unsafe extern "C-unwind" fn process(
     statement: *mut pg_sys::PlannedStmt,
     query: *const c_char,
@@ -35,39 +53,47 @@ unsafe extern "C-unwind" fn process(
 ) {
     // SAFETY: Postgres gives valid pointers to a hook, and they are handed on as they came.
     unsafe {
-        let database = affected_database((*statement).utilityStmt);
-        if database != pg_sys::InvalidOid && is_available() {
-            databases::ask_to_leave(database.to_u32());
+        let is_of_databases = database_command(statement);
+        if is_of_databases {
+            before(statement);
         }
-        match PREVIOUS {
-            Some(next) => next(
-                statement,
-                query,
-                read_only,
-                context,
-                params,
-                environment,
-                destination,
-                completion,
-            ),
-            None => pg_sys::standard_ProcessUtility(
-                statement,
-                query,
-                read_only,
-                context,
-                params,
-                environment,
-                destination,
-                completion,
-            ),
+        let next = PREVIOUS.unwrap_or(standard);
+        next(
+            statement,
+            query,
+            read_only,
+            context,
+            params,
+            environment,
+            destination,
+            completion,
+        );
+        if is_of_databases {
+            after(statement);
         }
     }
-    if database_command(statement) {
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn before(statement: *mut pg_sys::PlannedStmt) {
+    // SAFETY: as above.
+    let database = unsafe { affected_database((*statement).utilityStmt) };
+    if database != pg_sys::InvalidOid && is_available() {
+        databases::ask_to_leave(database.to_u32());
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn after(statement: *mut pg_sys::PlannedStmt) {
+    // SAFETY: as above.
+    let is_rename = unsafe { (*(*statement).utilityStmt).type_ == pg_sys::NodeTag::T_RenameStmt };
+    if !is_rename {
         // Once this is committed a copy gets a worker of its own, and the template its worker back.
         notes::launcher();
     }
 }
 
+/// Whether it may be about a database; a rename may also be about anything else.
 fn database_command(statement: *mut pg_sys::PlannedStmt) -> bool {
     // SAFETY: as above; nodes begin with their tag.
     unsafe {
@@ -78,6 +104,7 @@ fn database_command(statement: *mut pg_sys::PlannedStmt) -> bool {
                 pg_sys::NodeTag::T_DropdbStmt
                     | pg_sys::NodeTag::T_CreatedbStmt
                     | pg_sys::NodeTag::T_AlterDatabaseStmt
+                    | pg_sys::NodeTag::T_RenameStmt
             )
     }
 }

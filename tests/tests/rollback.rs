@@ -98,3 +98,18 @@ async fn a_commit_wakes_a_waiting_worker_at_once() {
         "p99 of the wake-up is {worst:.1} ms: the commit does not wake"
     );
 }
+
+/// The hook on utility commands stands between them and whoever sent them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_inside_a_do_block_keeps_its_code() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let own = "do $$ begin raise exception using errcode = 'AB123', message = 'mine'; end $$";
+    let failure = s.fails(own).await;
+    assert_eq!(
+        (failure.code.as_str(), failure.message.as_str()),
+        ("AB123", "mine")
+    );
+    let ours = "do $$ begin perform rhythm.result(null); end $$";
+    assert_eq!(s.fails(ours).await.code, "RH001");
+}
