@@ -40,6 +40,35 @@ pub struct TaskCall {
     pub options: String,
 }
 
+/// What `Signal.next` and `Signal.request` wait for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SignalWait {
+    /// The name of the signal.
+    pub name: String,
+    /// Only the signal that was sent with this key.
+    pub key: Option<String>,
+    /// When the wait is over, in milliseconds since 1970.
+    pub due_ms: Option<f64>,
+    /// Whether the promise becomes `{"payload": …, "id": …}` instead of the payload, where `id` is that of the request (null
+    /// for a plain signal).
+    pub is_request: bool,
+}
+
+/// Bytes of JSON, names included, that `Context.set` may publish of one run.
+pub const ATTRIBUTES: usize = 64 << 10;
+
+/// The error of a `Context.set` that would pass this limit.
+#[must_use]
+pub fn too_many_attributes(bytes: usize) -> HostError {
+    HostError {
+        name: "RangeError".into(),
+        message: format!(
+            "What a run publishes with Context.set takes at most {ATTRIBUTES} bytes, and this would make {bytes}; publish less, or keep it in a table."
+        ),
+        ..HostError::default()
+    }
+}
+
 /// An error that a host call throws into the program, or that a settled promise rejects with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostError {
@@ -99,13 +128,12 @@ pub trait Host {
     fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError>;
     /// Starts a timer that fulfils `promise` with `undefined` at `due_ms` (since 1970).
     fn start_timer(&mut self, promise: PromiseId, due_ms: f64) -> Result<(), HostError>;
-    /// Waits for the next signal of this name; rejects `promise` with a `TimeoutError` at `due_ms`.
-    fn next_signal(
-        &mut self,
-        promise: PromiseId,
-        name: &str,
-        due_ms: Option<f64>,
-    ) -> Result<(), HostError>;
+    /// Waits for the next signal that fits; rejects `promise` with a `TimeoutError` when its time is up.
+    fn next_signal(&mut self, promise: PromiseId, wait: SignalWait) -> Result<(), HostError>;
+    /// Answers the request with this id; `value` is JSON text. What was answered already stays as it is.
+    fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError>;
+    /// The program has given up a promise, which is settled already: what is behind it need not go on.
+    fn cancel(&mut self, promise: PromiseId, reason: &str) -> Result<(), HostError>;
     /// Says that these promises, all of which were started in this step, are awaited together:
     /// as long as all of them fulfil, the VM needs to run again only when the last one has.
     /// A host may ignore this, and settle them one by one.

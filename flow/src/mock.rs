@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 pub use crate::host::Settlement;
-use crate::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCall};
+use crate::host::{CallError, Host, HostError, Interrupt, PromiseId, SignalWait, TaskCall};
 
 /// A host that remembers.
 #[derive(Debug, Default)]
@@ -16,8 +16,12 @@ pub struct MockHost {
     pub tasks: Vec<(PromiseId, TaskCall)>,
     /// Timers that were started and not taken yet, with their due time.
     pub timers: Vec<(PromiseId, f64)>,
-    /// Waits for signals that were not taken yet, with name and due time.
-    pub signals: Vec<(PromiseId, String, Option<f64>)>,
+    /// Waits for signals that were not taken yet.
+    pub signals: Vec<(PromiseId, SignalWait)>,
+    /// Answers to requests: id and JSON text.
+    pub replies: Vec<(String, String)>,
+    /// Promises that were given up.
+    pub cancelled: Vec<PromiseId>,
     /// What `Context.set` published, as JSON text.
     pub attributes: BTreeMap<String, String>,
     /// The log: level and line.
@@ -91,13 +95,21 @@ impl Host for MockHost {
         Ok(())
     }
 
-    fn next_signal(
-        &mut self,
-        promise: PromiseId,
-        name: &str,
-        due_ms: Option<f64>,
-    ) -> Result<(), HostError> {
-        self.signals.push((promise, name.to_owned(), due_ms));
+    fn next_signal(&mut self, promise: PromiseId, wait: SignalWait) -> Result<(), HostError> {
+        self.signals.push((promise, wait));
+        Ok(())
+    }
+
+    fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {
+        self.replies.push((request.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    fn cancel(&mut self, promise: PromiseId, _reason: &str) -> Result<(), HostError> {
+        self.tasks.retain(|(id, _)| *id != promise);
+        self.timers.retain(|(id, _)| *id != promise);
+        self.signals.retain(|(id, _)| *id != promise);
+        self.cancelled.push(promise);
         Ok(())
     }
 

@@ -167,7 +167,7 @@ fn fire(host: &mut MockHost, vm: &mut Vm) -> bool {
     let signal = host
         .signals
         .iter()
-        .filter_map(|(promise, _, due)| Some(((*due)?, *promise, true)));
+        .filter_map(|(promise, wait)| Some((wait.due_ms?, *promise, true)));
     let Some((due, promise, is_signal)) = timer
         .chain(signal)
         .min_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).expect("finite times"))
@@ -176,7 +176,7 @@ fn fire(host: &mut MockHost, vm: &mut Vm) -> bool {
     };
     host.now_ms = host.now_ms.max(due);
     host.timers.retain(|(one, _)| *one != promise);
-    host.signals.retain(|(one, _, _)| *one != promise);
+    host.signals.retain(|(one, _)| *one != promise);
     vm.settle(
         promise,
         if is_signal {

@@ -4,7 +4,7 @@ use rhythm_flow::error::Fault;
 use rhythm_flow::host::{CallError, HostError, Interrupt, Settlement};
 use rhythm_flow::mock::MockHost;
 use rhythm_flow::op::Op;
-use rhythm_flow::{Limits, Outcome, Program};
+use rhythm_flow::{Limits, Outcome, Program, Vm};
 
 use crate::drive::{answer, compile, failure, finish, go_on, result, start};
 
@@ -178,6 +178,46 @@ fn cancel_is_thrown_where_the_run_waits_and_finally_may_wait() {
     let outcome = go_on(&mut vm, &mut host);
     let expected = "[\"released\",\"CancelledError\",\"no longer wanted\",true]";
     assert_eq!(outcome, Outcome::Completed(expected.into()));
+}
+
+#[test]
+fn a_promise_that_is_given_up_rejects_at_once_and_its_outcome_is_not_heard() {
+    let program = compile(
+        "const task = Task.run('a');\nconst tried = Task.try('b');\nconst timer = sleep(5);\nconst told = [Task.cancel(task, 'enough'), Task.cancel(tried), Task.cancel(timer), Task.cancel(timer)];\ntry { await task; } catch (e) { told.push(e.name, e.message, e instanceof CancelledError); }\ntold.push((await tried).error.message);\ntry { Task.cancel((async () => { await sleep(1); })()); } catch (e) { told.push(e.message); }\nreturn told;",
+    );
+    let mut vm = start(&program, Limits::default());
+    let mut host = MockHost::default();
+    let outcome = vm.run(&mut host);
+    assert_eq!(host.cancelled, [1, 2, 3]);
+    assert!(host.tasks.is_empty());
+    let expected = "[true,true,true,false,\"CancelledError\",\"enough\",true,\"cancelled by the workflow\",\"Task.cancel needs the promise that Task.run, Workflow.run, a timer or a signal gave, not a promise of an async function, then() or a combinator.\"]";
+    assert_eq!(outcome, Outcome::Completed(expected.into()));
+}
+
+#[test]
+fn a_request_that_was_saved_is_answered_later() {
+    let program = compile(
+        "const request = await Signal.request('ask', {timeout: 60, key: 'k'});\nawait sleep(1);\nrequest.reply({got: request.payload});\nreturn Object.keys(request);",
+    );
+    let mut vm = start(&program, Limits::default());
+    let mut host = MockHost::default();
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    let (promise, wait) = host.signals.pop().expect("it waits");
+    assert_eq!((wait.key.as_deref(), wait.is_request), (Some("k"), true));
+    let mut vm = Vm::load(program.clone(), &vm.save().unwrap(), Limits::default()).unwrap();
+    let request = "{\"payload\": 7, \"id\": \"r-1\"}".to_owned();
+    vm.settle(promise, Settlement::Fulfilled(Some(request)));
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    let timer = host.next_timer().expect("it sleeps");
+    let mut vm = Vm::load(program, &vm.save().unwrap(), Limits::default()).unwrap();
+    vm.settle(timer, Settlement::Fulfilled(None));
+    let outcome = vm.run(&mut host);
+    assert_eq!(
+        outcome,
+        Outcome::Completed("[\"payload\",\"id\",\"reply\"]".into())
+    );
+    let reply = ("r-1".to_owned(), "{\"got\":7}".to_owned());
+    assert_eq!(host.replies, [reply]);
 }
 
 #[test]

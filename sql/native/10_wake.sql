@@ -20,8 +20,8 @@ language c volatile as 'MODULE_PATHNAME', 'wake_launcher_wrapper';
 -- Publish what this session waits for; look once more; sleep; take it back. False: nobody can wake it, so it polls.
 create function rhythm._park_begin(queues text[]) returns bool
 language c strict volatile as 'MODULE_PATHNAME', 'park_begin_wrapper';
-create function rhythm._park_result_begin(id uuid) returns bool
-language c strict volatile as 'MODULE_PATHNAME', 'park_result_begin_wrapper';
+create function rhythm._park_results_begin(ids uuid[]) returns bool
+language c strict volatile as 'MODULE_PATHNAME', 'park_results_begin_wrapper';
 create function rhythm._park_wait(milliseconds int) returns bool
 language c strict volatile as 'MODULE_PATHNAME', 'park_wait_wrapper';
 -- Ends this session if its client has gone.

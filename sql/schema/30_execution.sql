@@ -58,7 +58,6 @@ create table rhythm.live (
   task_id text,
   retry jsonb,
   trace jsonb,
-  attributes jsonb,
   -- The error of the last failed attempt.
   error jsonb,
   -- What a handler has saved with its heartbeat, for the next attempt.
@@ -132,7 +131,6 @@ create table rhythm.archive (
   error jsonb,
   retry jsonb,
   trace jsonb,
-  attributes jsonb,
   progress jsonb
 ) partition by range (expires_on);
 comment on table rhythm.archive is 'Executions that have ended, by the week in which they expire. Seen through the view rhythm.executions.';
@@ -228,17 +226,17 @@ begin
       l.end_by, l.beat, l.attempt_timeout, l.remember, l.discard, rhythm._expires_on(l.kind, l.id = l.root_id,
         (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) as expires_on, o.state as ended,
       l.attempt, l.priority, l.promise, l.wake_group, l.kind, l.name, l.queue, l.worker, l.task_id, l.inputs, o.result,
-      o.error, l.retry, l.trace, l.attributes, l.progress,
+      o.error, l.retry, l.trace, l.progress,
       -- A slot of its key is free.
       case when l.concurrency_key is not null then rhythm._wake_queue(l.queue, 1) end as noted
   ), kept as (
     insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, finished_at,
       start_by, end_by, beat, attempt_timeout, remember, discard, expires_on, state, attempt, priority, promise, wake_group,
-      kind, name, queue, worker, task_id, inputs, result, error, retry, trace, attributes, progress)
+      kind, name, queue, worker, task_id, inputs, result, error, retry, trace, progress)
     select c.id, c.seq, c.root_id, c.parent_id, c.definition_id, c.created_at, c.run_at, c.started_at, v_now,
       c.start_by, c.end_by, c.beat, c.attempt_timeout, c.remember, c.discard, c.expires_on, c.ended, c.attempt, c.priority,
       c.promise, c.wake_group, c.kind, c.name, c.queue, c.worker, c.task_id, c.inputs,
-      case when c.discard is not true then c.result end, c.error, c.retry, c.trace, c.attributes, c.progress
+      case when c.discard is not true then c.result end, c.error, c.retry, c.trace, c.progress
     from cold c where c.expires_on is not null
   )
   select array_agg(c.id), array_agg(c.parent_id), array_agg(case when c.ended = 'completed' then c.wake_group end),

@@ -95,7 +95,9 @@ begin
         and (l.state = 'pending'
           or exists (select from rhythm.events e where e.execution_id = l.id)
           or exists (select from rhythm.cancels x where x.execution_id = l.id)
-          or exists (select from rhythm.signal_waits w join rhythm.signals s using (execution_id, name)
+          or exists (
+            select from rhythm.signal_waits w
+            join rhythm.signals s on s.execution_id = w.execution_id and s.name = w.name and (w.key is null or s.key = w.key)
             where w.execution_id = l.id))
       order by l.id);
     v_ids := '{}';
@@ -235,7 +237,7 @@ begin
 end
 $$;
 
--- Writes what a step wants from the world: {tasks, timers, signals, attributes, logs}. True: an event is there already
+-- Writes what a step wants from the world: {tasks, timers, signals, replies, cancels, attributes, logs}. True: an event is there already
 -- (a stored signal, say), so the step may take events again and run on.
 create function rhythm._apply_effects(p_id uuid, p_effects jsonb) returns bool
 language plpgsql as $$
@@ -253,12 +255,20 @@ begin
     perform rhythm._keep_logs(p_id, p_effects -> 'logs');
   end if;
   if p_effects -> 'attributes' not in ('{}', 'null') then
-    update rhythm.live l set attributes = coalesce(l.attributes, '{}') || (p_effects -> 'attributes') where l.id = p_id;
+    perform rhythm._set_attributes(p_id, p_effects -> 'attributes');
   end if;
   if jsonb_array_length(p_effects -> 'signals') > 0 then
     perform rhythm._await_signals(p_id, p_effects -> 'signals');
     v_settled := v_settled or exists (
-      select from rhythm.signal_waits w join rhythm.signals s using (execution_id, name) where w.execution_id = p_id);
+      select from rhythm.signal_waits w
+      join rhythm.signals s on s.execution_id = w.execution_id and s.name = w.name and (w.key is null or s.key = w.key)
+      where w.execution_id = p_id);
+  end if;
+  if jsonb_array_length(p_effects -> 'replies') > 0 then
+    perform rhythm._reply(p_id, p_effects -> 'replies');
+  end if;
+  if jsonb_array_length(p_effects -> 'cancels') > 0 then
+    perform rhythm._give_up(p_id, p_effects -> 'cancels');
   end if;
   return v_settled;
 end
@@ -321,6 +331,7 @@ begin
   else
     perform rhythm._forget(array[p_id]);
   end if;
+  perform rhythm._mark_left_signals(p_id);
   if v_state in ('cancelled', 'timed_out') then
     perform rhythm._cancel_children(p_id, coalesce(v_error ->> 'message', 'cancelled'));
   end if;
@@ -328,7 +339,7 @@ end
 $$;
 
 -- Deletes what belonged to workflows that are over. Timers and waits may be firing in another transaction, which then
--- deletes them itself.
+-- deletes them itself; signals that may start the next run are for _pass_on_signals.
 create function rhythm._forget(p_ids uuid[]) returns void
 language plpgsql as $$
 begin
@@ -338,7 +349,7 @@ begin
     select o.ctid from rhythm.timers o where o.execution_id = any (p_ids) for update skip locked));
   delete from rhythm.signal_waits w where w.ctid = any (array(
     select o.ctid from rhythm.signal_waits o where o.execution_id = any (p_ids) for update skip locked));
-  delete from rhythm.signals s where s.execution_id = any (p_ids);
+  delete from rhythm.signals s where s.execution_id = any (p_ids) and s.start is null;
   delete from rhythm.cancels c where c.execution_id = any (p_ids);
   delete from rhythm.watchers w where w.execution_id = any (p_ids);
   delete from rhythm.deferred_starts d where d.execution_id = any (p_ids);

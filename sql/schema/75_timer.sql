@@ -251,14 +251,18 @@ declare
   v_roots uuid[];
   v_ids uuid[];
   v_groups int[];
+  v_passed int;
 begin
   if not exists (select from rhythm.runnable r where r.alone_at is null) then
     return 0;
   end if;
+  v_passed := rhythm._pass_on_signals();
   -- Two who do this at once must not wait for each other, in whatever order they meet the rows.
   delete from rhythm.runnable r where r.ctid = any (array(
     select d.ctid from rhythm.runnable d
-    where not exists (select from rhythm.live l where l.id = d.root_id) for update skip locked));
+    where not exists (select from rhythm.live l where l.id = d.root_id)
+      and not exists (select from rhythm.signals s where s.execution_id = d.execution_id and s.start is not null)
+    for update skip locked));
   v_roots := array(
     select l.id from rhythm.live l
     where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null)
@@ -273,7 +277,7 @@ begin
     perform rhythm._apply_cancels(v_ids);
     perform rhythm._advance(v_ids, v_groups);
   end if;
-  return cardinality(v_roots);
+  return case when v_passed = 32 then p_max else cardinality(v_roots) end;
 end
 $$;
 
@@ -315,6 +319,7 @@ begin
     when 'executions' then rhythm._do_due(p_max, false)
     when 'timers' then rhythm._fire_timers(p_max)
     when 'signals' then rhythm._time_out_signals(p_max)
+    when 'requests' then rhythm._drop_requests(p_max)
     when 'marks' then rhythm._look_at_marks(p_max)
     when 'starts' then rhythm._start_deferred(p_max)
     when 'watchers' then rhythm._confirm_watchers(p_max)
@@ -372,7 +377,7 @@ begin
   end if;
   select coalesce(bool_or(d.done >= _run_duties.max), false), bool_or(d.done is null) into again, v_failed
   from (select rhythm._do_duty(k, _run_duties.max) as done
-    from unnest(array['executions', 'timers', 'signals', 'marks', 'starts', 'watchers', 'schedules']) with ordinality u (k, at)
+    from unnest(array['executions', 'timers', 'signals', 'requests', 'marks', 'starts', 'watchers', 'schedules']) with ordinality u (k, at)
     order by u.at offset 0) d;
   -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
   -- between our look and its.
@@ -382,6 +387,8 @@ begin
       (select min(l.due_at) from rhythm.live l where l.due_at is not null),
       (select min(t.due_at) from rhythm.timers t),
       (select min(w.due_at) from rhythm.signal_waits w),
+      (select min(q.until) from rhythm.requests q where q.until > rhythm._now()),
+      (select min(q.until) from rhythm.requests q) + interval '1 second',
       rhythm._schedules_due(),
       (select min(r.alone_at) from rhythm.runnable r where r.alone_at is not null)) - v_shift;
   if v_busy then

@@ -82,7 +82,7 @@ begin
       'Such a transaction never sees the end: use rhythm.result(id), or READ COMMITTED.');
   end if;
   v_until := rhythm._wait_until(wait.timeout);
-  v_parked := rhythm._park_result_begin(wait.id);
+  v_parked := rhythm._park_results_begin(array[wait.id]);
   loop
     select r.state, r.result, r.error into state, result, error from rhythm._result(wait.id) r;
     exit when state is null or state in ('completed', 'failed', 'cancelled', 'timed_out');
@@ -162,17 +162,27 @@ begin
 end
 $$;
 
--- Cancels what a workflow has started and nobody has begun; what runs is told: at once if its worker waits, or at a heartbeat. A
--- child workflow is told by a step of its own, which goes on down.
+-- Cancels what a workflow has started, all of it.
 create function rhythm._cancel_children(p_id uuid, p_reason text) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := array(select l.id from rhythm.live l where l.parent_id = p_id);
 begin
-  if v_ids = '{}' then
-    return;
+  if v_ids <> '{}' then
+    perform rhythm._cancel_started(v_ids, p_reason);
   end if;
+end
+$$;
+
+-- Cancels what a workflow has started and nobody has begun; what runs is told: at once if its worker waits, or at a heartbeat. A
+-- child workflow is told by a step of its own, which goes on down.
+create function rhythm._cancel_started(p_ids uuid[], p_reason text) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_ids uuid[] := p_ids;
+begin
   perform from rhythm._cancel_waiting(v_ids, p_reason);
   perform rhythm._finish_workflow(s.id, 'cancelled', null, jsonb_build_object('name', 'CancelledError', 'message', p_reason))
   from (
@@ -185,6 +195,37 @@ begin
   if found then
     perform rhythm._wake_steps(false);
   end if;
+end
+$$;
+
+-- Stops what is behind promises that a step has given up: [{promise, reason}]. The program has settled them itself, so what
+-- comes of them is of no interest. Timers and waits that are just firing in another transaction go with it.
+create function rhythm._give_up(p_id uuid, p_cancels jsonb) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_promises int[] := array(select (e ->> 'promise')::int from jsonb_array_elements(p_cancels) e);
+  v_children record;
+begin
+  delete from rhythm.timers t where t.ctid = any (array(
+    select o.ctid from rhythm.timers o where o.execution_id = p_id and o.promise = any (v_promises) for update skip locked));
+  delete from rhythm.signal_waits w where w.ctid = any (array(
+    select o.ctid from rhythm.signal_waits o where o.execution_id = p_id and o.promise = any (v_promises)
+    for update skip locked));
+  delete from rhythm.watchers w where w.ctid = any (array(
+    select o.ctid from rhythm.watchers o where o.execution_id = p_id and o.promise = any (v_promises) for update skip locked));
+  delete from rhythm.deferred_starts d
+  where d.execution_id = p_id and (d.item ->> 'promise')::int = any (v_promises);
+  for v_children in
+    select array_agg(l.id order by l.id) as ids, e ->> 'reason' as reason
+    from jsonb_array_elements(p_cancels) e
+    join rhythm.live l on l.parent_id = p_id and l.promise = (e ->> 'promise')::int
+    group by 2
+  loop
+    perform rhythm._cancel_started(v_children.ids, v_children.reason);
+  end loop;
+  -- What ended just now would bring a step about in which nothing happens.
+  delete from rhythm.events e where e.execution_id = p_id and e.promise = any (v_promises);
 end
 $$;
 
@@ -304,7 +345,7 @@ begin
   -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
   insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, end_by, state, attempt,
     priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, created_at, inputs, task_id,
-    retry, trace, attributes, error, progress)
+    retry, trace, error, progress)
   overriding system value
   values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, least(v_run_at, v_end_by), v_run_at,
     v_old.started_at, v_end_by,
@@ -312,7 +353,7 @@ begin
       then 'waiting'::rhythm.state else 'pending' end,
     0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat,
     v_old.attempt_timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
-    v_old.trace, v_old.attributes, v_old.error, v_old.progress);
+    v_old.trace, v_old.error, v_old.progress);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
   if v_old.kind = 'task' and v_old.attempt > 0 and v_old.state <> 'cancelled' and (
     select h.event = 'attempt_failed' and (h.data ->> 'attempt')::int = v_old.attempt

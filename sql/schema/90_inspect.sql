@@ -4,7 +4,8 @@
 
 create view rhythm.executions as
 select l.id, l.kind, l.name, d.version, l.queue, l.state::text as state, l.task_id, l.parent_id, l.root_id, l.inputs,
-  null::jsonb as result, l.error, l.attempt, l.priority, coalesce(l.attributes, '{}') as attributes, l.created_at,
+  null::jsonb as result, l.error, l.attempt, l.priority,
+  coalesce((select p.attributes from rhythm.published p where p.id = l.id), '{}') as attributes, l.created_at,
   l.run_at, l.started_at, null::timestamptz as finished_at,
   coalesce(l.trace ->> 'traceId', split_part(l.trace ->> 'traceparent', '-', 2)) as trace_id, l.worker, l.lease_until,
   l.progress,
@@ -18,7 +19,8 @@ from rhythm.live l
 left join rhythm.definitions d on d.id = l.definition_id
 union all
 select a.id, a.kind, a.name, d.version, a.queue, a.state::text, a.task_id, a.parent_id, a.root_id, a.inputs,
-  a.result, a.error, a.attempt, a.priority, coalesce(a.attributes, '{}'), a.created_at,
+  a.result, a.error, a.attempt, a.priority,
+  coalesce((select p.attributes from rhythm.published p where p.id = a.id), '{}'), a.created_at,
   a.run_at, a.started_at, a.finished_at,
   coalesce(a.trace ->> 'traceId', split_part(a.trace ->> 'traceparent', '-', 2)), a.worker, null, a.progress, null
 from rhythm.archive a

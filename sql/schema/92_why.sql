@@ -219,7 +219,8 @@ begin
       'It runs in a moment; without the background worker, call rhythm.tick().')::rhythm.why;
   end if;
   select count(*) into v_children from (select from rhythm.live l where l.parent_id = p_run.id limit 1000) c;
-  select string_agg(distinct w.name, ', '), min(w.due_at) into v_signals, v_signal_due
+  select string_agg(distinct w.name || case when w.key is not null then format(' with the key %L', left(w.key, 100)) else '' end,
+    ', '), min(w.due_at) into v_signals, v_signal_due
   from rhythm.signal_waits w where w.execution_id = p_run.id;
   v_timer := (select min(t.due_at) from rhythm.timers t where t.execution_id = p_run.id);
   if v_children > 0 then

@@ -47,13 +47,16 @@ begin
 end
 $$;
 
--- Deletes what belonged to swept executions: keys, saves of failed workflows, history.
+-- Deletes what belonged to swept executions: keys, saves of failed workflows, history, what they published.
 create function rhythm._sweep(p_ids uuid[], p_kinds text[], p_names text[], p_task_ids text[]) returns void
 language plpgsql as $$
 begin
   delete from rhythm.keys k using unnest(p_ids, p_kinds, p_names, p_task_ids) as o (id, kind, name, task_id)
   where k.kind = o.kind and k.name = o.name and k.task_id = o.task_id and k.id = o.id and k.until is null;
   delete from rhythm.history h where h.execution_id = any (p_ids);
+  delete from rhythm.published a where a.id = any (p_ids);
+  delete from rhythm.signal_keys k where k.execution_id = any (p_ids);
+  delete from rhythm.signals s where s.execution_id = any (p_ids);
   perform rhythm._forget(p_ids);
 end
 $$;
@@ -164,7 +167,8 @@ $$;
 -- What can be copied out before it expires.
 create view rhythm.executions_archived as
 select a.id, a.kind, a.name, d.version, a.queue, a.state::text as state, a.task_id, a.parent_id, a.root_id, a.inputs,
-  a.result, a.error, a.attempt, a.priority, coalesce(a.attributes, '{}') as attributes, a.created_at, a.run_at, a.started_at,
+  a.result, a.error, a.attempt, a.priority,
+  coalesce((select p.attributes from rhythm.published p where p.id = a.id), '{}') as attributes, a.created_at, a.run_at, a.started_at,
   a.finished_at, coalesce(a.trace ->> 'traceId', split_part(a.trace ->> 'traceparent', '-', 2)) as trace_id, a.worker,
   a.progress, a.expires_on
 from rhythm.archive a

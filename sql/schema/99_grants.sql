@@ -18,7 +18,7 @@ begin
     from pg_catalog.pg_statistic_ext s
     where s.stxnamespace = 'rhythm'::regnamespace and s.stxowner <> 'rhythm_owner'::regrole
     union all
-    select format('alter function %s owner to rhythm_owner', p.oid::regprocedure)
+    select format('alter routine %s owner to rhythm_owner', p.oid::regprocedure)
     from pg_catalog.pg_proc p where p.pronamespace = 'rhythm'::regnamespace and p.proowner <> 'rhythm_owner'::regrole
     union all
     select format('alter type %s owner to rhythm_owner', t.oid::regtype)
@@ -29,7 +29,7 @@ begin
   end loop;
 
   revoke all on all tables in schema rhythm from public;
-  revoke all on all functions in schema rhythm from public;
+  revoke all on all routines in schema rhythm from public;
   execute 'grant usage on schema rhythm to ' || v_client;
   for v_one in
     select case
@@ -44,7 +44,7 @@ begin
     where p.pronamespace = 'rhythm'::regnamespace
       and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out', '_count_queues'))
   loop
-    execute format('grant execute on function %s to %s', v_one.name, v_one.roles);
+    execute format('grant execute on routine %s to %s', v_one.name, v_one.roles);
   end loop;
   for v_one in
     select c.oid::regclass as name from pg_catalog.pg_class c

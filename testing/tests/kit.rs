@@ -73,6 +73,58 @@ fn a_child_that_nobody_plays_and_nobody_has_is_told() {
     assert!(told.contains(expected), "{told}");
 }
 
+const DESK: &str = "const asked = [];
+const end = Signal.next('end').then(() => null);
+for (;;) {
+  const request = await Promise.race([Signal.request('ask'), end]);
+  if (request === null) return asked;
+  asked.push(request.payload);
+  request.reply({ answer: await Task.run('look', request.payload) });
+  request.reply('later');
+  Context.set('answered', asked.length);
+}
+";
+
+const KEYED: &str = "const b = await Signal.next('paid', { key: 'b' });
+const a = await Signal.next('paid');
+try {
+  await Signal.next('paid', { timeout: '1h' });
+} catch (error) {
+  return [b, a, error.name];
+}
+";
+
+const RACE: &str =
+    "const others = [Task.run('slow'), Task.run('later', {}, { delay: '1d' }), sleep('2d')];
+const won = await Promise.race([Task.run('fast'), ...others]);
+const [, second, third] = others.map((one) => Task.cancel(one, 'lost'));
+try {
+  await others[1];
+} catch (error) {
+  return [won, second, third, `${error.name}: ${error.message}`];
+}
+";
+
+const LOUD: &str = "Context.set('a', 'x'.repeat(60000));
+await sleep(1);
+try {
+  Context.set('b', 'x'.repeat(6000));
+} catch (error) {
+  return error.name;
+}
+";
+
+#[test]
+fn signals_with_keys_requests_and_what_is_given_up() {
+    let workflows = [
+        ("desk", DESK),
+        ("keyed", KEYED),
+        ("race", RACE),
+        ("loud", LOUD),
+    ];
+    passes(include_str!("kit/waiting.test.flow"), &workflows);
+}
+
 #[test]
 fn signals_sql_cancel_and_the_clock() {
     let remind = "let n = 0

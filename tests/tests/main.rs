@@ -2,6 +2,7 @@
 //! forgotten. Run some with `make test-pg T=name`.
 
 mod adapter;
+mod attribute;
 mod background;
 mod bad_input;
 mod batch;
@@ -16,6 +17,7 @@ mod dead_letter;
 mod dev;
 mod dump;
 mod enqueue;
+mod give_up;
 mod held_rows;
 mod idempotency;
 mod interleave;
@@ -30,6 +32,7 @@ mod quickstart;
 mod race;
 mod rate_limit;
 mod regress;
+mod request;
 mod retry;
 mod rollback;
 mod schedule;
@@ -37,6 +40,7 @@ mod schedule_crash;
 mod schedule_overlap;
 mod schema;
 mod security;
+mod signal;
 mod standby;
 mod tidy;
 mod timeouts;

@@ -57,6 +57,45 @@ async fn psql_alone_deploys_starts_claims_completes_and_sees_the_result() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_examples_of_signals_work_in_psql_on_the_command_line_and_in_python() {
+    let database = Database::create().await;
+    let page = "docs/sql/signals.md";
+    let block = blocks(page, "sql").concat();
+    let said = psql(&database, &block).await;
+    let expected = block.lines().filter_map(|line| line.strip_prefix("-- → "));
+    for part in expected {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-ec", &blocks(page, "sh")[0]])
+        .env("RHYTHM_URL", database.url())
+        .env(
+            "PATH",
+            format!("{}:{path}", project().join("target/release").display()),
+        );
+    let mut python = Command::new(project().join(".venv/bin/python"));
+    python
+        .args(["-c", &blocks(page, "python")[0]])
+        .env("RHYTHM_URL", database.url());
+    for (mut command, parts) in [
+        (shell, ["{\"total\": 2}", "completed"]),
+        (python, ["{'total': 8}", "'customer': 10"]),
+    ] {
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("it does not panic")
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        for part in parts {
+            assert!(said.contains(part), "{part} is not in:\n{said}{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_examples_of_schedules_work_in_psql_and_on_the_command_line() {
     let database = Database::create().await;
     let page = "docs/sql/schedules.md";

@@ -27,7 +27,7 @@ const CLAIMED: &str = "id, token, name, queue, inputs::text, attempt, trace::tex
                        extract(epoch from lease_until - clock_timestamp())::float8, progress::text";
 
 /// How long one call of `wait` stays in the server.
-const ONE_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const ONE_WAIT: Duration = Duration::from_secs(5);
 
 /// A value with its type: nothing is prepared, so that any pooler will do.
 pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -379,17 +379,6 @@ impl Client {
             .iter()
             .map(claimed)
             .collect()
-    }
-
-    /// Gives a signal to a workflow; false when it has ended. `payload` is JSON text.
-    pub async fn signal(&self, id: Uuid, name: &str, payload: &str) -> Result<bool> {
-        let sql = "select rhythm.signal($1, $2, $3::jsonb)";
-        let parameters: [Parameter<'_>; 3] = [
-            (&id, Type::UUID),
-            (&name, Type::TEXT),
-            (&payload, Type::TEXT),
-        ];
-        Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }
 
     /// Asks an execution to end; false when it has ended.

@@ -4,8 +4,8 @@
 //! state change is.
 //!
 //! # Layout
-//! - `client`: one method for each SQL function, same names; `queue` has those about settings and pauses, `trouble` those
-//!   about failures and what does not move. `views`: reads of the views.
+//! - `client`: one method for each SQL function, same names; `messages` has those about signals, requests and published values,
+//!   `queue` those about settings and pauses, `trouble` those about failures and what does not move. `views`: reads of the views.
 //! - `schedules`: both for schedules and calendars.
 //! - `rows`: what they answer with. `time`: points in time as text.
 //! - `error`: kinds of errors by SQLSTATE.
@@ -18,6 +18,7 @@ mod client;
 mod config;
 mod connect;
 mod error;
+mod messages;
 mod queue;
 mod rows;
 mod schedules;
@@ -30,6 +31,7 @@ pub mod worker;
 pub use client::Client;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
+pub use messages::{Run, Signalled};
 pub use queue::{Pause, QueueSetting, QueueSettings};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,

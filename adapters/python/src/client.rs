@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rhythm_client::{Config, EnqueueOptions, QueueSettings, RetryFilter, StartOptions};
+use rhythm_client::{Config, EnqueueOptions, QueueSettings, RetryFilter, Run, StartOptions};
 
 use crate::call::{Answer, Call};
 use crate::error::{self, uuid};
@@ -166,11 +166,82 @@ impl Client {
         }))
     }
 
-    fn signal(&self, id: &str, name: String, payload: String) -> PyResult<Call> {
+    fn signal(
+        &self,
+        run: (Option<String>, String),
+        name: String,
+        payload: String,
+        key: Option<String>,
+    ) -> PyResult<Call> {
+        let (client, run) = (self.client(), meant(run)?);
+        Ok(Call::new(async move {
+            let sent = client.signal(&run, &name, &payload, key.as_deref());
+            sent.await.map(Answer::Flag)
+        }))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the SQL function has them")]
+    fn signal_with_start(
+        &self,
+        workflow: String,
+        task_id: String,
+        name: String,
+        payload: String,
+        inputs: String,
+        key: Option<String>,
+        queue: Option<String>,
+        priority: Option<i32>,
+        timeout: Option<f64>,
+        remember: Option<String>,
+        result: Option<String>,
+        trace: Option<String>,
+    ) -> PyResult<Call> {
+        let client = self.client();
+        let options = StartOptions {
+            task_id: Some(task_id),
+            queue,
+            priority,
+            timeout: duration("timeout", timeout)?,
+            remember,
+            result,
+            trace,
+            ..StartOptions::default()
+        };
+        Ok(Call::new(async move {
+            let key = key.as_deref();
+            let sent = client.signal_with_start(&workflow, &name, &payload, &inputs, key, &options);
+            Answer::json(&sent.await?)
+        }))
+    }
+
+    fn call(
+        &self,
+        run: (Option<String>, String),
+        name: String,
+        payload: String,
+        timeout: f64,
+    ) -> PyResult<Call> {
+        let (client, run) = (self.client(), meant(run)?);
+        let timeout = duration("timeout", Some(timeout))?.unwrap_or_default();
+        Ok(Call::new(async move {
+            let reply = client.call(&run, &name, &payload, timeout);
+            reply.await.map(Answer::Text)
+        }))
+    }
+
+    fn attributes(&self, id: &str) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
         Ok(Call::new(async move {
-            client.signal(id, &name, &payload).await.map(Answer::Flag)
+            client.attributes(id).await.map(Answer::Text)
         }))
+    }
+
+    fn find(&self, workflow: String, attributes: String, state: Option<String>, max: i32) -> Call {
+        let client = self.client();
+        Call::new(async move {
+            let found = client.find(&workflow, &attributes, state.as_deref(), max);
+            Answer::json(&found.await?)
+        })
     }
 
     fn cancel(&self, id: &str, reason: Option<String>) -> PyResult<Call> {
@@ -384,4 +455,12 @@ pub(crate) fn moment(what: &str, seconds: Option<f64>) -> PyResult<Option<System
     since
         .map(|d| SystemTime::UNIX_EPOCH.checked_add(d).ok_or_else(too_late))
         .transpose()
+}
+
+/// Which run is meant: the workflow and its `task_id`, or no workflow and an id.
+fn meant((workflow, task_id): (Option<String>, String)) -> PyResult<Run> {
+    match workflow {
+        Some(workflow) => Ok(Run::TaskId { workflow, task_id }),
+        None => uuid(&task_id).map(Run::Id),
+    }
 }

@@ -82,8 +82,13 @@ impl Simulation {
         self.0.advance(to * 1000.0);
     }
 
-    fn signal(&mut self, after: f64, name: String, payload: &str) {
-        self.0.signal(after * 1000.0, name, payload);
+    fn signal(&mut self, after: f64, name: String, payload: &str, key: Option<String>) {
+        self.0.signal(after * 1000.0, name, payload, key);
+    }
+
+    /// A signal that the workflow can answer.
+    fn call(&mut self, after: f64, name: String, payload: &str) {
+        self.0.call(after * 1000.0, name, payload);
     }
 
     fn cancel(&mut self, after: f64, reason: String) {

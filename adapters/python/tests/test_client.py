@@ -124,6 +124,46 @@ def test_pauses_are_told_and_why(client: rhythm.Client, queue: str) -> None:
     assert client.adopt() is False
 
 
+def test_signals_by_task_id_with_keys_and_start(client: rhythm.Client, queue: str) -> None:
+    flow = "const got = []; while (got.length < 3) got.push(await Signal.next('n')); return got;"
+    client.deploy(f"heard-{queue}", flow)
+    run = (f"heard-{queue}", "k")
+    with pytest.raises(rhythm.ControlError):
+        client.signal(run, "n")
+    first = client.signal_with_start(*run, "n", 1, inputs={"a": 1}, key="one", timeout="1h")
+    again = client.signal_with_start(*run, "n", 1, key="one")
+    assert (first.started, first.delivered, again) == (True, True, (first.id, False, False))
+    assert client.signal(run, "n", 2, key="two")
+    assert client.signal(first.id, "n", 2, key="two")
+    assert client.signal(first.id, "n", 3)
+    assert client.wait(first.id, timeout=20).value() == [1, 2, 3]
+    assert not client.signal(run, "n")
+
+
+def test_calls_are_answered_and_what_is_published_is_found(client: rhythm.Client, queue: str) -> None:
+    flow = """
+    Context.set("queue", Inputs.queue);
+    for (;;) {
+      const request = await Signal.request("double");
+      if (request.payload === null) return;
+      request.reply(request.payload * 2);
+    }
+    """
+    client.deploy(f"doubles-{queue}", flow)
+    run = client.start(f"doubles-{queue}", {"queue": queue}, task_id="k")
+    assert client.call(run, "double", 21) == 42
+    assert client.call((f"doubles-{queue}", "k"), "double", 4, timeout="10s") == 8
+    assert client.attributes(run) == {"queue": queue}
+    assert client.find(f"doubles-{queue}", {"queue": queue}) == [(run, "waiting", {"queue": queue})]
+    assert client.find(f"doubles-{queue}", {"queue": queue}, state="completed") == []
+    with pytest.raises(rhythm.ControlError, match="its time is up") as late:
+        client.call(run, "other", timeout=0.2)
+    assert late.value.code == "RH308"
+    with pytest.raises(rhythm.ControlError) as ended:
+        client.call(run, "double")
+    assert ended.value.code == "RH307"
+
+
 def test_rows_of_a_query_are_enqueued(client: rhythm.Client, queue: str) -> None:
     query = f"select 'nobody' as name, to_jsonb(n) as inputs, '{queue}' as queue from generate_series(1, 30) n"
     assert client.enqueue_rows(query) == 30

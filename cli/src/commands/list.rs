@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use comfy_table::Cell;
 
 use crate::cli::Context;
+use crate::commands::input;
 use crate::error::Result;
 use crate::output::Output;
 use crate::render::time;
@@ -25,6 +26,9 @@ pub(crate) struct ListArgs {
     /// Only those of this queue
     #[arg(long)]
     queue: Option<String>,
+    /// Only runs of the workflow --name that have published these attributes, as JSON: '{"customer": 7}'
+    #[arg(long, requires = "name", conflicts_with_all = ["kind", "queue"], value_name = "JSON")]
+    published: Option<String>,
     /// How many at most
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
     limit: u32,
@@ -57,6 +61,17 @@ fn word(value: impl ValueEnum) -> String {
 }
 
 pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<()> {
+    if let (Some(published), Some(name)) = (&args.published, &args.name) {
+        let published = input::json(published)?;
+        let max = args.limit.try_into().unwrap_or(i32::MAX);
+        let state = args.state.map(word);
+        let client = context.client().await?;
+        let found = client.find(name, &published, state.as_deref(), max).await?;
+        context
+            .output
+            .either(&found, || table(&found, context.output));
+        return Ok(());
+    }
     let client = context.client().await?;
     let filter = rhythm_client::ExecutionFilter {
         state: args.state.map(|state| word(state).parse()).transpose()?,

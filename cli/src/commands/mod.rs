@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod calendar;
+pub(crate) mod call;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod completions;

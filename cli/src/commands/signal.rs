@@ -1,6 +1,7 @@
 //! `rhythm signal`.
 
 use clap::Args;
+use rhythm_client::{Run, StartOptions};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -13,28 +14,95 @@ use crate::error::{CliError, Result};
 /// A signal that the workflow does not wait for yet is kept until it does.
 #[derive(Args)]
 pub(crate) struct SignalArgs {
-    /// Id of the run
-    id: Uuid,
+    #[command(flatten)]
+    run: RunArgs,
     /// Name of the signal
     name: String,
     /// What it carries, as JSON; @FILE reads a file, - reads stdin
     #[arg(default_value = "null", hide_default_value = true, value_name = "JSON")]
     payload: String,
+    /// The run gets the signal of this name and key once, however often it is sent
+    #[arg(long)]
+    key: Option<String>,
+    /// Start the run first if none lives under this task_id
+    #[arg(long, requires = "workflow")]
+    start: bool,
+    /// Inputs of the run that --start starts
+    #[arg(
+        long,
+        requires = "start",
+        default_value = "{}",
+        hide_default_value = true,
+        value_name = "JSON"
+    )]
+    inputs: String,
+}
+
+/// Which run is meant.
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Id of the run, or with --workflow its task_id
+    run: String,
+    /// The workflow whose run holds the task_id
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
+}
+
+impl RunArgs {
+    /// The run, as the client wants it.
+    pub(crate) fn read(&self) -> Result<Run> {
+        match &self.workflow {
+            Some(workflow) => Ok(Run::TaskId {
+                workflow: workflow.clone(),
+                task_id: self.run.clone(),
+            }),
+            None => self.run.parse::<Uuid>().map(Run::Id).map_err(|_| {
+                CliError::usage(format!("{} is not the id of a run", self.run))
+                    .hint("Give --workflow NAME to name a run by its task_id.")
+            }),
+        }
+    }
 }
 
 pub(crate) async fn run(args: SignalArgs, context: &Context) -> Result<()> {
     let payload = input::json(&args.payload)?;
+    let inputs = input::json(&args.inputs)?;
+    let run = args.run.read()?;
+    let (name, key) = (&args.name, args.key.as_deref());
     let client = context.client().await?;
-    if !client.signal(args.id, &args.name, &payload).await? {
+    if let (true, Run::TaskId { workflow, task_id }) = (args.start, &run) {
+        let options = StartOptions {
+            task_id: Some(task_id.clone()),
+            ..StartOptions::default()
+        };
+        let sent = client
+            .signal_with_start(workflow, name, &payload, &inputs, key, &options)
+            .await?;
+        context.output.either(&json!(sent), || {
+            let what = match (sent.started, sent.delivered) {
+                (true, _) => "started with signal",
+                (false, true) => "gets signal",
+                (false, false) => "has had signal",
+            };
+            format!("{} {what} {name}", sent.id)
+        });
+        return Ok(());
+    }
+    let given = &args.run.run;
+    if !client.signal(&run, name, &payload, key).await? {
         return Err(
-            CliError::user(format!("{} takes no signals: it has ended", args.id))
-                .hint(format!("See `rhythm show {}`.", args.id)),
+            CliError::user(format!("{given} takes no signals: it has ended"))
+                .hint(format!("See `rhythm show {given}`.")),
         );
     }
+    let told = match &run {
+        Run::Id(id) => json!({ "id": id, "signal": name }),
+        Run::TaskId { workflow, task_id } => {
+            json!({ "workflow": workflow, "task_id": task_id, "signal": name })
+        }
+    };
     context
         .output
-        .either(&json!({ "id": args.id, "signal": args.name }), || {
-            format!("signal {} is recorded", args.name)
-        });
+        .either(&told, || format!("signal {name} is recorded"));
     Ok(())
 }

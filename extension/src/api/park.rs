@@ -16,10 +16,14 @@ fn park_begin(queues: Vec<String>) -> bool {
     waiters::begin(&topics)
 }
 
-/// `_park_result_begin(id)`: the same for the end of an execution.
+/// `_park_results_begin(ids)`: the same for the ends of executions and the answers to requests.
 #[pg_extern(sql = false)]
-fn park_result_begin(id: pgrx::Uuid) -> bool {
-    waiters::begin(&[waiters::result_topic(id.as_bytes())])
+fn park_results_begin(ids: Vec<pgrx::Uuid>) -> bool {
+    let topics: Vec<u64> = ids
+        .iter()
+        .map(|id| waiters::result_topic(id.as_bytes()))
+        .collect();
+    waiters::begin(&topics)
 }
 
 /// `_park_wait(milliseconds)`: sleeps until woken (true) or for that long (false).

@@ -1,5 +1,7 @@
 //! The SQL functions of a step: what it loads, and where its effects go (`sql/schema/70_workflow.sql`).
 
+use std::collections::HashMap;
+
 use pgrx::pg_sys::PgBuiltInOids as Type;
 use pgrx::prelude::*;
 
@@ -61,6 +63,10 @@ thread_local! {
     static STORE: Plan = const { Plan::new(
         "select rhythm._store_save($1, $2, $3, $4)",
         &[Type::UUIDOID, Type::BYTEAOID, Type::INT8ARRAYOID, Type::INT8ARRAYOID],
+    ) };
+    static SIZES: Plan = const { Plan::new(
+        "select name, bytes from rhythm._attribute_sizes($1)",
+        &[Type::UUIDOID],
     ) };
     static FINISH: Plan = const { Plan::new(
         "select rhythm._finish_workflow($1, 'completed', $2::jsonb, null)",
@@ -156,6 +162,23 @@ pub(crate) fn apply_effects(id: pgrx::Uuid, effects: &str) -> DbResult<bool> {
     APPLY.with(|plan| {
         plan.query(&[id.into(), effects.into()], |rows| {
             Ok(rows.first().get_one()?.unwrap_or(false))
+        })
+    })
+}
+
+/// Bytes of each value that an execution has published, by name.
+pub(crate) fn attribute_sizes(id: pgrx::Uuid) -> DbResult<HashMap<String, usize>> {
+    SIZES.with(|plan| {
+        plan.query(&[id.into()], |rows| {
+            rows.into_iter()
+                .map(|row| {
+                    let bytes = row.get::<i32>(2)?.unwrap_or_default();
+                    Ok((
+                        row.get(1)?.unwrap_or_default(),
+                        usize::try_from(bytes).unwrap_or_default(),
+                    ))
+                })
+                .collect()
         })
     })
 }

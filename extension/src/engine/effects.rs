@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rhythm_flow::host::{HostError, PromiseId, TaskCall};
+use rhythm_flow::host::{HostError, PromiseId, SignalWait, TaskCall};
 
 use super::json::{check, key, quote};
 
@@ -21,7 +21,9 @@ pub(super) struct Effects {
     tasks: Vec<(PromiseId, TaskCall)>,
     groups: HashMap<PromiseId, u32>,
     timers: Vec<(PromiseId, f64)>,
-    signals: Vec<(PromiseId, String, Option<f64>)>,
+    signals: Vec<(PromiseId, SignalWait)>,
+    replies: Vec<(String, String)>,
+    cancels: Vec<(PromiseId, String)>,
     attributes: BTreeMap<String, String>,
     logs: Vec<String>,
     /// Lines that `take` has handed over, for a step that fails after that.
@@ -44,8 +46,19 @@ impl Effects {
         self.timers.push((promise, due_ms));
     }
 
-    pub(super) fn signal(&mut self, promise: PromiseId, name: &str, due_ms: Option<f64>) {
-        self.signals.push((promise, name.to_owned(), due_ms));
+    pub(super) fn signal(&mut self, promise: PromiseId, wait: SignalWait) {
+        self.signals.push((promise, wait));
+    }
+
+    pub(super) fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {
+        check("A reply", value)?;
+        self.count(value.len() + request.len())?;
+        self.replies.push((request.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self, promise: PromiseId, reason: &str) {
+        self.cancels.push((promise, reason.to_owned()));
     }
 
     pub(super) fn group(&mut self, group: u32, promises: &[PromiseId]) {
@@ -80,6 +93,8 @@ impl Effects {
         if taken.tasks.is_empty()
             && taken.timers.is_empty()
             && taken.signals.is_empty()
+            && taken.replies.is_empty()
+            && taken.cancels.is_empty()
             && taken.attributes.is_empty()
             && taken.logs.is_empty()
         {
@@ -114,15 +129,32 @@ impl Effects {
             &mut out,
             "signals",
             &taken.signals,
-            |out, (promise, name, due_ms)| {
-                out.push_str(&format!("{{\"promise\":{promise},\"name\":"));
-                quote(out, name);
-                if let Some(due_ms) = due_ms {
+            |out, (promise, wait)| {
+                out.push_str(&format!(
+                    "{{\"promise\":{promise},\"request\":{},\"name\":",
+                    wait.is_request
+                ));
+                quote(out, &wait.name);
+                if let Some(text) = &wait.key {
+                    key(out, "key");
+                    quote(out, text);
+                }
+                if let Some(due_ms) = wait.due_ms {
                     out.push_str(&format!(",\"due_ms\":{due_ms}"));
                 }
                 out.push('}');
             },
         );
+        list(&mut out, "replies", &taken.replies, |out, (id, value)| {
+            out.push_str("{\"id\":");
+            quote(out, id);
+            out.push_str(&format!(",\"value\":{value}}}"));
+        });
+        list(&mut out, "cancels", &taken.cancels, |out, (id, reason)| {
+            out.push_str(&format!("{{\"promise\":{id},\"reason\":"));
+            quote(out, reason);
+            out.push('}');
+        });
         if !taken.attributes.is_empty() {
             key(&mut out, "attributes");
             out.push('{');

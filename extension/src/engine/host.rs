@@ -1,8 +1,11 @@
 //! The host of a step: gathers effects, runs SQL as the deployer, watches the time.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rhythm_flow::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCall};
+use rhythm_flow::host::{
+    self, ATTRIBUTES, CallError, Host, HostError, Interrupt, PromiseId, SignalWait, TaskCall,
+};
 
 use super::clock::Clock;
 use super::effects::Effects;
@@ -10,10 +13,15 @@ use super::{json, rows};
 use crate::db::Failure;
 use crate::db::deployer::{self, Deployer};
 use crate::db::sql_query::{self, Answer};
+use crate::db::step as store;
 use crate::{process, timer};
 
 /// Bytes that a name of a task or signal may have: it is part of an index entry.
 const NAME: usize = 255;
+/// Bytes of a signal's key, as of a `task_id`.
+const KEY: usize = 1024;
+/// Bytes of a reason to cancel.
+const REASON: usize = 10_000;
 
 /// The host of one step.
 pub(super) struct StepHost {
@@ -22,11 +30,21 @@ pub(super) struct StepHost {
     started: Instant,
     timeout: Option<Duration>,
     pub(super) effects: Effects,
+    id: pgrx::Uuid,
+    /// Bytes of what the run has published, by name, once it publishes.
+    published: Option<HashMap<String, usize>>,
 }
 
 impl StepHost {
-    pub(super) fn new(definition: i64, clock: Clock, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(
+        id: pgrx::Uuid,
+        definition: i64,
+        clock: Clock,
+        timeout: Option<Duration>,
+    ) -> Self {
         Self {
+            id,
+            published: None,
             definition,
             clock,
             started: Instant::now(),
@@ -85,7 +103,7 @@ impl Host for StepHost {
     }
 
     fn start_task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
-        check_name(&format!("a {}'s name", call.kind.word()), &call.name)?;
+        check_name(&format!("a {}'s name", call.kind.word()), &call.name, NAME)?;
         self.effects.task(promise, call)
     }
 
@@ -94,14 +112,22 @@ impl Host for StepHost {
         Ok(())
     }
 
-    fn next_signal(
-        &mut self,
-        promise: PromiseId,
-        name: &str,
-        due_ms: Option<f64>,
-    ) -> Result<(), HostError> {
-        check_name("a signal's name", name)?;
-        self.effects.signal(promise, name, due_ms);
+    fn next_signal(&mut self, promise: PromiseId, wait: SignalWait) -> Result<(), HostError> {
+        check_name("a signal's name", &wait.name, NAME)?;
+        if let Some(key) = &wait.key {
+            check_name("a signal's key", key, KEY)?;
+        }
+        self.effects.signal(promise, wait);
+        Ok(())
+    }
+
+    fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {
+        self.effects.reply(request, value)
+    }
+
+    fn cancel(&mut self, promise: PromiseId, reason: &str) -> Result<(), HostError> {
+        check_name("the reason of Task.cancel", reason, REASON)?;
+        self.effects.cancel(promise, reason);
         Ok(())
     }
 
@@ -131,7 +157,22 @@ impl Host for StepHost {
     }
 
     fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {
-        check_name("the key of Context.set", key)?;
+        check_name("the key of Context.set", key, NAME)?;
+        let sizes = match &mut self.published {
+            Some(sizes) => sizes,
+            // Only who publishes something asks what there is.
+            None => match store::attribute_sizes(self.id) {
+                Ok(sizes) => self.published.insert(sizes),
+                Err(error) => return Err(sql_error("XX000", &error.to_string())),
+            },
+        };
+        let mine = key.len() + value.len();
+        let others = sizes.iter().filter(|(name, _)| *name != key);
+        let bytes = others.map(|(_, bytes)| bytes).sum::<usize>() + mine;
+        if bytes > ATTRIBUTES {
+            return Err(host::too_many_attributes(bytes));
+        }
+        sizes.insert(key.to_owned(), mine);
         self.effects.attribute(key, value)
     }
 
@@ -173,9 +214,9 @@ fn sql_error(code: &str, message: &str) -> HostError {
     }
 }
 
-fn check_name(what: &str, name: &str) -> Result<(), HostError> {
-    let why = if name.is_empty() || name.len() > NAME {
-        format!("{what} must have 1 to {NAME} bytes, not {}", name.len())
+fn check_name(what: &str, name: &str, most: usize) -> Result<(), HostError> {
+    let why = if name.is_empty() || name.len() > most {
+        format!("{what} must have 1 to {most} bytes, not {}", name.len())
     } else if name.contains('\0') {
         format!("{what} must not hold U+0000")
     } else {

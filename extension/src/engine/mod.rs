@@ -83,7 +83,7 @@ pub(crate) fn step(id: pgrx::Uuid) -> DbResult<Stepped> {
         Err(message) => return Ok(broken(&message)),
     };
     let keeps_written_logs = !program.uses_sql();
-    let mut host = StepHost::new(loaded.definition, clock, guc::step_timeout());
+    let mut host = StepHost::new(id, loaded.definition, clock, guc::step_timeout());
     let _running = Running::begin();
     let mut vm = match process::catch_panic(|| prepare(id, program, &loaded)) {
         Ok(Ok(vm)) => vm,

@@ -39,6 +39,7 @@ mod timer;
 mod workflow;
 
 pub(crate) use coverage::COVER;
+pub(crate) use signal::REPLY;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

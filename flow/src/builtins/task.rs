@@ -1,14 +1,18 @@
-//! `Task.run` and `Task.try`: tasks are started at once, and awaited by their promise.
+//! `Task.run` and `Task.try`: tasks are started at once, and awaited by their promise; `Task.cancel` gives one up.
 
 use super::{Builtin, options, plain};
 use crate::error::Throw;
 use crate::host::{Kind, TaskCall};
-use crate::value::promise::Wrap;
+use crate::value::promise::{PromiseState, Wrap};
 use crate::value::{Value, json};
 use crate::vm::cx::{Call, Cx};
 
 /// The builtins of this file.
-pub(super) const TABLE: &[Builtin] = &[plain("Task.run", 1, run), plain("Task.try", 1, try_)];
+pub(super) const TABLE: &[Builtin] = &[
+    plain("Task.run", 1, run),
+    plain("Task.try", 1, try_),
+    plain("Task.cancel", 1, cancel),
+];
 
 /// `Task.run("charge", {amount: 5})` → a promise of the result; rejects with a `TaskError`.
 fn run(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
@@ -18,6 +22,35 @@ fn run(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `Task.try("charge")` → a promise of `{success: true, value}` or `{success: false, error}`.
 fn try_(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     start(cx, call, Wrap::Try, Kind::Task, "Task.try")
+}
+
+/// `Task.cancel(promise, "too late")` → whether there was something to cancel; the promise rejects with a `CancelledError`.
+fn cancel(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let value = cx.arg(call, 0);
+    let promise = cx.as_promise(value);
+    // A settled one has no host any more, so whose it was cannot be told.
+    let fits = promise.is_some_and(|at| {
+        cx.promise(at).is_some_and(|promise| {
+            promise.host.is_some() || !matches!(promise.state, PromiseState::Pending)
+        })
+    });
+    let Some(promise) = promise.filter(|_| fits) else {
+        let given = match promise {
+            Some(_) => "a promise of an async function, then() or a combinator".to_owned(),
+            None => cx.describe(value),
+        };
+        return Err(Throw::type_error(format!(
+            "Task.cancel needs the promise that Task.run, Workflow.run, a timer or a signal gave, not {given}."
+        )));
+    };
+    let reason = cx.arg(call, 1);
+    let reason = if reason.is_undefined() {
+        "cancelled by the workflow".to_owned()
+    } else {
+        name_argument(cx, reason, "Task.cancel", "reason")?
+    };
+    cx.work(100)?;
+    Ok(Value::Bool(cx.give_up(promise, &reason)?))
 }
 
 /// Starts what a call names.

@@ -308,6 +308,11 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "Signal",
+        &["reply", "respond", "answer"],
+        "Write `const request = await Signal.request(\"name\")` and `request.reply(value)`.",
+    ),
+    (
+        "Signal",
         &["send", "emit", "set"],
         "Signals come from outside, by `rhythm.signal(…)` in SQL; a workflow calls `Sql.query(\"select rhythm.signal($1, $2)\", [id, \"name\"])`.",
     ),

@@ -76,6 +76,8 @@ const START_WORKFLOW: &[(&str, Wanted)] = &[
     ("timeout", Wanted::Duration),
 ];
 
+const SIGNAL: &[(&str, Wanted)] = &[("timeout", Wanted::Duration), ("key", Wanted::Name)];
+
 const STARTED: &[(&str, Wanted)] = &[
     ("name", Wanted::Name),
     ("inputs", Wanted::Any),
@@ -126,13 +128,24 @@ const CALLS: &[Call] = &[
     },
     Call {
         path: "Signal.next",
-        args: &[
-            ("name", Wanted::Name),
-            ("options", Wanted::Options(&[("timeout", Wanted::Duration)])),
-        ],
+        args: &[("name", Wanted::Name), ("options", Wanted::Options(SIGNAL))],
         required: 1,
         waits: true,
         promises: true,
+    },
+    Call {
+        path: "Signal.request",
+        args: &[("name", Wanted::Name), ("options", Wanted::Options(SIGNAL))],
+        required: 1,
+        waits: true,
+        promises: true,
+    },
+    Call {
+        path: "Task.cancel",
+        args: &[("promise", Wanted::Any), ("reason", Wanted::Name)],
+        required: 1,
+        waits: false,
+        promises: false,
     },
     Call {
         path: "Sql.query",

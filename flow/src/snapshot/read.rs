@@ -293,8 +293,12 @@ impl Loader<'_> {
         };
         let host = match self.input.byte()? {
             0 => None,
-            wrap @ 1..=2 => {
-                let wrap = if wrap == 2 { Wrap::Try } else { Wrap::Plain };
+            wrap @ 1..=3 => {
+                let wrap = match wrap {
+                    2 => Wrap::Try,
+                    3 => Wrap::Request,
+                    _ => Wrap::Plain,
+                };
                 Some(HostPromise {
                     id: self.input.index()?,
                     wrap,

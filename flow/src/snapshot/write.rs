@@ -225,7 +225,11 @@ impl Saver<'_> {
         match promise.host {
             None => out.byte(0),
             Some(host) => {
-                out.byte(if host.wrap == Wrap::Try { 2 } else { 1 });
+                out.byte(match host.wrap {
+                    Wrap::Plain => 1,
+                    Wrap::Try => 2,
+                    Wrap::Request => 3,
+                });
                 out.number(u64::from(host.id));
             }
         }

@@ -45,6 +45,8 @@ pub enum Wrap {
     Plain,
     /// Always fulfil, with `{success, value | error}` (`Task.try`).
     Try,
+    /// Fulfil with a request that can be answered, or reject.
+    Request,
 }
 
 /// What happens when a promise settles.

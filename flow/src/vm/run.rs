@@ -369,8 +369,12 @@ impl Cx<'_> {
             }
         };
         match (wrap, ok) {
+            (Wrap::Request, true) => {
+                self.add_reply(value);
+                self.settle(at, value, false);
+            }
             (Wrap::Plain, true) => self.settle(at, value, false),
-            (Wrap::Plain, false) => self.settle(at, value, true),
+            (Wrap::Plain | Wrap::Request, false) => self.settle(at, value, true),
             (Wrap::Try, ok) => {
                 let object = self.heap.object();
                 self.set_name(object, "success", Value::Bool(ok));
@@ -379,6 +383,41 @@ impl Cx<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Gives a request of the host its `reply`.
+    fn add_reply(&mut self, request: Value) {
+        if let (Value::Object(request), Some(number)) = (
+            request,
+            crate::builtins::registry().find(crate::builtins::REPLY),
+        ) {
+            let reply = self.heap.native(number);
+            self.set_name(request, "reply", reply);
+        }
+    }
+
+    /// Settles a promise of the host with a `CancelledError`, since the program has given it up. False: it is settled.
+    pub(crate) fn give_up(&mut self, at: Ref, reason: &str) -> Result<bool, Throw> {
+        let Some((host, PromiseState::Pending)) = self
+            .promise(at)
+            .and_then(|promise| Some((promise.host?, promise.state)))
+        else {
+            return Ok(false);
+        };
+        if let Err(error) = self.host.cancel(host.id, reason) {
+            return Err(self.thrown_by_host(&error));
+        }
+        // Whoever gives it up need not look at it.
+        if let Some(promise) = self.promise(at) {
+            promise.handled = true;
+        }
+        let cancelled = Settlement::Rejected(HostError {
+            name: "CancelledError".into(),
+            message: reason.to_owned(),
+            ..HostError::default()
+        });
+        self.settle_host(at, cancelled)?;
+        Ok(true)
     }
 
     /// The value of an error of the host, without a stack.
@@ -430,7 +469,7 @@ impl Cx<'_> {
     }
 
     /// An own property of a plain object.
-    fn own_name(&mut self, value: Value, name: &str) -> Option<Value> {
+    pub(crate) fn own_name(&mut self, value: Value, name: &str) -> Option<Value> {
         let Value::Object(at) = value else {
             return None;
         };

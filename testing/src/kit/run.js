@@ -99,7 +99,7 @@ async function $playTask(scene, event) {
     name: event.name,
     attempt: event.attempt.number,
     options: event.options,
-    signal: (name, payload = null) => Task.run("$signal", { run, name, payload }),
+    signal: (name, payload = null, { key } = {}) => Task.run("$signal", { run, name, payload, key }),
   };
   const outcome = {};
   try {

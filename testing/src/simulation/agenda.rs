@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use rhythm_flow::host::PromiseId;
 
+use super::signals::Sent;
+
 /// Something that happens at a moment. Whoever takes it asks whether it is still of interest.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Due {
@@ -28,10 +30,7 @@ pub(super) enum Due {
     },
     Timer(PromiseId),
     SignalTimeout(PromiseId),
-    Signal {
-        name: String,
-        payload: String,
-    },
+    Signal(Sent),
     Cancel {
         reason: String,
     },

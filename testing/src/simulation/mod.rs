@@ -10,11 +10,12 @@
 mod agenda;
 mod policy;
 mod report;
+mod signals;
 mod step;
 mod stored;
 mod task;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use rhythm_flow::host::{HostError, Kind, PromiseId, Settlement};
@@ -23,6 +24,7 @@ use rhythm_flow::{ContextInfo, ExecutionError, Limits, Outcome, Start, Vm};
 use crate::Workflow;
 use agenda::{Agenda, Due};
 pub use report::{Call, Ended, LogLine, Report, State};
+use signals::{Sent, Signals};
 use step::StepHost;
 pub(crate) use step::{fraction, uuid};
 pub(crate) use stored::stored;
@@ -125,9 +127,9 @@ pub struct Simulation {
     cancel: Option<String>,
     is_cancelling: bool,
     tasks: Vec<Task>,
-    /// Signals that nobody has asked for yet.
-    signals: VecDeque<(String, String)>,
-    waits: VecDeque<(PromiseId, String)>,
+    signals: Signals,
+    /// Promises that the program has given up.
+    given_up: HashSet<PromiseId>,
     /// Answers to the queries of the step that has been given up for the next one.
     answers: Vec<Result<String, HostError>>,
     question: Option<Query>,
@@ -174,8 +176,8 @@ impl Simulation {
             cancel: None,
             is_cancelling: false,
             tasks: Vec::new(),
-            signals: VecDeque::new(),
-            waits: VecDeque::new(),
+            signals: Signals::default(),
+            given_up: HashSet::new(),
             answers: Vec::new(),
             question: None,
             queries: Vec::new(),
@@ -205,12 +207,22 @@ impl Simulation {
         self.now_ms = self.now_ms.max(to_ms);
     }
 
-    /// A signal comes `after_ms` after the start of the run.
-    pub fn signal(&mut self, after_ms: f64, name: impl Into<String>, payload: &str) {
-        let due = Due::Signal {
-            name: name.into(),
-            payload: stored(payload),
-        };
+    /// A signal comes `after_ms` after the start of the run; with a key that has come before under this name, it does not.
+    pub fn signal(
+        &mut self,
+        after_ms: f64,
+        name: impl Into<String>,
+        payload: &str,
+        key: Option<String>,
+    ) {
+        let due = Due::Signal(Sent::signal(name.into(), payload, key));
+        self.agenda.note(self.setup.now_ms + after_ms, due);
+    }
+
+    /// A request comes `after_ms` after the start of the run: a signal that the workflow can answer. The report has the
+    /// replies, in the order of these calls.
+    pub fn call(&mut self, after_ms: f64, name: impl Into<String>, payload: &str) {
+        let due = Due::Signal(self.signals.request(name.into(), payload));
         self.agenda.note(self.setup.now_ms + after_ms, due);
     }
 
@@ -317,9 +329,10 @@ impl Simulation {
             }
             Due::Timeout { task } => !self.tasks[*task].is_over(),
             Due::SignalTimeout(promise) => {
-                self.ended.is_none() && self.waits.iter().any(|(wait, _)| wait == promise)
+                self.ended.is_none() && self.signals.is_awaited_by(*promise)
             }
-            Due::Timer(_) | Due::Signal { .. } | Due::Cancel { .. } => self.ended.is_none(),
+            Due::Timer(promise) => self.ended.is_none() && !self.given_up.contains(promise),
+            Due::Signal(_) | Due::Cancel { .. } => self.ended.is_none(),
         }
     }
 
@@ -372,18 +385,17 @@ impl Simulation {
                 self.inbox.push_back(fired);
             }
             Due::SignalTimeout(promise) => {
-                if let Some(at) = self.waits.iter().position(|(wait, _)| *wait == promise) {
-                    let name = self.waits.remove(at).map(|(_, name)| name);
+                if let Some(wait) = self.signals.give_up(promise) {
                     let error = HostError {
                         name: "TimeoutError".into(),
-                        message: format!("no signal '{}' came in time", name.unwrap_or_default()),
+                        message: format!("no signal '{}' came in time", wait.name),
                         ..HostError::default()
                     };
                     self.inbox.push_back((promise, Settlement::Rejected(error)));
                 }
             }
-            Due::Signal { name, payload } => {
-                self.signals.push_back((name, payload));
+            Due::Signal(sent) => {
+                self.signals.come(sent);
                 self.match_signals();
             }
             Due::Cancel { reason } => self.cancel = Some(reason),
@@ -391,21 +403,10 @@ impl Simulation {
         None
     }
 
-    /// Gives stored signals to those who wait for them, in the order in which they came.
     fn match_signals(&mut self) {
-        let mut kept = VecDeque::new();
-        for (name, payload) in std::mem::take(&mut self.signals) {
-            match self.waits.iter().position(|(_, wanted)| *wanted == name) {
-                Some(at) => {
-                    if let Some((promise, _)) = self.waits.remove(at) {
-                        let value = Settlement::Fulfilled(Some(payload));
-                        self.inbox.push_back((promise, value));
-                    }
-                }
-                None => kept.push_back((name, payload)),
-            }
-        }
-        self.signals = kept;
+        let matched = self.signals.matches().into_iter();
+        self.inbox
+            .extend(matched.map(|(promise, value)| (promise, Settlement::Fulfilled(Some(value)))));
     }
 
     fn tell(&mut self, task: usize, settlement: &Settlement) {
@@ -442,7 +443,7 @@ impl Simulation {
         } else if let Some(reason) = self.cancel.as_ref().filter(|_| self.begun) {
             vm.cancel(reason);
         }
-        let mut host = StepHost::new(self.now_ms, self.seed, &self.answers);
+        let mut host = StepHost::new(self.now_ms, self.seed, &self.answers, &self.attributes);
         let outcome = vm.run(&mut host);
         if let (Outcome::Abandoned, Some(query)) = (&outcome, host.question.take()) {
             self.question = Some(query);
@@ -496,14 +497,20 @@ impl Simulation {
             for (promise, due_ms) in effects.timers {
                 self.agenda.note(due_ms, Due::Timer(promise));
             }
-            for (promise, name, due_ms) in effects.waits {
-                self.waits.push_back((promise, name));
-                if let Some(due_ms) = due_ms {
+            for (promise, wait) in effects.waits {
+                if let Some(due_ms) = wait.due_ms {
                     self.agenda.note(due_ms, Due::SignalTimeout(promise));
                 }
+                self.signals.wait(promise, wait);
             }
             for (promise, call) in effects.tasks {
                 self.start_task(promise, call);
+            }
+            for (request, value) in effects.replies {
+                self.signals.reply(&request, &value);
+            }
+            for (promise, reason) in effects.cancels {
+                self.give_up(promise, &reason);
             }
             self.match_signals();
         }
@@ -556,10 +563,23 @@ impl Simulation {
         self.tasks.push(task);
     }
 
+    /// The program has given up a promise, which is settled already.
+    fn give_up(&mut self, promise: PromiseId, reason: &str) {
+        self.given_up.insert(promise);
+        self.signals.give_up(promise);
+        for number in 0..self.tasks.len() {
+            if self.tasks[number].give_up(promise, reason) {
+                self.tell_failure(number);
+            }
+        }
+    }
+
     fn end(&mut self, mut ended: Ended) {
         if self.is_cancelling {
             ended.cancelled();
-            self.tasks.iter_mut().for_each(Task::cancel_if_waiting);
+            for task in &mut self.tasks {
+                task.cancel_if_waiting("cancelled");
+            }
         }
         ended.at_ms = self.now_ms - self.setup.now_ms;
         self.inbox.clear();
@@ -578,6 +598,7 @@ impl Simulation {
             &self.log,
             &self.attributes,
             &self.queries,
+            self.signals.replies(),
         )
     }
 }

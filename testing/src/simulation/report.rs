@@ -129,6 +129,8 @@ pub struct Report {
     pub attributes: BTreeMap<String, Box<RawValue>>,
     /// The SQL that it ran.
     pub queries: Vec<Asked>,
+    /// What it answered to requests, in the order in which these were given; `null` where it did not.
+    pub replies: Vec<Box<RawValue>>,
 }
 
 /// A query that was answered.
@@ -148,6 +150,7 @@ impl Report {
         log: &[LogLine],
         attributes: &BTreeMap<String, String>,
         queries: &[Query],
+        replies: Vec<Option<&str>>,
     ) -> Self {
         let null = || RawValue::NULL.to_owned();
         let result = ended.and_then(|ended| ended.result.as_deref()).map(raw);
@@ -169,6 +172,10 @@ impl Report {
                     text: query.text.clone(),
                     params: raw(&query.params),
                 })
+                .collect(),
+            replies: replies
+                .into_iter()
+                .map(|reply| reply.map_or_else(null, raw))
                 .collect(),
         }
     }

@@ -3,7 +3,11 @@
 //! Nothing that a step wants happens before the step has ended well, as on the server. A query without
 //! an answer gives the step up; it runs again from its save once the answer is there.
 
-use rhythm_flow::host::{CallError, Host, HostError, Interrupt, PromiseId, TaskCall};
+use std::collections::BTreeMap;
+
+use rhythm_flow::host::{
+    ATTRIBUTES, CallError, Host, HostError, Interrupt, PromiseId, SignalWait, TaskCall,
+};
 
 use super::Query;
 
@@ -12,7 +16,9 @@ use super::Query;
 pub(super) struct Effects {
     pub(super) tasks: Vec<(PromiseId, TaskCall)>,
     pub(super) timers: Vec<(PromiseId, f64)>,
-    pub(super) waits: Vec<(PromiseId, String, Option<f64>)>,
+    pub(super) waits: Vec<(PromiseId, SignalWait)>,
+    pub(super) replies: Vec<(String, String)>,
+    pub(super) cancels: Vec<(PromiseId, String)>,
     pub(super) attributes: Vec<(String, String)>,
     pub(super) log: Vec<(&'static str, String)>,
     pub(super) statements: Vec<u32>,
@@ -28,11 +34,19 @@ pub(super) struct StepHost<'a> {
     pub(super) asked: usize,
     /// The query that has no answer yet.
     pub(super) question: Option<Query>,
+    /// All that the run has published, with this step.
+    attributes: BTreeMap<String, String>,
 }
 
 impl<'a> StepHost<'a> {
-    pub(super) fn new(now_ms: f64, seed: u64, answers: &'a [Result<String, HostError>]) -> Self {
+    pub(super) fn new(
+        now_ms: f64,
+        seed: u64,
+        answers: &'a [Result<String, HostError>],
+        attributes: &BTreeMap<String, String>,
+    ) -> Self {
         Self {
+            attributes: attributes.clone(),
             now_ms,
             seed,
             effects: Effects::default(),
@@ -93,14 +107,19 @@ impl Host for StepHost<'_> {
         Ok(())
     }
 
-    fn next_signal(
-        &mut self,
-        promise: PromiseId,
-        name: &str,
-        due_ms: Option<f64>,
-    ) -> Result<(), HostError> {
-        let wait = (promise, name.to_owned(), due_ms);
-        self.effects.waits.push(wait);
+    fn next_signal(&mut self, promise: PromiseId, wait: SignalWait) -> Result<(), HostError> {
+        self.effects.waits.push((promise, wait));
+        Ok(())
+    }
+
+    fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {
+        let reply = (request.to_owned(), value.to_owned());
+        self.effects.replies.push(reply);
+        Ok(())
+    }
+
+    fn cancel(&mut self, promise: PromiseId, reason: &str) -> Result<(), HostError> {
+        self.effects.cancels.push((promise, reason.to_owned()));
         Ok(())
     }
 
@@ -122,6 +141,14 @@ impl Host for StepHost<'_> {
     }
 
     fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {
+        // As the server counts them: texts of JSON, names included.
+        let others = self.attributes.iter().filter(|(name, _)| *name != key);
+        let bytes: usize = others.map(|(name, value)| name.len() + value.len()).sum();
+        let bytes = bytes + key.len() + value.len();
+        if bytes > ATTRIBUTES {
+            return Err(rhythm_flow::host::too_many_attributes(bytes));
+        }
+        self.attributes.insert(key.to_owned(), value.to_owned());
         let attribute = (key.to_owned(), value.to_owned());
         self.effects.attributes.push(attribute);
         Ok(())

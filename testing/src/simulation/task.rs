@@ -231,11 +231,23 @@ impl Task {
         self.stage = Stage::TimedOut;
     }
 
-    /// The run was cancelled: what nobody has begun does not begin.
-    pub(super) fn cancel_if_waiting(&mut self) {
+    /// The run or the task was cancelled: what nobody has begun does not begin.
+    pub(super) fn cancel_if_waiting(&mut self, reason: &str) {
         if matches!(self.stage, Stage::Waiting(_)) {
+            self.failure = Some(Failure::new("CancelledError", reason));
             self.stage = Stage::Cancelled;
         }
+    }
+
+    /// One of those that get its outcome is of no interest any more. A key may stand for more than one call: then only the one
+    /// that started it stops it. True: it has ended, which the others have to be told.
+    pub(super) fn give_up(&mut self, promise: PromiseId, reason: &str) -> bool {
+        let was_over = self.is_over();
+        if self.promises.first() == Some(&promise) {
+            self.cancel_if_waiting(reason);
+        }
+        self.promises.retain(|one| *one != promise);
+        self.is_over() && !was_over
     }
 
     /// What the program gets: a `TaskError` whose cause is the task's own error.

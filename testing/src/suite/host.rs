@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rhythm_flow::host::{
-    CallError, Host, HostError, Interrupt, Kind, PromiseId, Settlement, TaskCall,
+    CallError, Host, HostError, Interrupt, Kind, PromiseId, Settlement, SignalWait, TaskCall,
 };
 use rhythm_flow::{ExecutionError, Outcome, Start, Vm};
 use serde::de::DeserializeOwned;
@@ -74,13 +74,18 @@ impl Host for FileHost {
         Ok(())
     }
 
-    fn next_signal(
-        &mut self,
-        _promise: PromiseId,
-        _name: &str,
-        _due_ms: Option<f64>,
-    ) -> Result<(), HostError> {
+    fn next_signal(&mut self, _promise: PromiseId, _wait: SignalWait) -> Result<(), HostError> {
         Err(not_here("signals", "give them to runWorkflow"))
+    }
+
+    fn reply(&mut self, _request: &str, _value: &str) -> Result<(), HostError> {
+        Err(not_here("requests", "give signals to runWorkflow"))
+    }
+
+    fn cancel(&mut self, promise: PromiseId, _reason: &str) -> Result<(), HostError> {
+        self.calls.retain(|(call, _)| *call != promise);
+        self.timers.remove(&promise);
+        Ok(())
     }
 
     fn await_all(&mut self, _group: u32, _promises: &[PromiseId]) {}
@@ -398,7 +403,7 @@ impl<'a> Pass<'a> {
                 };
                 let after_ms = run.simulation.elapsed_ms();
                 run.simulation
-                    .signal(after_ms, signal.name, signal.payload.get());
+                    .signal(after_ms, signal.name, signal.payload.get(), signal.key);
                 Ok(nothing)
             }
             name => Err(format!("The harness has no call {name}.")),
@@ -514,7 +519,11 @@ impl<'a> Pass<'a> {
         for signal in start.signals {
             let at = milliseconds("at of a signal", &signal.at)?;
             let payload = signal.payload.as_ref().map_or("null", |json| json.get());
-            simulation.signal(at, signal.name, payload);
+            if signal.request {
+                simulation.call(at, signal.name, payload);
+            } else {
+                simulation.signal(at, signal.name, payload, signal.key);
+            }
         }
         if let Some(cancel) = start.cancel {
             let at = milliseconds("at of cancel", &cancel.at)?;

@@ -75,6 +75,10 @@ pub(super) struct Signal {
     #[serde(default)]
     pub(super) at: serde_json::Value,
     pub(super) payload: Option<Box<RawValue>>,
+    pub(super) key: Option<String>,
+    /// Whether it is one that the workflow can answer.
+    #[serde(default)]
+    pub(super) request: bool,
 }
 
 /// The cancel of `$start`.
@@ -134,6 +138,7 @@ pub(super) struct SendSignal {
     pub(super) run: usize,
     pub(super) name: String,
     pub(super) payload: Box<RawValue>,
+    pub(super) key: Option<String>,
 }
 
 fn raw(text: &str) -> Box<RawValue> {

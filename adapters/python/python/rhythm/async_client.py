@@ -13,11 +13,14 @@ from rhythm.calls import (
     Diagnostic,
     Enqueued,
     FailedAttempt,
+    Found,
     Id,
     KeepTime,
     Outcome,
     Pause,
     QueueSetting,
+    Run,
+    Signalled,
     Why,
     answer,
 )
@@ -135,9 +138,44 @@ class AsyncClient(AsyncSchedules):
         """As `Client.result`."""
         return await self._calls.result(id)
 
-    async def signal(self, id: Id, name: str, payload: Any = None) -> bool:
+    async def signal(self, run: Run, name: str, payload: Any = None, *, key: str | None = None) -> bool:
         """As `Client.signal`."""
-        return await self._calls.signal(id, name, payload)
+        return await self._calls.signal(run, name, payload, key)
+
+    async def signal_with_start(
+        self,
+        workflow: str,
+        task_id: str,
+        name: str,
+        payload: Any = None,
+        *,
+        inputs: Any = None,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+        remember: KeepTime | None = None,
+        result: Literal["keep", "discard"] | None = None,
+        trace: Any = None,
+    ) -> Signalled:
+        """As `Client.signal_with_start`."""
+        return await self._calls.signal_with_start(
+            workflow, task_id, name, payload, inputs, key, queue, priority, timeout, remember, result, trace
+        )
+
+    async def call(self, run: Run, name: str, payload: Any = None, *, timeout: Duration = 30) -> Any:
+        """As `Client.call`."""
+        return await self._calls.call(run, name, payload, timeout)
+
+    async def attributes(self, id: Id) -> dict[str, Any]:
+        """As `Client.attributes`."""
+        return await self._calls.attributes(id)
+
+    async def find(
+        self, workflow: str, attributes: Mapping[str, Any], *, state: str | None = None, max: int = 100
+    ) -> list[Found]:
+        """As `Client.find`."""
+        return await self._calls.find(workflow, attributes, state, max)
 
     async def cancel(self, id: Id, reason: str | None = None) -> bool:
         """As `Client.cancel`."""

@@ -17,6 +17,8 @@ from rhythm.schedules import Calls as ScheduleCalls
 from rhythm.task import Duration, policy, seconds
 
 Id = Union[UUID, str]
+#: A run by its id, or by what holds a task_id: (workflow, task_id).
+Run = Union[UUID, str, tuple[str, str]]
 #: How long something is kept: an interval such as "30 days", "0" or "forever", seconds, or a timedelta.
 KeepTime = Union[str, float, timedelta]
 
@@ -65,6 +67,26 @@ class Outcome:
         if self.state != "completed":
             raise ExecutionFailed(self.state, self.error)
         return self.result
+
+
+class Signalled(NamedTuple):
+    """What came of `signal_with_start`."""
+
+    #: The run that has the signal.
+    id: UUID
+    #: Whether the call has started it.
+    started: bool
+    #: Whether the signal was delivered; not when its key was sent before.
+    delivered: bool
+
+
+class Found(NamedTuple):
+    """A run that `find` has found."""
+
+    id: UUID
+    state: str
+    #: All that it has published.
+    attributes: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -220,8 +242,51 @@ class Calls:
     def wait(self, id: Id, timeout: Duration | None) -> Pending[Outcome]:
         return Pending(self.native.wait(str(id), seconds(timeout)), _outcome)
 
-    def signal(self, id: Id, name: str, payload: Any) -> Pending[bool]:
-        return Pending(self.native.signal(str(id), name, _json(payload)), bool)
+    def signal(self, run: Run, name: str, payload: Any, key: str | None) -> Pending[bool]:
+        return Pending(self.native.signal(_meant(run), name, _json(payload), key), bool)
+
+    def signal_with_start(
+        self,
+        workflow: str,
+        task_id: str,
+        name: str,
+        payload: Any,
+        inputs: Any,
+        key: str | None,
+        queue: str | None,
+        priority: int | None,
+        timeout: Duration | None,
+        remember: KeepTime | None,
+        result: str | None,
+        trace: Any,
+    ) -> Pending[Signalled]:
+        call = self.native.signal_with_start(
+            workflow,
+            task_id,
+            name,
+            _json(payload),
+            _inputs(inputs),
+            key,
+            queue,
+            priority,
+            seconds(timeout),
+            _kept(remember),
+            result,
+            _optional(trace),
+        )
+        return Pending(call, _signalled)
+
+    def call(self, run: Run, name: str, payload: Any, timeout: Duration) -> Pending[Any]:
+        limit = seconds(timeout)
+        if limit is None:
+            raise TypeError("timeout must be a duration, not None")
+        return Pending(self.native.call(_meant(run), name, _json(payload), limit), json.loads)
+
+    def attributes(self, id: Id) -> Pending[dict[str, Any]]:
+        return Pending(self.native.attributes(str(id)), json.loads)
+
+    def find(self, workflow: str, attributes: Mapping[str, Any], state: str | None, max: int) -> Pending[list[Found]]:
+        return Pending(self.native.find(workflow, _json(attributes), state, max), _found)
 
     def cancel(self, id: Id, reason: str | None) -> Pending[bool]:
         return Pending(self.native.cancel(str(id), reason), bool)
@@ -364,6 +429,20 @@ def _item(key: str, value: Any) -> Any:
     if key == "retry" and isinstance(value, Mapping):
         return json.loads(policy(value) or "null")
     return value
+
+
+def _meant(run: Run) -> tuple[str | None, str]:
+    """Which run is meant: (workflow, task_id), or no workflow and an id."""
+    return run if isinstance(run, tuple) else (None, str(run))
+
+
+def _signalled(text: str) -> Signalled:
+    row = json.loads(text)
+    return Signalled(UUID(row["id"]), row["started"], row["delivered"])
+
+
+def _found(text: str) -> list[Found]:
+    return [Found(UUID(row["id"]), row["state"], row["attributes"]) for row in json.loads(text)]
 
 
 def _nothing(_: Any) -> None:

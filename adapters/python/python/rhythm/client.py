@@ -7,7 +7,21 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from rhythm.calls import Calls, Diagnostic, Enqueued, FailedAttempt, Id, KeepTime, Outcome, Pause, QueueSetting, Why
+from rhythm.calls import (
+    Calls,
+    Diagnostic,
+    Enqueued,
+    FailedAttempt,
+    Found,
+    Id,
+    KeepTime,
+    Outcome,
+    Pause,
+    QueueSetting,
+    Run,
+    Signalled,
+    Why,
+)
 from rhythm.schedules import Calls as ScheduleCalls
 from rhythm.schedules import Schedules
 from rhythm.task import Duration
@@ -156,9 +170,52 @@ class Client(Schedules):
         """Tells what has become of an execution so far."""
         return self._calls.result(id).wait()
 
-    def signal(self, id: Id, name: str, payload: Any = None) -> bool:
-        """Gives a signal to a workflow, which keeps it until it asks for it. False: it has ended."""
-        return self._calls.signal(id, name, payload).wait()
+    def signal(self, run: Run, name: str, payload: Any = None, *, key: str | None = None) -> bool:
+        """Gives a signal to a workflow, which keeps it until it asks for it. False: it has ended.
+
+        run: its id, or (workflow, task_id).
+        key: a run gets the signal of a name and key once, however often it is sent.
+        """
+        return self._calls.signal(run, name, payload, key).wait()
+
+    def signal_with_start(
+        self,
+        workflow: str,
+        task_id: str,
+        name: str,
+        payload: Any = None,
+        *,
+        inputs: Any = None,
+        key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+        remember: KeepTime | None = None,
+        result: Literal["keep", "discard"] | None = None,
+        trace: Any = None,
+    ) -> Signalled:
+        """Gives a signal to the live run of a workflow under a `task_id`, and starts that first if there is none, also
+        after one that has completed. Arguments that `signal` and `start` have mean the same."""
+        call = self._calls.signal_with_start(
+            workflow, task_id, name, payload, inputs, key, queue, priority, timeout, remember, result, trace
+        )
+        return call.wait()
+
+    def call(self, run: Run, name: str, payload: Any = None, *, timeout: Duration = 30) -> Any:
+        """Sends a workflow a signal that it answers (`Signal.request`), and gives its answer.
+
+        Raises `ControlError` when there is none in time, or when the workflow ends without one."""
+        return self._calls.call(run, name, payload, timeout).wait()
+
+    def attributes(self, id: Id) -> dict[str, Any]:
+        """Tells what a workflow has published with `Context.set`."""
+        return self._calls.attributes(id).wait()
+
+    def find(
+        self, workflow: str, attributes: Mapping[str, Any], *, state: str | None = None, max: int = 100
+    ) -> list[Found]:
+        """Finds runs of a workflow that have published these attributes among others, the newest first."""
+        return self._calls.find(workflow, attributes, state, max).wait()
 
     def cancel(self, id: Id, reason: str | None = None) -> bool:
         """Asks an execution to end. False: it has ended."""

@@ -115,6 +115,8 @@ class Run:
     attributes: dict[str, Any] = field(repr=False)
     #: The SQL that it ran: `text`, `params`.
     queries: list[dict[str, Any]] = field(repr=False)
+    #: What it answered to requests, in the order in which they were given; None where it did not.
+    replies: list[Any] = field(repr=False)
     #: How long it took, in seconds of its clock.
     duration: float
 
@@ -156,7 +158,8 @@ def run(
         or a dict from names to functions, results, or exceptions. Functions may be `async`; what they raise fails the
         attempt, but for an AssertionError, which ends the run and is the test's.
     replace: other players for some of the tasks, as a dict.
-    signals: `{"name": …, "payload": …, "at": …}`; `at` is a duration from the start, 0 if it is left out.
+    signals: `{"name": …, "payload": …, "at": …, "key": …}`; `at` is a duration from the start, 0 if it is left out.
+        With `"request": True` one that the workflow can answer; `Run.replies` has the answers.
     sql: the rows of each query in turn, or a function `(text, params) -> rows`, which may raise `SqlError`.
     cancel: `{"at": …, "reason": …}`.
     now: where the clock begins; otherwise at the start of 2026.
@@ -413,8 +416,13 @@ def _simulation(
         {player.name: _defaults(player) for player in players.values()},
     )
     for signal in signals:
-        name, payload, at = _parts("a signal", signal, name=..., payload=None, at=0)
-        made.signal(_seconds(at), name, json.dumps(payload, allow_nan=False))
+        parts = _parts("a signal", signal, name=..., payload=None, at=0, key=None, request=False)
+        name, payload, at, key, request = parts
+        text = json.dumps(payload, allow_nan=False)
+        if request:
+            made.call(_seconds(at), name, text)
+        else:
+            made.signal(_seconds(at), name, text, key)
     if cancel is not None:
         at, reason = _parts("cancel", cancel, at=0, reason="cancelled")
         made.cancel(_seconds(at), reason)
