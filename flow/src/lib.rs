@@ -17,6 +17,7 @@
 //! - `host`: the one seam to the world; `mock`: a host for tests
 #![forbid(unsafe_code)]
 
+pub(crate) mod absent;
 pub mod ast;
 pub mod builtins;
 pub mod check;

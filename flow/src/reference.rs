@@ -1,7 +1,7 @@
 //! The pages of the documentation that are made of the tables of the code.
 
+use crate::absent;
 use crate::builtins::{Registry, registry};
-use crate::check::absent;
 use crate::codes::{Code, Severity};
 use crate::parse::refuse::Refused;
 use crate::value::inherited::{self, Kind};
@@ -78,7 +78,7 @@ pub fn library() -> String {
     let registry = registry();
     let mut page = String::from(
         "# The library\n\n\
-         Made from the tables in `flow/src/builtins`, `flow/src/value/inherited.rs` and `flow/src/check/absent.rs`;\n\
+         Made from the tables in `flow/src/builtins`, `flow/src/value/inherited.rs` and `flow/src/absent.rs`;\n\
          `make accept` writes it. What is listed means what it means in Node 22. The number is the `length` of the\n\
          function: how many arguments it declares. The host's calls are described in [the guide](README.md).\n\n\
          ## Globals\n\n| name | call | `new` | members |\n|---|---|---|---|\n",

@@ -23,6 +23,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ),
     ("flow/src/vm/registers.rs", "the one dispatch loop"),
     ("tests/tests/tidy.rs", "a flat list of rules"),
+    ("tests/tests/bad_input.rs", "most of it a table of calls"),
     ("tests/differential/grammar.mjs", "a flat table of forms"),
 ];
 

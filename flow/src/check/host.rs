@@ -1,9 +1,9 @@
 //! Calls of the host: number and kind of arguments, options, durations.
 
-use super::absent;
 use super::meant;
 use super::scope::Names;
 use super::walk::{self, Visitor};
+use crate::absent;
 use crate::ast::{BinaryOp, Element, Expr, ExprKind, Prop, PropKey, Script};
 use crate::builtins::duration;
 use crate::codes::Code;

@@ -1,10 +1,10 @@
 //! Members of what Flow provides: `Math.foo`, `Task.rnu`, `new Foo()`, `Inputs.custmer`.
 
-use super::absent;
 use super::globals;
 use super::meant;
 use super::scope::Names;
 use super::walk::{self, Visitor};
+use crate::absent;
 use crate::ast::{
     Declare, Element, Expr, ExprKind, Ident, Pattern, PatternKind, PropKey, Script, Stmt, StmtKind,
 };

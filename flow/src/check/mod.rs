@@ -3,7 +3,6 @@
 //! Names are resolved first; the passes that look at what a name stands for ask the result of that.
 //! Knows nothing of the compiler and the VM, save the names of the builtins.
 
-pub(crate) mod absent;
 mod awaits;
 mod calls;
 mod control;

@@ -3,8 +3,8 @@
 use super::refuse::Refused;
 use super::token::Kind;
 use super::{Broken, Parsed, Parser};
+use crate::absent;
 use crate::ast::{Element, Expr, ExprKind, Ident};
-use crate::check::absent;
 use crate::codes::Code;
 
 impl Parser<'_> {

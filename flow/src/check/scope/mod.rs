@@ -4,10 +4,10 @@ mod declare;
 
 use std::collections::{HashMap, HashSet};
 
-use super::absent;
 use super::globals::{self, PARAMETERS};
 use super::meant;
 use super::walk::{self, Visitor};
+use crate::absent;
 use crate::ast::{
     Case, Catch, Declare, Expr, ExprKind, ForInit, ForLeft, Function, FunctionBody, Ident, Pattern,
     PatternKind, Script, Stmt, StmtKind,
