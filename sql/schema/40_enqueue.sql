@@ -256,9 +256,10 @@ returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  -- One look for the batch, where a look for each row would cost a third of all.
+  -- One look for the batch, where a look for each row would cost a third of all. A workflow has the defaults of a queue that it
+  -- names.
   v_defaults bool := exists (select from (select distinct i.name, coalesce(i.queue, 'default') as queue from unnest(p_items) i
-    where i.kind = 'task') d where not rhythm._is_plain(d.name, d.queue));
+    where i.kind = 'task' or i.queue is not null) d where not rhythm._is_plain(d.name, d.queue));
   v_due timestamptz;
 begin
   if not v_defaults and not exists (select from unnest(p_items) i where i.kind <> 'task' or num_nonnulls(i.run_at, i.timeout,
