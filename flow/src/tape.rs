@@ -10,6 +10,8 @@ const MAX_SHOWN: usize = 40;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tape<'t> {
     nodes: Vec<(Node<'t>, u32)>,
+    /// Whether there is a `Rest` anywhere: never in a value that was read, so that nobody looks for one.
+    has_rest: bool,
 }
 
 /// What stands at a place of the tape. The members of arrays and objects follow it.
@@ -45,14 +47,15 @@ impl Node<'_> {
 
 /// A key as a step of a path: `.qty`, or `["a b"]` where it is no plain name.
 pub(crate) fn step(name: &str) -> String {
-    let plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$');
+    let plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$' | '…');
+    let name = shorten(name);
     if !name.is_empty()
         && name.chars().all(plain)
         && !name.starts_with(|char: char| char.is_ascii_digit())
     {
         format!(".{name}")
     } else {
-        format!("[\"{}\"]", shorten(name))
+        format!("[\"{name}\"]")
     }
 }
 
@@ -141,6 +144,7 @@ impl<'t> Tape<'t> {
     /// Appends a node, and gives its place.
     pub(crate) fn push(&mut self, node: Node<'t>) -> u32 {
         let at = self.nodes.len() as u32;
+        self.has_rest |= node == Node::Rest;
         self.nodes.push((node, at + 1));
         at
     }
@@ -157,8 +161,10 @@ impl<'t> Tape<'t> {
 
     /// Whether an array or object has members that only the run knows.
     pub(crate) fn has_rest(&self, at: usize) -> bool {
-        self.members(at)
-            .any(|member| self.nodes[member].0 == Node::Rest)
+        self.has_rest
+            && self
+                .members(at)
+                .any(|member| self.nodes[member].0 == Node::Rest)
     }
 
     /// The node at a place; the whole text is at 0.

@@ -1,6 +1,7 @@
 //! What is written out of a value that a call is given: JSON, with holes for what only the run knows.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::host::without_parentheses;
 use crate::ast::{Element, Expr, ExprKind, Prop, PropKey, UnaryOp};
@@ -85,7 +86,7 @@ impl Literal {
         self.tape.close(at);
     }
 
-    fn object(&mut self, props: &[Prop], span: Span) {
+    fn object<'p>(&mut self, props: &'p [Prop], span: Span) {
         let at = self.push(Node::Object, span);
         // What comes later may be of the same name.
         let open = |prop: &Prop| match prop {
@@ -97,13 +98,23 @@ impl Literal {
             self.push(Node::Rest, span);
             self.push(Node::Unknown, span);
         }
-        for (index, prop) in props.iter().enumerate() {
-            let Prop::Value {
+        // The last one of a name counts.
+        let named = |prop: &'p Prop| match prop {
+            Prop::Value {
                 key: PropKey::Static { name, .. },
                 value,
                 ..
-            } = prop
-            else {
+            } => Some((name, value)),
+            _ => None,
+        };
+        let mut last = HashMap::new();
+        for (index, prop) in props.iter().enumerate() {
+            if let Some((name, _)) = named(prop) {
+                last.insert(name, index);
+            }
+        }
+        for (index, prop) in props.iter().enumerate() {
+            let Some((name, value)) = named(prop).filter(|(name, _)| last[name] == index) else {
                 continue;
             };
             let Ok(name) = String::from_utf16(name) else {

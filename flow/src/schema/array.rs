@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::compare::{Compare, Compared, Fit, Member, Seen, canonical};
+use super::compare::{Compare, Compared, Fit, Member, Seen};
 use super::node::{ArrayRules, Node};
 use crate::regex::Budget;
 use crate::tape::Node as Json;
@@ -51,10 +51,9 @@ impl Compare<'_, '_, '_> {
         let mut known = HashSet::new();
         let mut fit = Fit::Yes;
         for (index, member) in members.iter().enumerate() {
-            match canonical(self.tape, *member) {
+            match self.canonical(*member)? {
                 None => fit = Fit::Maybe,
                 Some(own) => {
-                    self.fuel.spend(1 + own.len() / 16)?;
                     if !known.insert(own) {
                         self.within(&Member::Index(index), |compare| {
                             compare.tell(at, || "is there twice".to_owned());
@@ -112,6 +111,13 @@ impl Compare<'_, '_, '_> {
     /// `unevaluatedItems` and `unevaluatedProperties`.
     pub(super) fn unevaluated(&mut self, node: &Node, at: usize, seen: &mut Seen) -> Compared {
         let mut fit = Fit::Yes;
+        if node
+            .unevaluated_items
+            .or(node.unevaluated_properties)
+            .is_some()
+        {
+            self.fuel.spend(seen.len() / 4)?;
+        }
         match (
             self.tape.node(at),
             node.unevaluated_items,

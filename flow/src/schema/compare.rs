@@ -80,7 +80,8 @@ impl Budget for Fuel<'_> {
         match self.until_tick.checked_sub(steps) {
             Some(left) => self.until_tick = left,
             None => {
-                self.until_tick = CHUNK;
+                // Who pays for more at once is about to do it: he is asked again right after.
+                self.until_tick = CHUNK.saturating_sub(steps);
                 (self.tick)();
             }
         }
@@ -152,7 +153,11 @@ impl<'c, 't, 'f> Compare<'c, 't, 'f> {
 
     /// Compares the value at a place with a schema; adds to `seen` which of its members were compared.
     pub(super) fn node(&mut self, id: Id, at: usize, seen: Option<&mut Seen>) -> Compared {
-        self.fuel.spend(1)?;
+        self.fuel.spend(match self.tape.node(at) {
+            // Its digits are read where it is compared with a type or a bound.
+            Json::Number(text) => 1 + text.len() / 16,
+            _ => 1,
+        })?;
         let nodes = self.nodes;
         let node = &nodes[id];
         match (node.always, self.tape.node(at)) {
@@ -198,7 +203,10 @@ impl<'c, 't, 'f> Compare<'c, 't, 'f> {
             return Ok(fit);
         }
         fit = fit.and(self.in_place(node, id, at, wants.then_some(&mut own))?);
-        fit = fit.and(self.unevaluated(node, at, &mut own)?);
+        // What did not fit saw nothing, so that what is unevaluated then says nothing.
+        if fit != Fit::No {
+            fit = fit.and(self.unevaluated(node, at, &mut own)?);
+        }
         if let Some(seen) = seen
             && fit != Fit::No
         {
@@ -330,6 +338,7 @@ impl<'c, 't, 'f> Compare<'c, 't, 'f> {
         while branch.kinds == Kinds::default()
             && let [only] = branch.all_of[..]
         {
+            self.fuel.spend(1)?;
             branch = &nodes[only];
         }
         let is_scalar = !matches!(self.tape.node(at), Json::Array | Json::Object);
@@ -343,8 +352,9 @@ impl<'c, 't, 'f> Compare<'c, 't, 'f> {
             return Ok(true);
         };
         for (name, property) in &rules.properties {
+            self.fuel.spend(1)?;
             if nodes[*property].one_of_values.is_some()
-                && let Some(value) = self.tape.get(at, name)
+                && let Some(value) = self.get(at, name)?
                 && self.ask(*property, value, None)? == Fit::No
             {
                 return Ok(false);
@@ -354,17 +364,34 @@ impl<'c, 't, 'f> Compare<'c, 't, 'f> {
     }
 
     fn values(&mut self, values: &Values, id: Id, at: usize) -> Compared {
-        self.fuel
-            .spend(self.tape.members(at).count() + values.canonical.len())?;
-        let Some(own) = canonical(self.tape, at) else {
+        let Some(own) = self.canonical(at)? else {
             return Ok(Fit::Maybe);
         };
-        self.fuel.spend(own.len() / 16)?;
+        // Most differ in their length.
+        self.fuel.spend(values.canonical.len() + own.len() / 16)?;
         if values.canonical.contains(&own) {
             return Ok(Fit::Yes);
         }
         self.mismatch(id, at);
         Ok(Fit::No)
+    }
+
+    /// The value of a key. The look, which is one at all of them, is paid for.
+    pub(super) fn get(&mut self, at: usize, name: &str) -> Result<Option<usize>, Halt> {
+        let (mut found, mut count) = (None, 0);
+        for (key, value) in self.tape.entries(at) {
+            count += 1;
+            if key == name {
+                found = Some(value);
+            }
+        }
+        self.fuel.spend(1 + count / 8)?;
+        Ok(found)
+    }
+
+    /// A text that equal values share; none if only the run knows the value.
+    pub(super) fn canonical(&mut self, at: usize) -> Result<Option<String>, Halt> {
+        canonical(self.tape, at, &mut |steps| self.fuel.spend(steps))
     }
 
     /// Asks without telling why not. What did not fit saw nothing.
@@ -446,8 +473,17 @@ pub(super) enum Member<'m> {
     Index(usize),
 }
 
+/// The canonical text of a value of a schema, whose size is limited.
+pub(super) fn known(tape: &Tape<'_>, at: usize) -> Option<String> {
+    canonical(tape, at, &mut |_| Ok(())).ok().flatten()
+}
+
 /// A text that equal values share, whatever the order of their keys; none if only the run knows the value.
-pub(super) fn canonical(tape: &Tape<'_>, at: usize) -> Option<String> {
+fn canonical(
+    tape: &Tape<'_>,
+    at: usize,
+    pay: &mut impl FnMut(usize) -> Result<(), Halt>,
+) -> Result<Option<String>, Halt> {
     enum Step<'s> {
         Value(usize),
         Text(&'s str),
@@ -463,15 +499,23 @@ pub(super) fn canonical(tape: &Tape<'_>, at: usize) -> Option<String> {
                 continue;
             }
             Step::Key(name) => {
+                pay(name.len() / 16)?;
                 out.push_str(&format!("{name:?}:"));
                 continue;
             }
         };
+        pay(1)?;
         match tape.node(at) {
             Json::Null => out.push_str("null"),
             Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Json::Number(text) => out.push_str(&Number::of(text).canonical()),
-            Json::String(text) => out.push_str(&format!("{text:?}")),
+            Json::Number(text) => {
+                pay(text.len() / 16)?;
+                out.push_str(&Number::of(text).canonical());
+            }
+            Json::String(text) => {
+                pay(text.len() / 16)?;
+                out.push_str(&format!("{text:?}"));
+            }
             Json::Array => {
                 out.push('[');
                 steps.push(Step::Text("]"));
@@ -483,7 +527,7 @@ pub(super) fn canonical(tape: &Tape<'_>, at: usize) -> Option<String> {
             }
             Json::Object => {
                 if tape.has_rest(at) {
-                    return None;
+                    return Ok(None);
                 }
                 out.push('{');
                 steps.push(Step::Text("}"));
@@ -495,8 +539,8 @@ pub(super) fn canonical(tape: &Tape<'_>, at: usize) -> Option<String> {
                     steps.push(Step::Key(name));
                 }
             }
-            Json::Unknown | Json::Rest => return None,
+            Json::Unknown | Json::Rest => return Ok(None),
         }
     }
-    Some(out)
+    Ok(Some(out))
 }

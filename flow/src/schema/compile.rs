@@ -80,7 +80,10 @@ pub(super) fn compile(text: &str) -> Compiled<Vec<Node>> {
             break;
         };
         let named = match refs::named(&tape, &target) {
-            Some(refs::Named::Place(at)) => Some(compiler.id(at, target.clone(), here.depth)),
+            Some(refs::Named::Place(at)) => {
+                let path = tape::shorten(&target).into_owned();
+                Some(compiler.id(at, path, here.depth))
+            }
             Some(refs::Named::Anchor(name)) => compiler.anchors.get(&name).copied(),
             None => None,
         };
@@ -121,9 +124,17 @@ impl Here {
 
     pub(super) fn within(&self, key: &str) -> Self {
         Self {
-            path: format!("{}{}", self.path, step(key)),
-            ..self.clone()
+            path: self.path_of(&step(key)),
+            ..*self
         }
+    }
+
+    /// The path of a part. It ends where no more is told, as each of many parts keeps its own.
+    pub(super) fn path_of(&self, step: &str) -> String {
+        if self.path.len() > 4 * MAX_PATH {
+            return self.path.clone();
+        }
+        format!("{}{step}", self.path)
     }
 }
 

@@ -3,6 +3,9 @@
 //! A date-time may lack its zone and have a blank for the `T`: callers write times as their language and their database
 //! do, and handlers read these.
 
+/// No text of these formats is longer, so that nobody reads more of one.
+const MAX_LENGTH: usize = 100;
+
 /// A known format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -40,6 +43,9 @@ impl Format {
     }
 
     pub(super) fn fits(self, text: &str) -> bool {
+        if text.len() > MAX_LENGTH {
+            return false;
+        }
         match self {
             Self::DateTime => match text.get(..10).zip(text.get(11..)) {
                 Some((day, rest)) => {

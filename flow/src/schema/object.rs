@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::compare::{Compare, Compared, Fit, Member, Seen};
+use super::compare::{Compare, Compared, Fit, Halt, Member, Seen};
 use super::node::{Id, Node, ObjectRules};
 use super::words;
 use crate::nearest::nearest;
@@ -11,6 +11,8 @@ use crate::tape::{Node as Json, Tape};
 
 /// Names among which the one that was meant is looked for.
 const CANDIDATES: usize = 50;
+/// Properties among which they are looked for.
+const LOOKS: usize = 1000;
 
 /// Whether a property is there.
 enum Presence {
@@ -48,15 +50,11 @@ impl Compare<'_, '_, '_> {
             ),
             false => self.bounds(at, all, rules.min, rules.max, "property"),
         });
-        // Each look for a name is one over all of them.
-        let names = rules.required.len() + rules.dependent_required.len() + rules.dependent.len();
-        self.fuel
-            .spend(names.saturating_mul(1 + all as usize / 8))?;
         for name in &rules.required {
             fit = fit.and(self.required(rules, name, at, has_rest)?);
         }
         for (name, needed) in &rules.dependent_required {
-            match self.presence(name, at, has_rest) {
+            match self.presence(name, at, has_rest)? {
                 Presence::No => {}
                 Presence::Maybe => fit = fit.and(Fit::Maybe),
                 Presence::Yes => {
@@ -67,7 +65,7 @@ impl Compare<'_, '_, '_> {
             }
         }
         for (name, schema) in &rules.dependent {
-            fit = fit.and(match self.presence(name, at, has_rest) {
+            fit = fit.and(match self.presence(name, at, has_rest)? {
                 Presence::No => Fit::Yes,
                 Presence::Maybe => {
                     self.ask(*schema, at, Some(seen))?;
@@ -142,7 +140,7 @@ impl Compare<'_, '_, '_> {
     }
 
     fn required(&mut self, rules: &ObjectRules, name: &str, at: usize, has_rest: bool) -> Compared {
-        match self.presence(name, at, has_rest) {
+        match self.presence(name, at, has_rest)? {
             Presence::Yes => return Ok(Fit::Yes),
             Presence::Maybe => return Ok(Fit::Maybe),
             Presence::No => {}
@@ -156,6 +154,7 @@ impl Compare<'_, '_, '_> {
                 };
                 let undeclared = tape
                     .entries(at)
+                    .take(LOOKS)
                     .map(|(name, _)| name)
                     .filter(|name| rules.property(name).is_none())
                     .take(CANDIDATES);
@@ -168,19 +167,19 @@ impl Compare<'_, '_, '_> {
         Ok(Fit::No)
     }
 
-    fn presence(&self, name: &str, at: usize, has_rest: bool) -> Presence {
-        match self.tape.get(at, name) {
+    fn presence(&mut self, name: &str, at: usize, has_rest: bool) -> Result<Presence, Halt> {
+        Ok(match self.get(at, name)? {
             Some(value) if *self.tape.node(value) == Json::Unknown => Presence::Maybe,
             Some(_) => Presence::Yes,
             None if has_rest => Presence::Maybe,
             None => Presence::No,
-        }
+        })
     }
 
     /// `propertyNames`: the name itself as a value.
     fn name(&mut self, of: Id, name: &str, value: usize) -> Compared {
         let mut tape = Tape::default();
-        tape.push(Json::String(Cow::Owned(name.to_owned())));
+        tape.push(Json::String(Cow::Borrowed(name)));
         let fit = {
             let mut compare = Compare::new(self.nodes, &tape, self.fuel);
             compare.ask(of, 0, None)?

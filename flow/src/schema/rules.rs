@@ -1,6 +1,6 @@
 //! The keywords for texts, numbers, arrays and objects, and how their values are read.
 
-use super::compare::canonical;
+use super::compare::known;
 use super::compile::{Compiled, Compiler, Here, SchemaError};
 use super::format::Format;
 use super::node::{Id, Kinds, Node, Pattern, Values};
@@ -211,7 +211,7 @@ impl Compiler<'_> {
             return Err(here.wrong("needs at least one schema".to_owned()));
         }
         let number = |(index, at)| {
-            let path = format!("{}[{index}]", here.path);
+            let path = here.path_of(&format!("[{index}]"));
             self.id(at, path, here.depth)
         };
         Ok(members.into_iter().enumerate().map(number).collect())
@@ -262,7 +262,7 @@ impl Compiler<'_> {
         Values {
             canonical: places
                 .iter()
-                .filter_map(|at| canonical(self.tape, *at))
+                .filter_map(|at| known(self.tape, *at))
                 .collect(),
             shown: places.iter().map(shown).collect(),
         }

@@ -1,8 +1,14 @@
 //! Schemas, values, and what is told.
 
+use std::time::{Duration, Instant};
+
 use super::Schema;
+use super::compare::Fuel;
+use super::compile::Here;
 use crate::check::NamedKind;
+use crate::regex::Budget;
 use crate::source::Source;
+use crate::tape::step;
 
 #[track_caller]
 fn schema(text: &str) -> Schema {
@@ -274,6 +280,105 @@ fn nothing_hangs_or_overflows() {
     );
 }
 
+fn joined(count: usize, part: impl Fn(usize) -> String) -> String {
+    (0..count).map(part).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn each_look_for_a_name_is_paid_for() {
+    let value = format!(
+        "{{{}, \"a\": 1}}",
+        joined(20_000, |n| format!("\"k{n}\": 1"))
+    );
+    let needed = joined(10_000, |n| format!("\"b{n}\""));
+    let long = [": takes too long to be compared with the schema"];
+    assert_eq!(
+        errors(
+            &format!(r#"{{"dependentRequired": {{"a": [{needed}]}}}}"#),
+            &value
+        ),
+        long
+    );
+    // Whether a branch was meant is asked of each value that tells it from the others.
+    let tags = joined(5000, |n| format!("\"b{n}\": {{\"const\": 1}}"));
+    let of = format!(
+        r#"{{"anyOf": [{{"type": "object", "required": ["b"], "properties": {{{tags}}}}}]}}"#
+    );
+    assert_eq!(errors(&of, &value), long);
+    // Who pays for much at once is asked right after, too.
+    let mut ticks = 0;
+    let mut tick = || ticks += 1;
+    let mut fuel = Fuel::new(0, &mut tick);
+    assert_eq!((fuel.spend(50_000), fuel.spend(1)), (Ok(()), Ok(())));
+    assert_eq!(ticks, 2);
+}
+
+#[test]
+fn names_that_are_long_or_many_cost_little() {
+    let name = "n".repeat(100_000);
+    assert!(step(&name).len() < 200);
+    let mut here = Here {
+        id: 0,
+        at: 0,
+        path: String::new(),
+        depth: 0,
+    };
+    for _ in 0..1000 {
+        here = here.within(&name);
+    }
+    assert!(here.path.len() < 2000, "{}", here.path.len());
+    let of = format!(
+        r#"{{"properties": {{"{name}": {{"allOf": [{}]}}}}}}"#,
+        joined(9000, |_| "{}".into())
+    );
+    fits(&of, &["{}"]);
+
+    let names = joined(12_000, |n| format!("\"k{n:05}\""));
+    let properties = joined(12_000, |n| format!("\"k{n:05}\":{{}}"));
+    let of = format!(
+        r#"{{"items":{{"type":"object","required":[{names}],"properties":{{{properties}}}}}}}"#
+    )
+    .replace(", ", ",");
+    let begun = Instant::now();
+    assert_eq!(
+        errors(&of, &format!("[{}]", joined(20, |_| "1".into())))[19],
+        "[19]: expected {k00000, k00001, k00002, k00003, k00004, k00005, …}, found number 1"
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+    // Branches that are branches.
+    let refs = |of: &str| joined(5000, |_| format!(r##"{{"$ref":"#{of}"}}"##));
+    let of = format!(
+        r##"{{"$defs":{{"b":{{"$anchor":"b","anyOf":[{}]}},"c":{{"$anchor":"c","anyOf":[{}]}},"d":{{"$anchor":"d","type":"number"}}}},"items":{{"not":{{"$ref":"#b"}}}}}}"##,
+        refs("c"),
+        refs("d")
+    )
+    .replace(", ", ",");
+    let begun = Instant::now();
+    let ones = format!("[{}]", joined(20, |_| "1".into()));
+    assert_eq!(errors(&of, &ones).len(), 20);
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+    let long = format!("\"12:30:00.{}\"", "1".repeat(200));
+    misfits(r#"{"format": "time"}"#, &[&long]);
+}
+
+#[test]
+fn what_does_not_fit_makes_nothing_else_undeclared() {
+    let of = r#"{"allOf": [{"properties": {"a": {"type": "number"}, "b": true}}], "unevaluatedProperties": false}"#;
+    assert_eq!(
+        errors(of, r#"{"a": "x", "b": 1}"#),
+        ["a: expected number, found string \"x\""]
+    );
+    assert_eq!(errors(of, r#"{"a": 1, "c": 1}"#), ["c: is not declared"]);
+}
+
 /// What is told of the calls of a program, with the text that each is about.
 fn told(of: &str, program: &str) -> Vec<String> {
     let source = Source::new("test.flow", program);
@@ -330,6 +435,8 @@ fn a_call_is_told_where_it_cannot_fit_whatever_the_run_adds() {
              await Task.run('charge', x)
              await Task.run('charge', {amount: 2, tags: [...x, 1], to: {id: x}})
              await Task.run('charge', {amount: 2, to: {...x}})
+             await Task.run('charge', {amount: 'x', tags: 1, amount: 5, ...{}, tags: []})
+             await Task.run('charge', {amount: 'x', amount: 5})
              await Task.run('other', {amount: 'x'})
              await Task.run(x, {amount: 'x'})"
         ),

@@ -1,9 +1,12 @@
 //! Schemas in words: what a message says that was expected.
 
 use super::node::{Id, Kinds, Node, Values};
+use crate::tape::shorten;
 
 /// How many parts of a schema are named.
 const PARTS: usize = 6;
+/// How many are looked at for different ones.
+const LOOKS: usize = 50;
 /// How deep the words go into a schema.
 const DEPTH: usize = 3;
 
@@ -34,6 +37,7 @@ fn described(nodes: &[Node], id: Id, depth: usize) -> String {
             "object" => node.object.as_ref().map_or_else(
                 || "object".to_owned(),
                 |rules| {
+                    // One more than is shown; there may be thousands.
                     let names = rules.required.iter().chain(
                         rules
                             .properties
@@ -41,12 +45,14 @@ fn described(nodes: &[Node], id: Id, depth: usize) -> String {
                             .map(|(name, _)| name)
                             .filter(|name| !rules.required.contains(name)),
                     );
-                    let shown: Vec<&str> = names.clone().take(PARTS).map(String::as_str).collect();
-                    match (shown.len(), names.count()) {
-                        (0, _) => "object".to_owned(),
-                        (few, all) if few < all => format!("{{{}, …}}", shown.join(", ")),
-                        _ => format!("{{{}}}", shown.join(", ")),
+                    let mut shown: Vec<_> = names.take(PARTS + 1).map(|n| shorten(n)).collect();
+                    if shown.is_empty() {
+                        return "object".to_owned();
                     }
+                    if shown.len() > PARTS {
+                        shown[PARTS] = "…".into();
+                    }
+                    format!("{{{}}}", shown.join(", "))
                 },
             ),
             "array" => match node.array.as_ref().and_then(|rules| rules.items) {
@@ -75,7 +81,7 @@ fn described(nodes: &[Node], id: Id, depth: usize) -> String {
 /// The first different ones, with bars between them.
 fn joined(parts: impl Iterator<Item = String>) -> String {
     let mut shown: Vec<String> = Vec::new();
-    for part in parts {
+    for part in parts.take(LOOKS) {
         if shown.contains(&part) {
             continue;
         }
