@@ -16,4 +16,5 @@ pub mod suite;
 mod workflow;
 
 pub use rhythm_flow::builtins::duration::parse as duration_ms;
+pub use rhythm_flow::schema::Schema;
 pub use workflow::{Refused, Workflow};

@@ -31,7 +31,7 @@ mod _native {
     #[pymodule_export]
     use crate::schedule::Schedules;
     #[pymodule_export]
-    use crate::simulation::{Simulation, duration};
+    use crate::simulation::{Simulation, duration, schema_fault};
     #[pymodule_export]
     use crate::worker::Worker;
 }

@@ -155,3 +155,10 @@ pub(crate) fn duration(text: &str) -> PyResult<f64> {
     };
     Ok(rhythm_testing::duration_ms(text).ok_or_else(wrong)? / 1000.0)
 }
+
+/// Says what is wrong with a JSON Schema, as a server would that is asked to register it.
+#[pyfunction]
+pub(crate) fn schema_fault(schema: &str) -> Option<String> {
+    let read = rhythm_testing::Schema::read(schema);
+    read.err().map(|error| error.to_string())
+}

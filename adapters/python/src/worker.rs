@@ -32,6 +32,7 @@ struct Task {
     result: Option<String>,
     #[pyo3(attribute("schema"))]
     input_schema: Option<String>,
+    #[pyo3(attribute("check"))]
     schema_check: Option<String>,
 }
 

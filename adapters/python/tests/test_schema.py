@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from decimal import Decimal
-from typing import Annotated, Any, Callable, Literal, NewType, Optional, TypedDict, Union
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any, Callable, Generic, Literal, NewType, Optional, TypedDict, TypeVar, Union
 
 import pytest
 
 import rhythm
-from rhythm.schema import Schemas, build
+from rhythm.schema import Schemas, build, hints_of
 from rhythm.task import Task, tasks_of
 from rhythm.testing import run
 
@@ -86,6 +88,10 @@ def schema_of(hint: Any) -> Any:
         (Optional[int], {"type": ["integer", "null"]}),
         (Union[int, list[int]], {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}),
         (Union[int, Any], {}),
+        (Optional[Decimal], {"type": ["number", "string", "null"]}),
+        (Union[Path, str], {"type": "string"}),
+        (Union[list[int], Sequence[int]], {"type": "array", "items": {"type": "integer"}}),
+        (Annotated[int, {"unit": "c"}], {"type": "integer"}),
         (Literal["a", 1, None], {"enum": ["a", 1, None]}),
         (Annotated[int, "whatever"], {"type": "integer"}),
         (Cents, {"type": "integer"}),
@@ -141,9 +147,105 @@ def test_objects_are_built_with_what_is_inside() -> None:
     assert build(Optional[list[Item]], None) is None
     assert build(dict[str, Item], {"a": {"sku": "x"}}) == {"a": Item("x")}
     assert build(Union[int, Item], 5) == 5
-    assert build(Union[str, Item], {"sku": "x"}) == {"sku": "x"} or build(Union[Item, str], {"sku": "x"}) == Item("x")
     with pytest.raises(TypeError, match="sku"):
         build(Item, {})
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Cat:
+    kind: Literal["cat"]
+    name: str
+    lives: Optional[Decimal] = None
+
+
+@dataclass
+class Dog:
+    name: str
+    kind: Annotated[Literal["dog"], "tag"] = "dog"
+    weight: Optional[float] = None
+
+
+@dataclass
+class Box(Generic[T]):
+    content: T
+    more: list[T] = field(default_factory=list)
+
+
+@dataclass
+class CatBox(Box[Cat]):
+    open: bool = False
+
+
+class Crate(TypedDict):
+    items: list[Item]
+    inner: Optional[Crate]
+
+
+@dataclass
+class Café:
+    next: Optional[Café] = None
+
+
+Parcel = NewType("Parcel", Item)
+
+
+def test_of_several_classes_the_one_with_the_tag_is_built() -> None:
+    pets = Union[Cat, Dog]
+    assert build(pets, {"kind": "dog", "name": "x"}) == Dog("x")
+    assert build(pets, {"name": "x"}) == Dog("x")
+    assert build(pets, {"kind": "cat", "name": "x"}) == Cat("cat", "x")
+    assert build(list[pets], [{"kind": "dog", "name": "x"}]) == [Dog("x")]  # type: ignore[valid-type]
+    with pytest.raises(TypeError, match=r"expected Cat | Dog, found an object with 'kind'"):
+        build(pets, {"kind": "cow", "name": "x"})
+    with pytest.raises(TypeError, match="found 5"):
+        build(pets, 5)
+    assert build(Union[str, Item], {"sku": "x"}) == Item("x")
+    assert build(Union[str, Item], "x") == "x"
+    assert build(Union[list[Item], Item], {"sku": "x"}) == Item("x")
+    assert build(Union[list[Item], Item], [{"sku": "x"}]) == [Item("x")]
+    assert build(Union[list[int], list[Item]], [{"sku": "x"}]) == [Item("x")]
+    assert build(Union[dict[str, int], Item], {"sku": "x"}) == Item("x")
+    assert build(Union[Any, Item], {"sku": "x"}) == Item("x")
+
+
+def test_numbers_and_texts_in_unions_become_what_is_named() -> None:
+    assert build(Cat, {"kind": "cat", "name": "x", "lives": 1.5}).lives == Decimal("1.5")
+    made = build(Dog, {"name": "x", "weight": 5}).weight
+    assert (made, type(made)) == (5.0, float)
+    assert [type(build(Union[float, int], n)) for n in (5, 5.5)] == [int, float]
+    assert build(Union[datetime, str], "soon") == "soon"
+    assert build(Union[int, date], "2026-01-31") == date(2026, 1, 31)
+    assert build(Union[int, bool], True) is True
+    # A plain type alone lets it pass, too.
+    assert build(Optional[int], "5") == "5"
+    assert build(Optional[Literal["a"]], "b") == "b"
+
+
+def test_generic_classes_new_types_and_dicts_that_hold_classes_are_built() -> None:
+    assert build(Box[Item], {"content": {"sku": "x"}, "more": [{"sku": "y"}]}) == Box(Item("x"), [Item("y")])
+    assert build(Box, {"content": 1}) == Box(1)
+    assert build(CatBox, {"content": {"kind": "cat", "name": "x"}}) == CatBox(Cat("cat", "x"))
+    schema = schema_of(list[Union[Box[int], Box[str]]])
+    assert schema["$defs"]["Box"]["properties"]["content"] == {"type": "integer"}
+    assert schema["$defs"]["Box2"]["properties"]["more"] == {"type": "array", "items": {"type": "string"}}
+    assert schema_of(Box[Annotated[int, {}]])["properties"]["content"] == {"type": "integer"}
+    for hint, given, made in (
+        (Box[Item], {"content": {"sku": "x"}}, Box(Item("x"))),
+        (Parcel, {"sku": "x"}, Item("x")),
+        (Crate, {"items": [{"sku": "x"}]}, {"items": [Item("x")]}),
+        (Annotated[Item, {}], {"sku": "x"}, Item("x")),
+        (Cents, 5, 5),
+    ):
+        assert called(only(rhythm.task(annotated(hint))), given) == made
+    assert schema_of(Café) == {
+        "$ref": "#/$defs/Café",
+        "$defs": {
+            "Café": {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/Café"}, {"type": "null"}]}}}
+        },
+    }
 
 
 def only(*functions: Any) -> Task:
@@ -227,6 +329,110 @@ def test_parameters_by_name() -> None:
 
 def tasks_of_object(shop: Any) -> list[Any]:
     return [shop.open]
+
+
+def test_no_hint_keeps_a_worker_from_starting(caplog: pytest.LogCaptureFixture) -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Hook(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        call: Callable[[int], int]
+
+    Hook.model_rebuild(_types_namespace={"Callable": Callable})
+
+    class Loud(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        word: str = pydantic.Field(pattern="(?i)^abc$")
+
+    assert only(rhythm.task(annotated(Hook))).schema is None
+    assert "has no input schema" in caplog.text
+    loud = only(rhythm.task(annotated(Loud)))
+    assert (loud.check, json.loads(loud.schema or "")["properties"]["word"]["pattern"]) == ("off", "(?i)^abc$")
+    assert "inputs are not checked" in caplog.text and "properties.word.pattern" in caplog.text
+    # Who asks for a check gets it, or hears from the server.
+    assert only(rhythm.task(schema_check="refuse")(annotated(Loud))).check == "refuse"
+    assert only(rhythm.task(annotated(Literal["\x00"]))).schema is None
+    assert only(rhythm.task(annotated(Literal["\ud800"]))).schema is None
+    assert only(rhythm.task(annotated(Literal[tuple(f"{n:0100}" for n in range(3000))]))).schema is None
+    assert only(rhythm.task(annotated(Literal["\\u0000", "é"]))).check is None
+
+
+def test_models_of_one_name_are_told_apart() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    def of(name: str, kind: Any) -> Any:
+        line = pydantic.create_model("Line", value=(kind, ...))
+        return pydantic.create_model(name, lines=(list[line], ...))
+
+    schema = schema_of(tuple[of("Cart", int), of("Basket", str), of("Basket", int)])
+    kinds = []
+    for part in schema["prefixItems"]:
+        line = schema["$defs"][part["$ref"].rpartition("/")[2]]["properties"]["lines"]["items"]["$ref"]
+        kinds.append(schema["$defs"][line.rpartition("/")[2]]["properties"]["value"]["type"])
+    assert kinds == ["integer", "string", "integer"]
+
+
+def test_a_context_by_name_alone() -> None:
+    @rhythm.task
+    def ping(*, ctx: rhythm.Context) -> int:
+        return ctx.attempt
+
+    assert (only(ping).schema, called(only(ping), {}), called(only(ping), {"more": 1})) == (None, 3, 3)
+
+    @rhythm.task
+    def more(*, ctx: Optional[rhythm.Context] = None, **rest: Any) -> Any:
+        return type(ctx).__name__, rest
+
+    assert called(only(more), {"ctx": "mine", "a": 1}) == ("Context", {"a": 1})
+
+    @rhythm.task
+    def known(*, a: int, ctx: rhythm.Context) -> None: ...
+
+    with pytest.raises(TypeError, match="task known needs a and does not take ctx, b"):
+        called(only(known), {"ctx": 1, "b": 2})
+
+
+def test_the_users_names_come_before_those_of_typing() -> None:
+    def find(inputs: Pattern, other: Unknown) -> None: ...  # type: ignore[name-defined] # noqa: F821
+
+    find.__globals__["Pattern"] = Item
+    try:
+        assert hints_of(find) == {"inputs": Item, "return": None}
+    finally:
+        del find.__globals__["Pattern"]
+
+
+class Recorded:
+    id = name = queue = ""
+    attempt = 1
+    trace = cancellation = progress = None
+
+    def __init__(self, inputs: str) -> None:
+        self.inputs = inputs
+        self.failure: Any = None
+
+    def fail(
+        self, name: str, message: str, code: Any, stack: str, cause: Any, data: Any, retryable: bool, _: Any
+    ) -> None:
+        self.failure = (name, message, stack, retryable)
+
+
+def failure(task: Task, inputs: Any) -> Any:
+    attempt = Recorded(json.dumps(inputs))
+    rhythm.Worker._run(SimpleNamespace(tasks={attempt.name: task}), attempt)  # type: ignore[arg-type]
+    return attempt.failure
+
+
+def test_inputs_that_cannot_be_built_are_not_tried_again() -> None:
+    @rhythm.task
+    def pack(order: Order) -> None:
+        raise ValueError("another time")
+
+    wrong = {"id": "no UUID", "items": []}
+    name, message, stack, retryable = failure(only(pack), wrong)
+    assert (name, message, retryable) == ("ValueError", "badly formed hexadecimal UUID string", False)
+    # The traceback begins with the task's own code.
+    _, _, stack, retryable = failure(only(pack), {"id": str(uuid.uuid4()), "items": []})
+    assert retryable and stack.splitlines()[1].endswith("in pack")
+    assert len(stack.splitlines()) == 4, stack
 
 
 def test_a_hint_that_only_type_checkers_know_spoils_no_other() -> None:

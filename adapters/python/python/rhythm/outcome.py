@@ -46,9 +46,17 @@ class AnyAttempt(Protocol):
     ) -> None: ...
 
 
+class _NotTaken(Exception):
+    """The inputs, which stay the same in all attempts, are not what a task takes; the cause says why."""
+
+
 def call(task: Task, attempt: AnyAttempt) -> Any:
     """Calls a task's function with what it takes."""
-    return task.call(attempt.inputs, Context(attempt))
+    try:
+        function = task.prepare(attempt.inputs, Context(attempt))
+    except Exception as error:
+        raise _NotTaken from error
+    return function()
 
 
 class _NotJson(Exception):
@@ -70,6 +78,9 @@ def encode(task: Task, value: Any) -> str:
 
 def fail(task: Task, attempt: AnyAttempt, error: BaseException) -> None:
     """Turns what a task raised into the outcome of its attempt."""
+    is_taken = not isinstance(error, _NotTaken)
+    if not is_taken and error.__cause__ is not None:
+        error = error.__cause__
     retry_in: float | None = None
     try:
         if isinstance(error, Snooze):
@@ -90,7 +101,7 @@ def fail(task: Task, attempt: AnyAttempt, error: BaseException) -> None:
         _text(_stack(error)),
         _cause(error),
         data,
-        not (cancelled or isinstance(error, (NonRetryable, _NotJson, *task.non_retryable))),
+        is_taken and not (cancelled or isinstance(error, (NonRetryable, _NotJson, *task.non_retryable))),
         retry_in,
     )
 
@@ -98,8 +109,7 @@ def fail(task: Task, attempt: AnyAttempt, error: BaseException) -> None:
 def _stack(error: BaseException) -> str:
     """The traceback, from the task's own code on."""
     frames = error.__traceback__
-    # The first frame is this module's.
-    if frames is not None and frames.tb_next is not None:
+    while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith("rhythm."):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 

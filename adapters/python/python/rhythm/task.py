@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, overload
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, overload
 
 from rhythm import _native
 from rhythm.errors import TaskCancelled
@@ -17,6 +19,13 @@ from rhythm.schema import Schemas, build, hints_of, needs_building
 
 if TYPE_CHECKING:
     from rhythm.outcome import AnyAttempt
+
+log = logging.getLogger("rhythm.worker")
+
+#: The longest schema that is published though no server can check it: it costs a server more than its text.
+MOST_UNCHECKED = 50_000
+
+_ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 #: The attribute by which a decorated function is known to be a task.
 MARK = "__rhythm_task__"
@@ -108,15 +117,41 @@ class Task:
     result: str | None = None
     #: Classes of exceptions that no other attempt would mend.
     non_retryable: tuple[type[BaseException], ...] = ()
-    #: As it was given; `schema` has what the type hints say otherwise.
+    #: Both as they were given; `schema` and `check` have what is registered.
     input_schema: str | None = None
     schema_check: str | None = None
 
-    @cached_property
+    @property
     def schema(self) -> str | None:
-        """The JSON Schema of its inputs. Made when a worker starts: the hints may name classes that come later."""
+        """The JSON Schema of its inputs."""
+        return self._registered[0]
+
+    @property
+    def check(self) -> str | None:
+        """What happens to inputs that do not fit it."""
+        return self._registered[1]
+
+    @cached_property
+    def _registered(self) -> tuple[str | None, str | None]:
+        """Schema and check as a worker registers them. Made when it starts: hints may name classes that come later.
+
+        No hint may keep a worker from starting: of what cannot be a schema, the log has a line.
+        """
         if self.input_schema is not None:
-            return self.input_schema
+            return self.input_schema, self.schema_check
+        try:
+            text = self._derived()
+        except Exception as error:
+            log.warning("task %s has no input schema, as none can be made from its type hints: %s", self.name, error)
+            return None, self.schema_check
+        fault = None if text is None or self.schema_check is not None else _native.schema_fault(text)
+        if text is None or fault is None:
+            return text, self.schema_check
+        log.warning("task %s: inputs are not checked, as the schema of its type hints cannot be: %s", self.name, fault)
+        return (text if len(text) <= MOST_UNCHECKED else None), "off"
+
+    def _derived(self) -> str | None:
+        """The schema that the type hints say."""
         schemas = Schemas()
         if self._names:
             fields = {n: (self._hints.get(n, Any), p.default is p.empty) for n, p in self._names.items()}
@@ -127,32 +162,48 @@ class Task:
             made = schemas.of(self._hints.get(self._inputs, Any))
         else:
             return None
-        try:
-            return json.dumps(schemas.whole(made), allow_nan=False) if made else None
-        except (TypeError, ValueError):
-            # A default or a constant that JSON cannot hold.
-            return None
+        text = json.dumps(schemas.whole(made), allow_nan=False, ensure_ascii=False) if made else None
+        # Half a surrogate pair is no text, and jsonb has no zero byte either.
+        if text is not None and (text.encode() and _ZERO.search(text)):
+            raise ValueError("it has a zero byte")
+        return text
 
     def call(self, inputs: str, context: Context) -> Any:
         """Calls the function as it wants to be called; gives what it returns, which may be a coroutine."""
-        if self._names:
-            return self._call_by_name(json.loads(inputs), context)
-        if self.arguments == 0:
-            return self.function()
-        value = json.loads(inputs)
-        hint = self._hints.get(self._inputs or "", Any)
-        if needs_building(hint):
-            value = build(hint, value)
-        return self.function(value) if self.arguments == 1 else self.function(value, context)
+        return self.prepare(inputs, context)()
 
-    def _call_by_name(self, value: Any, context: Context) -> Any:
+    def prepare(self, inputs: str, context: Context) -> Callable[[], Any]:
+        """The call of the function with all that it takes. Raises where the inputs are not what it takes."""
+        if self._names or self._context_names:
+            return partial(self.function, **self._by_name(json.loads(inputs), context))
+        if self.arguments == 0:
+            return self.function
+        value = json.loads(inputs)
+        hint = self._built.get(self._inputs or "")
+        if hint is not None:
+            value = build(hint, value)
+        return partial(self.function, value) if self.arguments == 1 else partial(self.function, value, context)
+
+    def _by_name(self, value: Any, context: Context) -> dict[str, Any]:
+        contexts = {name: context for name in self._context_names}
+        if not self._names and not self._takes_more:
+            # It takes nothing, as a function without parameters does.
+            return contexts
         if not isinstance(value, dict):
             raise TypeError(f"task {self.name} takes its inputs by name, and got {type(value).__name__}")
-        given = {
-            name: build(self._hints[name], item) if needs_building(self._hints.get(name, Any)) else item
-            for name, item in value.items()
-        }
-        return self.function(**given, **{name: context for name in self._context_names})
+        missing = [n for n, parameter in self._names.items() if parameter.default is parameter.empty and n not in value]
+        more = [] if self._takes_more else [name for name in value if name not in self._names]
+        if missing or more:
+            words = [f"needs {', '.join(missing)}"] * bool(missing) + [f"does not take {', '.join(more)}"] * bool(more)
+            raise TypeError(f"task {self.name} {' and '.join(words)}")
+        given = {name: build(self._built[name], item) if name in self._built else item for name, item in value.items()}
+        return {**given, **contexts}
+
+    @cached_property
+    def _built(self) -> dict[str, Any]:
+        """The hints of what is more than decoded JSON."""
+        taken = self._names or [self._inputs]
+        return {name: hint for name, hint in self._hints.items() if name in taken and needs_building(hint)}
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
@@ -181,7 +232,7 @@ class Task:
         if self.arguments > 0:
             return []
         named = [p.name for p in self._parameters if p.kind is p.KEYWORD_ONLY]
-        return [name for name in named if self._hints.get(name) is Context]
+        return [name for name in named if _is_context(self._hints.get(name))]
 
     @cached_property
     def _takes_more(self) -> bool:
@@ -268,6 +319,11 @@ def task(
         return function
 
     return decorate if function is None else decorate(function)
+
+
+def _is_context(hint: Any) -> bool:
+    """Whether a parameter is for the context: `Context`, `Optional[Context]`."""
+    return hint is Context or any(_is_context(one) for one in get_args(hint))
 
 
 def seconds(duration: Duration | None) -> float | None:
