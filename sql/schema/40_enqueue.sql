@@ -213,12 +213,12 @@ $$;
 -- timeout, remember, result), if the call names the queue: in `default` lie those that sleep for months, beside tasks of minutes.
 -- What is about workers (retry, the other timeouts, limits) is not for workflows. Postgres puts the body in the place of the call, so
 -- that it costs one enqueue as little as it can, and a batch is one statement. `p_defaults` false: there are none to look for.
--- `p_checked` not null: the inputs of tasks are compared with their schemas, and messages name an item by its place in here.
+-- `p_place` not null: the inputs of tasks are compared with their schemas, and messages name an item by it (0: there is but one).
 create function rhythm._first_row(p_id uuid, p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_run_at timestamptz, p_retry jsonb, p_timeout interval, p_start_timeout interval,
   p_heartbeat_timeout interval, p_attempt_timeout interval, p_remember interval, p_discard bool, p_trace jsonb,
   p_definition_id bigint, p_root_id uuid, p_parent_id uuid, p_promise int, p_wake_group int, p_now timestamptz,
-  p_defaults bool, p_checked uuid[])
+  p_defaults bool, p_place int)
 returns table (id uuid, root_id uuid, parent_id uuid, definition_id bigint, due_at timestamptz, run_at timestamptz,
   started_at timestamptz, start_by timestamptz, end_by timestamptz, state rhythm.state, priority int, promise int,
   wake_group int, kind text, name text, queue text, beat interval, attempt_timeout interval, remember interval, discard bool,
@@ -245,13 +245,13 @@ language sql stable as $$
   left join rhythm.served_tasks t on t.name = p_name and p_kind = 'task' and p_defaults
   left join rhythm.queue_settings q on q.name = coalesce(p_queue, t.queue, case when p_kind = 'task' then 'default' end)
     and p_defaults
-  where t.schema_check is null or p_checked is null
-    or rhythm._check_task_inputs(p_name, t.input_schema, t.schema_check, p_inputs, p_id, p_checked)
+  where t.schema_check is null or p_place is null
+    or rhythm._check_task_inputs(p_name, t.input_schema, t.schema_check, p_inputs, p_place)
 $$;
 
 -- Makes executions, in the order given. Wakes at commit who waits for the work: workers for what is pending, the background
--- worker for what is later. The caller steps workflows.
-create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz, p_checked uuid[] default null)
+-- worker for what is later. The caller steps workflows. `p_places`: those of the items in their batch, see `_first_row`.
+create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz, p_places int[] default null)
 returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -278,9 +278,11 @@ begin
     insert into rhythm.live (id, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state,
       priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, concurrency_key, rate_key,
       created_at, inputs, task_id, retry, trace)
-    select r.* from unnest(p_items) i, rhythm._first_row(i.id, i.kind, i.name, i.inputs, i.queue, i.task_id, i.priority,
+    select r.* from rows from (unnest(p_items), unnest(p_places)) as i (id, kind, name, inputs, queue, task_id, priority, run_at,
+      retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
+      parent_id, promise, wake_group, place), rhythm._first_row(i.id, i.kind, i.name, i.inputs, i.queue, i.task_id, i.priority,
       i.run_at, i.retry, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.remember, i.discard, i.trace,
-      i.definition_id, i.root_id, i.parent_id, i.promise, i.wake_group, p_now, v_defaults, p_checked) r
+      i.definition_id, i.root_id, i.parent_id, i.promise, i.wake_group, p_now, v_defaults, i.place) r
     returning due_at, case when state = 'pending' and kind = 'task' then rhythm._wake_queue(queue, 1) end as noted
   )
   select min(h.due_at) into v_due from hot h;
@@ -336,7 +338,7 @@ begin
     created_at, inputs, task_id, retry, trace)
   select r.* from rhythm._first_row(p_id, 'task', p_name, p_inputs, p_queue, p_task_id, p_priority, v_run_at, v_retry,
     p_timeout, p_start_timeout, p_heartbeat_timeout, p_attempt_timeout, v_remember, p_result = 'discard', p_trace,
-    null, null, null, null, null, p_now, true, '{}') r
+    null, null, null, null, null, p_now, true, 0) r
   returning case when state = 'pending' then queue end, due_at into v_ready, v_due;
   if v_ready is not null then
     perform rhythm._wake_queue(v_ready, 1);
@@ -513,6 +515,7 @@ declare
   v_ids uuid[];
   v_held uuid[];
   v_all rhythm.new_execution[];
+  v_places int[];
   v_workflows uuid[];
   v_keyed bool;
 begin
@@ -525,10 +528,11 @@ begin
     v_held := (select rhythm._take_keys(array_agg(i.kind), array_agg(i.name), array_agg(i.task_id), v_ids)
       from unnest(v_items) i);
     v_all := v_items;
-    v_items := (select array_agg(i) from unnest(v_items) i where i.id = any (v_held));
+    select array_agg(n.i), array_agg(n.at) into v_items, v_places
+    from (select i, row_number() over ()::int as at from unnest(v_items) i) n where (n.i).id = v_held[n.at];
     v_workflows := (select array_agg(w) from unnest(v_workflows) w where w = any (v_held));
   end if;
-  perform rhythm._create(v_items, v_now, v_ids);
+  perform rhythm._create(v_items, v_now, coalesce(v_places, array(select generate_series(1, cardinality(v_items)))));
   if v_keyed then
     -- Now that those exist which other items of this batch hold.
     perform rhythm._note_other_inputs(h.held, h.task_id, h.inputs)

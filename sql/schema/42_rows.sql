@@ -23,8 +23,11 @@ begin
       v_batch[v_at] := v_row.item;
     end loop;
     exit when pg_catalog.cardinality(v_batch) operator(pg_catalog.=) 0;
+    -- What is said of a row names its place in the query, and not in its batch.
+    perform pg_catalog.set_config('rhythm_session.rows_before', v_count::pg_catalog.text, true);
     v_count := v_count operator(pg_catalog.+) (
       select pg_catalog.count(*) from rhythm.enqueue_many(pg_catalog.to_jsonb(v_batch)));
+    perform pg_catalog.set_config('rhythm_session.rows_before', '', true);
   end loop;
   close v_rows;
   return v_count;

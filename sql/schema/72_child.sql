@@ -57,6 +57,45 @@ begin
 end
 $$;
 
+-- Compares children, whose keys are taken, with the schemas of their tasks; returns those that start. What is refused rejects its
+-- promise, and those of others of its task_id in this step, and gives its key back. A warning is a line of the workflow's log.
+create function rhythm._fitting_children(p_parent uuid, p_items rhythm.new_execution[]) returns rhythm.new_execution[]
+language plpgsql as $$
+declare
+  v_one record;
+  v_wrong text;
+  v_refused uuid[] := '{}';
+begin
+  for v_one in
+    select i.id, i.promise, i.kind, i.name, i.task_id, i.inputs, t.input_schema, t.schema_check
+    from unnest(p_items) with ordinality as i (id, kind, name, inputs, queue, task_id, priority, run_at, retry, timeout,
+      start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id, parent_id, promise,
+      wake_group, at)
+    join rhythm.served_tasks t on t.name = i.name and i.kind = 'task' and t.schema_check is not null
+    order by i.at
+  loop
+    v_wrong := rhythm._misfits(v_one.input_schema, v_one.inputs);
+    continue when v_wrong is null;
+    v_wrong := format('inputs do not fit task "%s": %s', v_one.name, left(replace(v_wrong, E'\n', '; '), 1000));
+    if v_one.schema_check = 'warn' then
+      perform rhythm._keep_logs(p_parent, jsonb_build_array(jsonb_build_object('level', 'warn', 'message', v_wrong,
+        'at_ms', extract(epoch from rhythm._now()) * 1000)));
+      continue;
+    end if;
+    v_refused := v_refused || v_one.id;
+    delete from rhythm.keys k
+    where k.kind = v_one.kind and k.name = v_one.name and k.task_id = v_one.task_id and k.id = v_one.id;
+    with others as (
+      delete from rhythm.watchers w where w.id = v_one.id and w.execution_id = p_parent returning w.promise
+    )
+    insert into rhythm.events (execution_id, promise, ok, error)
+    select p_parent, n.promise, false, jsonb_build_object('name', 'TaskError', 'message', v_wrong, 'code', 'RH104')
+    from (select v_one.promise union all select o.promise from others o) n;
+  end loop;
+  return array(select i from unnest(p_items) i where i.id <> all (v_refused));
+end
+$$;
+
 -- Starts the children of a workflow: [{promise, kind, name, inputs, options, group}]. True: a promise is settled at once.
 -- A child workflow takes its first step after the commit: this step has not stored its own state yet.
 --
@@ -72,6 +111,7 @@ declare
   v_parent rhythm.live;
   v_item jsonb;
   v_items rhythm.new_execution[];
+  v_made rhythm.new_execution[];
   v_held uuid[];
   v_settled bool := false;
   v_timeout text;
@@ -80,18 +120,11 @@ begin
   select l.* into v_parent from rhythm.live l where l.id = p_id;
   begin
     v_items := array(select rhythm._read_child(e, v_parent, v_now)
-      from jsonb_array_elements(p_items) with ordinality as x (e, at)
-      left join rhythm.served_tasks t on t.name = e ->> 'name' and coalesce(e ->> 'kind', 'task') = 'task'
-      where t.schema_check is null
-        or rhythm._check_child_inputs(p_id, t.name, t.input_schema, t.schema_check, e -> 'inputs')
-      order by x.at);
+      from jsonb_array_elements(p_items) with ordinality as x (e, at) order by x.at);
   exception when others then
     v_items := '{}';
     for v_item in select e from jsonb_array_elements(p_items) e loop
       begin
-        perform rhythm._check_child_inputs(p_id, t.name, t.input_schema, t.schema_check, v_item -> 'inputs')
-        from rhythm.served_tasks t
-        where t.name = v_item ->> 'name' and coalesce(v_item ->> 'kind', 'task') = 'task' and t.schema_check is not null;
         v_items := v_items || rhythm._read_child(v_item, v_parent, v_now);
       exception when others then
         insert into rhythm.events (execution_id, promise, ok, error)
@@ -127,6 +160,14 @@ begin
         v_items := array(select i from unnest(v_items) i where i.id = any (v_held));
       end if;
     end if;
+  end if;
+  -- Only now, as what another execution holds starts nothing, and what is put off is not compared again and again.
+  if exists (select from unnest(v_items) i join rhythm.served_tasks t on t.name = i.name and i.kind = 'task'
+    where t.schema_check is not null)
+  then
+    v_made := rhythm._fitting_children(p_id, v_items);
+    v_settled := v_settled or cardinality(v_made) < cardinality(v_items);
+    v_items := v_made;
   end if;
   if v_items <> '{}' then
     perform rhythm._create(v_items, v_now);

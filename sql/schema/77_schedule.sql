@@ -289,6 +289,9 @@ begin
   v_new.starts_at := schedule.starts_at;
   v_new.ends_at := schedule.ends_at;
   perform rhythm._check_schedule(v_new);
+  -- Once, and not at each tick: nobody would read it there.
+  perform rhythm._check_task_inputs(t.name, t.input_schema, t.schema_check, v_new.inputs, 0)
+  from rhythm.served_tasks t where t.name = schedule.task and t.schema_check is not null;
 
   loop
     select e.* into v_old from rhythm.schedule_entries e where e.name = schedule.name for update;

@@ -341,6 +341,124 @@ async fn deploy_and_check_tell_of_calls_that_cannot_fit_with_their_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_batches_cost_as_much_an_item_as_small_ones_and_name_rows_of_the_whole_query() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    register(&s, CHARGE, Some("refuse")).await;
+    let items = "select jsonb_agg(jsonb_build_object('name', 'charge', 'inputs', '{\"amount\": 1}'::jsonb, 'task_id', n::text))
+        from generate_series(1, 20000) n";
+    let begun = Instant::now();
+    let made = format!("select count(*) from rhythm.enqueue_many(({items})) where created");
+    assert_eq!(s.number(&made).await, 20_000);
+    assert_eq!(s.number(&made).await, 0);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    let query = "select 'charge' as name, jsonb_build_object('amount', case when n = 10003 then 0 else n end) as inputs
+        from generate_series(1, 10010) n";
+    let wrong = s
+        .fails(&format!("select rhythm.enqueue_rows($${query}$$)"))
+        .await;
+    assert_eq!(
+        wrong.message,
+        "inputs of item 10002 do not fit task \"charge\""
+    );
+    // What was noted for that ended with it.
+    let wrong = s
+        .fails(r#"select * from rhythm.enqueue_many('[{"name": "free"}, {"name": "charge", "inputs": 5}]')"#)
+        .await;
+    assert_eq!(wrong.message, "inputs of item 1 do not fit task \"charge\"");
+    let items = json!([
+        {"name": "charge", "inputs": {"amount": 5}, "task_id": "1"},
+        {"name": "charge", "inputs": {"amount": 5}, "task_id": "new"},
+        {"name": "charge", "inputs": {"amount": 0}, "task_id": "newer"},
+    ]);
+    let many = format!(
+        "select * from rhythm.enqueue_many({})",
+        literal(&items.to_string())
+    );
+    let wrong = s.fails(&many).await;
+    assert_eq!(wrong.message, "inputs of item 2 do not fit task \"charge\"");
+    // Of all rows together a hundred are warned of.
+    register(&s, CHARGE, None).await;
+    s.notices();
+    s.run("select rhythm.enqueue_rows('select ''charge'' as name, ''[]''::jsonb as inputs from generate_series(1, 10050) n')")
+        .await;
+    assert_eq!(s.notices().len(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_starts_nothing_is_not_compared() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    register(&s, CHARGE, Some("refuse")).await;
+    s.run("select rhythm.enqueue('charge', '{\"amount\": 1}', task_id => 'k')")
+        .await;
+    s.deploy(
+        "order",
+        "return await Task.run('charge', Inputs.value, {taskId: Inputs.key});",
+    )
+    .await;
+    let held = s.start("order", r#"{"value": [], "key": "k"}"#).await;
+    s.run("select rhythm.tick()").await;
+    s.work("7").await;
+    s.run("select rhythm.tick()").await;
+    assert_eq!(s.completed(held).await, json!(7));
+
+    // What was refused has given its key back, and is the outcome of others of that key.
+    s.deploy(
+        "twice",
+        "const all = await Promise.all([1, 2].map(() => Task.try('charge', {}, {taskId: 'l'}))); return all.map((one) => one.error.code);",
+    )
+    .await;
+    let twice = s.start("twice", "{}").await;
+    assert_eq!(s.completed(twice).await, json!(["RH104", "RH104"]));
+    assert_eq!(
+        s.number("select count(*) from rhythm.keys where task_id = 'l'")
+            .await,
+        0
+    );
+
+    // One that is put off is compared when it starts, once.
+    register(&s, CHARGE, None).await;
+    let other = database.session().await;
+    other
+        .run("begin; select rhythm.enqueue('charge', '{\"amount\": 1}', task_id => 'm')")
+        .await;
+    let late = s.start("order", r#"{"value": {}, "key": "m"}"#).await;
+    for _ in 0..3 {
+        advance(&s, "1 second").await;
+        s.run("select rhythm.tick()").await;
+    }
+    let logs = format!("select count(*) from rhythm.logs where id = '{late}'");
+    assert_eq!(s.number(&logs).await, 0);
+    other.run("rollback").await;
+    s.until("select not exists (select from rhythm.deferred_starts)")
+        .await;
+    assert_eq!(s.number(&logs).await, 1);
+    s.work("8").await;
+    assert_eq!(s.completed(late).await, json!(8));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schedule_is_compared_when_it_is_set() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    register(&s, CHARGE, Some("refuse")).await;
+    let set = "select rhythm.schedule('nightly', '@daily', task => 'charge', inputs => '{\"amount\": 0}')";
+    let wrong = s.fails(set).await;
+    assert_eq!(
+        (wrong.code.as_str(), wrong.detail.as_str()),
+        ("RH104", "amount: expected at least 1, found number 0")
+    );
+    s.run("select rhythm.schedule('nightly', '@daily', task => 'charge', inputs => '{\"amount\": 1}')")
+        .await;
+    register(&s, CHARGE, None).await;
+    s.notices();
+    s.run(set).await;
+    assert_eq!(s.notices(), ["inputs do not fit task \"charge\""]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registered_tasks_are_a_view() {
     let database = Database::create().await;
     let s = database.session().await;
