@@ -11,3 +11,7 @@ language c strict immutable as 'MODULE_PATHNAME', 'schema_errors_wrapper';
 -- The diagnostics of calls in a source whose inputs cannot fit; `schemas` is an object, by the names of tasks.
 create function rhythm._call_misfits(file text, source text, schemas jsonb) returns jsonb
 language c strict immutable as 'MODULE_PATHNAME', 'call_misfits_wrapper';
+
+-- The name that was probably meant, or null: of those that are known.
+create function rhythm._nearest_name(name text, names text[]) returns text
+language c strict immutable as 'MODULE_PATHNAME', 'nearest_name_wrapper';

@@ -33,6 +33,33 @@ create table rhythm.served_tasks (
 );
 comment on table rhythm.served_tasks is 'Every task name that a worker ever registered, with its defaults as registered last.';
 
+-- Returns a task of register with its entries named as in JavaScript. SQL's own spelling (start_timeout) is taken too; what is
+-- not known is refused, as a slip would be a default that nobody gets.
+create function rhythm._task_entries(p_task jsonb) returns jsonb
+language plpgsql as $$
+declare
+  v_known text[] := array['name', 'queue', 'retry', 'timeout', 'startTimeout', 'attemptTimeout', 'heartbeatTimeout', 'result',
+    'inputSchema', 'schemaCheck'];
+  v_result jsonb := p_task;
+  v_key text;
+  v_meant text;
+begin
+  for v_key in select k from jsonb_object_keys(p_task - v_known) k loop
+    v_meant := (select k from unnest(v_known) k where lower(regexp_replace(k, '([A-Z])', '_\1', 'g')) = v_key);
+    if v_meant is null then
+      v_meant := rhythm._nearest_name(v_key, v_known);
+      perform rhythm._raise('RH003', format('task "%s" has an unknown entry "%s"', p_task ->> 'name', left(v_key, 50)),
+        'Is "' || v_meant || '" meant?', 'Entries are ' || array_to_string(v_known, ', ') || '.');
+    elsif p_task ? v_meant then
+      perform rhythm._raise('RH003', format('task "%s" has both "%s" and "%s"', p_task ->> 'name', v_meant, v_key), null,
+        'They are the same: leave one out.');
+    end if;
+    v_result := v_result - v_key || jsonb_build_object(v_meant, p_task -> v_key);
+  end loop;
+  return v_result;
+end
+$$;
+
 -- Notes what a worker can run. Locks: rows of `served_tasks` in the order of names, then the worker's own, until the caller's
 -- commit, which should be soon. Dying halfway changes nothing.
 create function rhythm.register(worker text, tasks jsonb) returns void
@@ -61,6 +88,7 @@ begin
         'Give "charge" or {"name": "charge", "queue": "payments"}.');
     end if;
     perform rhythm._check_name('task name', v_task ->> 'name');
+    v_task := rhythm._task_entries(v_task);
     if v_task ->> 'queue' is not null then
       perform rhythm._check_name('queue', v_task ->> 'queue');
     end if;
@@ -94,7 +122,7 @@ begin
 end
 $$;
 comment on function rhythm.register(text, jsonb) is
-'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, startTimeout, attemptTimeout, heartbeatTimeout, result (defaults for this task), inputSchema (a JSON Schema of what it takes) and schemaCheck (refuse, warn or off: what happens to inputs that do not fit). Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
+'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, startTimeout, attemptTimeout, heartbeatTimeout, result (defaults for this task), inputSchema (a JSON Schema of what it takes) and schemaCheck (refuse, warn or off: what happens to inputs that do not fit); start_timeout is taken for startTimeout, and so on. Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
 
 -- Notes that a worker is alive, and what it says that it serves. Called at the end of a claim, so that no row is held
 -- while it waits. Locks: as register, first the tasks, then the worker, which is never waited for once it is known.

@@ -459,6 +459,49 @@ async fn a_schedule_is_compared_when_it_is_set() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_of_a_registration_have_two_spellings_and_no_others() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        r#"select rhythm.register('w', '[{"name": "charge", "start_timeout": 5, "input_schema": {"type": "array"}, "schema_check": "refuse"}]')"#,
+    )
+    .await;
+    let row = "select json_build_array(extract(epoch from start_timeout)::int, input_schema, schema_check) from rhythm.tasks";
+    assert_eq!(s.json(row).await, json!([5, {"type": "array"}, "refuse"]));
+    for (task, message, detail) in [
+        (
+            json!({"name": "charge", "startTimout": 5}),
+            "task \"charge\" has an unknown entry \"startTimout\"",
+            "Is \"startTimeout\" meant?",
+        ),
+        (
+            json!({"name": "charge", "quux": 5}),
+            "task \"charge\" has an unknown entry \"quux\"",
+            "",
+        ),
+        (
+            json!({"name": "charge", "startTimeout": 5, "start_timeout": 6}),
+            "task \"charge\" has both \"startTimeout\" and \"start_timeout\"",
+            "",
+        ),
+    ] {
+        let call = format!(
+            "select rhythm.register('w', {})",
+            literal(&json!([task]).to_string())
+        );
+        let wrong = s.fails(&call).await;
+        assert_eq!(
+            (
+                wrong.code.as_str(),
+                wrong.message.as_str(),
+                wrong.detail.as_str()
+            ),
+            ("RH003", message, detail)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registered_tasks_are_a_view() {
     let database = Database::create().await;
     let s = database.session().await;

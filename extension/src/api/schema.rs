@@ -53,6 +53,12 @@ fn call_misfits(file: &str, source: &str, schemas: Jsonb) -> Jsonb {
     diagnostics(&found, &source)
 }
 
+/// `_nearest_name(name, names)`: the one that was probably meant; null: none is near.
+#[pg_extern(sql = false)]
+fn nearest_name(name: &str, names: Vec<String>) -> Option<String> {
+    rhythm_flow::nearest::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
 fn compiled(schema: &StoredJsonb) -> Compiled {
     let kept = SCHEMAS.with_borrow_mut(|schemas| {
         let at = schemas
