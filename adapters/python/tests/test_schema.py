@@ -479,8 +479,12 @@ def test_pydantic_models_are_built_and_never_imported_by_us() -> None:
 
 
 def annotated(hint: Any) -> Any:
+    return annotated_as(hint, lambda inputs: inputs)
+
+
+def annotated_as(hint: Any, work: Any) -> Any:
     def function(inputs):  # type: ignore[no-untyped-def]
-        return inputs
+        return work(inputs)
 
     function.__annotations__ = {"inputs": hint}
     return function
@@ -515,3 +519,21 @@ def test_a_worker_registers_the_schemas(client: rhythm.Client, work: Callable[..
         'id: expected a UUID, found string "x"',
         "items[0].sku: expected string, found number 1",
     ]
+
+
+def test_a_worker_starts_with_a_schema_that_no_server_can_check(
+    client: rhythm.Client, work: Callable[..., rhythm.Worker], queue: str
+) -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Loud(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        word: str = pydantic.Field(pattern="(?i)^abc$")
+
+    task = rhythm.task(name=f"loud-{queue}", queue=queue)(annotated_as(Loud, lambda loud: loud.word))
+    work(task)
+    run_id = client.enqueue(f"loud-{queue}", {"word": "ABC"}, queue=queue)
+    assert client.wait(run_id, timeout=10).value() == "ABC"
+    # What cannot be built is not tried again.
+    run_id = client.enqueue(f"loud-{queue}", {"word": "x"}, queue=queue)
+    failed = client.wait(run_id, timeout=10)
+    assert (failed.state, (failed.error or {})["name"]) == ("failed", "ValidationError")
