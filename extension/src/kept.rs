@@ -45,7 +45,8 @@ pub(crate) fn init() {
 }
 
 unsafe extern "C-unwind" fn hear(_: pg_sys::Datum, table: pg_sys::Oid) {
-    KEPT.with(|kept| {
+    // Not while the process ends, when there is nothing left that could be kept.
+    let _ = KEPT.try_with(|kept| {
         // Invalid: all tables.
         let meant = table == pg_sys::InvalidOid
             || kept

@@ -263,12 +263,13 @@ declare
   v_due timestamptz;
 begin
   if not v_defaults and not exists (select from unnest(p_items) i where i.kind <> 'task' or num_nonnulls(i.run_at, i.timeout,
-    i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.remember, i.promise, i.wake_group, i.discard, i.parent_id) > 0)
+    i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.remember, i.discard) > 0)
   then
-    -- What enqueue inserts for a plain task.
-    insert into rhythm.live (id, root_id, state, priority, kind, name, queue, created_at, inputs, task_id, retry, trace)
-    select i.id, i.id, 'pending', coalesce(i.priority, 0), 'task', i.name, coalesce(i.queue, 'default'), p_now, i.inputs,
-      i.task_id, i.retry, i.trace
+    -- What enqueue inserts for a plain task; a workflow's has a parent besides.
+    insert into rhythm.live (id, root_id, parent_id, promise, wake_group, state, priority, kind, name, queue, created_at, inputs,
+      task_id, retry, trace)
+    select i.id, coalesce(i.root_id, i.id), i.parent_id, i.promise, i.wake_group, 'pending', coalesce(i.priority, 0), 'task',
+      i.name, coalesce(i.queue, 'default'), p_now, i.inputs, i.task_id, i.retry, i.trace
     from unnest(p_items) i;
     perform rhythm._wake_queue(q.queue, q.n)
     from (select coalesce(i.queue, 'default') as queue, count(*)::int as n from unnest(p_items) i group by 1) q;
@@ -364,7 +365,7 @@ declare
   v_id uuid := rhythm._new_id();
 begin
   -- The most usual call says no more than a name, inputs and perhaps a queue. This is the row that _first_row would give, for
-  -- a third of the work: the other way costs as much in the executor's start as in all that it does.
+  -- less than half of the work.
   if num_nonnulls(enqueue.task_id, enqueue.priority, enqueue.delay, enqueue.run_at, enqueue.retry, enqueue.timeout,
       enqueue.start_timeout, enqueue.heartbeat_timeout, enqueue.attempt_timeout, enqueue.remember, enqueue.result) = 0
     and pg_column_size(enqueue.inputs) <= 67108864 and rhythm._is_plain(enqueue.name, coalesce(enqueue.queue, 'default'))

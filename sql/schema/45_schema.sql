@@ -70,7 +70,8 @@ begin
     return true;
   end if;
   if p_place > 0 then
-    v_before := coalesce(nullif(current_setting('rhythm_session.rows_before', true), '')::bigint, 0);
+    -- Anybody may have set it to anything.
+    v_before := coalesce(substring(current_setting('rhythm_session.rows_before', true) from '^[0-9]{1,15}$')::bigint, 0);
     if p_check = 'warn' and v_before > 0 then
       return true;
     end if;

@@ -162,8 +162,8 @@ begin
     end if;
   end if;
   -- Only now, as what another execution holds starts nothing, and what is put off is not compared again and again.
-  if exists (select from unnest(v_items) i join rhythm.served_tasks t on t.name = i.name and i.kind = 'task'
-    where t.schema_check is not null)
+  if exists (select from unnest(v_items) i
+    where i.kind = 'task' and not rhythm._is_plain(i.name, coalesce(i.queue, 'default')))
   then
     v_made := rhythm._fitting_children(p_id, v_items);
     v_settled := v_settled or cardinality(v_made) < cardinality(v_items);

@@ -43,6 +43,35 @@ async fn a_plain_task_is_the_row_that_the_other_way_makes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_is_a_plain_task_of_a_workflow() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "short",
+        "await Promise.all([Task.run('a', {n: 1}), Task.run('a', {n: 1})]);",
+    )
+    .await;
+    // One that is not plain takes the whole step the long way.
+    s.deploy(
+        "long",
+        "await Promise.all([Task.run('a', {n: 1}), Task.run('a', {n: 1}), Task.run('b', {}, {timeout: '1h'})]);",
+    )
+    .await;
+    s.run("select rhythm.start('short'), rhythm.start('long')")
+        .await;
+    let tasks = "from rhythm.live l join rhythm.live p on p.id = l.parent_id and p.id = l.root_id where l.name = 'a'";
+    assert_eq!(s.number(&format!("select count(*) {tasks}")).await, 4);
+    let kinds = format!(
+        "select count(distinct to_jsonb(l) - array['id', 'root_id', 'parent_id', 'seq', 'created_at']) {tasks}"
+    );
+    assert_eq!(
+        s.number(&kinds).await,
+        2,
+        "they differ in the promise alone"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backend_hears_what_others_configure_and_register() {
     let database = Database::create().await;
     let (s, other) = (database.session().await, database.session().await);

@@ -63,6 +63,12 @@ async fn enqueue_refuses_what_does_not_fit_and_names_each_field() {
     );
     let wrong = s.fails(&many).await;
     assert_eq!(wrong.message, "inputs of item 2 do not fit task \"charge\"");
+    s.run("set rhythm_session.rows_before = 'anything'").await;
+    assert_eq!(
+        s.fails(&many).await.message,
+        wrong.message,
+        "a setting that anybody may make breaks nothing"
+    );
     assert_eq!(
         wrong.detail,
         "amount: expected number, found nothing; is \"amuont\" meant?"
