@@ -1,11 +1,11 @@
-//! `sort` and `toSorted`: a stable merge sort whose comparisons may be functions of the program.
-//!
-//! A comparator may be inconsistent; then the order is any, but nothing is lost and nothing panics.
+//! `sort` and `toSorted`, whose comparisons may be functions of the program. In which order these are called is the
+//! matter of `merge_runs`.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::array::receiver;
+use super::merge_runs::MergeRuns;
 use super::{Builtin, stepped};
 use crate::error::Throw;
 use crate::value::object::{Integrity, Key};
@@ -14,32 +14,25 @@ use crate::vm::cx::{Cx, Native, Step};
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
-    stepped("Array.prototype.sort", 1, 1, 7, sort),
-    stepped("Array.prototype.toSorted", 1, 1, 7, to_sorted),
+    stepped("Array.prototype.sort", 1, 1, 3, sort),
+    stepped("Array.prototype.toSorted", 1, 1, 3, to_sorted),
 ];
 
 const COMPARATOR: usize = 1;
-/// The runs of the last round, and where they are merged to.
-const FROM: usize = 2;
-const TO: usize = 3;
-/// The length of a run.
-const WIDTH: usize = 4;
-/// Where the two runs that are being merged begin.
-const LOW: usize = 5;
-/// The next of the left and of the right run.
-const LEFT: usize = 6;
-const RIGHT: usize = 7;
-/// How many elements behind the sorted ones are `undefined`.
-const UNDEFINED: usize = 8;
+/// The elements that are sorted, and room behind them.
+const WORK: usize = 2;
+/// How many there are, and how many behind them are `undefined`.
+const COUNT: usize = 3;
+const UNDEFINED: usize = 4;
 
 /// `[3, 1, 2].sort((a, b) => a - b)` → `[1, 2, 3]`, the same array.
 fn sort(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
-    merge_sort(cx, frame, input, true)
+    sorted(cx, frame, input, true)
 }
 
 /// `[3, 1, 2].toSorted()` → `[1, 2, 3]`, a new array.
 fn to_sorted(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
-    merge_sort(cx, frame, input, false)
+    sorted(cx, frame, input, false)
 }
 
 fn number(cx: &Cx<'_>, frame: Native, register: usize) -> usize {
@@ -49,68 +42,44 @@ fn number(cx: &Cx<'_>, frame: Native, register: usize) -> usize {
     }
 }
 
-fn array(cx: &Cx<'_>, frame: Native, register: usize) -> Result<Ref, Throw> {
-    match cx.reg(frame, register) {
+fn work_array(cx: &Cx<'_>, frame: Native) -> Result<Ref, Throw> {
+    match cx.reg(frame, WORK) {
         Value::Object(at) => Ok(at),
         _ => Err(Throw::fault("array of a sort")),
     }
 }
 
-fn merge_sort(cx: &mut Cx<'_>, frame: Native, input: Value, in_place: bool) -> Result<Step, Throw> {
-    if frame.state == 0 {
+fn sorted(cx: &mut Cx<'_>, frame: Native, input: Value, in_place: bool) -> Result<Step, Throw> {
+    let less = if frame.state == 0 {
         begin(cx, frame, in_place)?;
-    } else {
-        // More than zero: the right one goes first. NaN counts as zero.
-        let order = cx.heap.to_number(input)?;
-        take(cx, frame, order > 0.0)?;
-    }
-    let comparator = cx.reg(frame, COMPARATOR);
-    loop {
-        cx.work(1)?;
-        let from = array(cx, frame, FROM)?;
-        let length = cx.heap.items(from).map_or(0, <[Value]>::len);
-        let (width, low) = (number(cx, frame, WIDTH), number(cx, frame, LOW));
-        if width >= length {
+        if cx.reg(frame, COMPARATOR).is_undefined() {
             return finish(cx, frame, in_place).map(Step::Return);
         }
-        if low >= length {
-            // The round is over: what was merged is merged again, in runs of twice the length.
-            let (from, to) = (cx.reg(frame, FROM), cx.reg(frame, TO));
-            cx.set_reg(frame, FROM, to);
-            cx.set_reg(frame, TO, from);
-            cx.set_reg(frame, WIDTH, Value::from(width * 2));
-            start_runs(cx, frame, 0, width * 2, length);
-            continue;
+        false
+    } else {
+        // NaN counts as zero.
+        cx.heap.to_number(input)? < 0.0
+    };
+    let work = work_array(cx, frame)?;
+    let depth = cx.frames.len();
+    let Some(sort) = cx.state.sorts.at(depth) else {
+        return Err(Throw::fault("sort"));
+    };
+    let Body::Array(array) = cx.heap.body_mut(work) else {
+        return Err(Throw::fault("array of a sort"));
+    };
+    let pair = sort
+        .answer(&mut array.items, less)
+        .map(|(first, second)| [array.items[first], array.items[second]]);
+    let moved = sort.take_moved();
+    cx.work(1 + moved / MOVES)?;
+    match pair {
+        Some(pair) => Ok(Step::call(cx.reg(frame, COMPARATOR), &pair, 1)),
+        None => {
+            cx.state.sorts.end();
+            finish(cx, frame, in_place).map(Step::Return)
         }
-        let (middle, high) = ((low + width).min(length), (low + 2 * width).min(length));
-        let (left, right) = (number(cx, frame, LEFT), number(cx, frame, RIGHT));
-        if left < middle && right < high {
-            let items = cx.heap.items(from).unwrap_or_default();
-            let pair = [items[left], items[right]];
-            return Ok(Step::call(comparator, &pair, 1));
-        }
-        // One run is used up: the rest of the other follows.
-        let rest = if left < middle {
-            left..middle
-        } else {
-            right..high
-        };
-        cx.work(rest.len())?;
-        let start = low + (left - low) + (right - middle);
-        let items = cx.heap.items(from).unwrap_or_default()[rest].to_vec();
-        let to = array(cx, frame, TO)?;
-        if let Body::Array(to) = cx.heap.body_mut(to) {
-            to.items[start..start + items.len()].copy_from_slice(&items);
-        }
-        start_runs(cx, frame, high, width, length);
     }
-}
-
-/// Begins with the two runs at `low`; the last one may be short, or missing.
-fn start_runs(cx: &mut Cx<'_>, frame: Native, low: usize, width: usize, length: usize) {
-    cx.set_reg(frame, LOW, Value::from(low));
-    cx.set_reg(frame, LEFT, Value::from(low));
-    cx.set_reg(frame, RIGHT, Value::from((low + width).min(length)));
 }
 
 fn begin(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<(), Throw> {
@@ -139,21 +108,19 @@ fn begin(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<(), Throw> {
         wanted = sorted_by_text(cx, wanted)?;
     }
     let count = wanted.len();
-    let room = vec![Value::Undefined; count];
-    let width = if comparator.is_undefined() {
-        count.max(1)
-    } else {
-        1
-    };
-    let from = cx.heap.array(wanted);
-    let to = cx.heap.array(room);
-    cx.set_reg(frame, FROM, from);
-    cx.set_reg(frame, TO, to);
-    cx.set_reg(frame, WIDTH, Value::from(width));
+    if !comparator.is_undefined() {
+        wanted.resize(MergeRuns::room(count), Value::Undefined);
+        cx.state.sorts.begin(cx.frames.len(), MergeRuns::new(count));
+    }
+    let work = cx.heap.array(wanted);
+    cx.set_reg(frame, WORK, work);
+    cx.set_reg(frame, COUNT, Value::from(count));
     cx.set_reg(frame, UNDEFINED, Value::from(behind));
-    start_runs(cx, frame, 0, width, count);
     Ok(())
 }
+
+/// So many elements are moved at the price of an instruction.
+const MOVES: usize = 8;
 
 /// An element, and its text.
 type Keyed = (Rc<[u16]>, Value);
@@ -223,41 +190,12 @@ fn compare_long(cx: &mut Cx<'_>, a: &Rc<[u16]>, b: &Rc<[u16]>) -> Result<Orderin
     Ok(a.len().cmp(&b.len()))
 }
 
-/// Takes the next element of the right or left run.
-fn take(cx: &mut Cx<'_>, frame: Native, right_first: bool) -> Result<(), Throw> {
-    let (from, to) = (array(cx, frame, FROM)?, array(cx, frame, TO)?);
-    let (left, right) = (number(cx, frame, LEFT), number(cx, frame, RIGHT));
-    let low = number(cx, frame, LOW);
-    let length = cx.heap.items(from).map_or(0, <[Value]>::len);
-    let middle = (low + number(cx, frame, WIDTH)).min(length);
-    let taken = if right_first { right } else { left };
-    let item = cx
-        .heap
-        .items(from)
-        .and_then(|items| items.get(taken))
-        .copied();
-    let place = left + right - middle;
-    if let (Some(item), Body::Array(to)) = (item, cx.heap.body_mut(to))
-        && let Some(slot) = to.items.get_mut(place)
-    {
-        *slot = item;
-    }
-    if right_first {
-        cx.set_reg(frame, RIGHT, Value::from(right + 1));
-    } else {
-        cx.set_reg(frame, LEFT, Value::from(left + 1));
-    }
-    Ok(())
-}
-
 fn finish(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<Value, Throw> {
-    let from = array(cx, frame, FROM)?;
-    let mut items = cx
-        .heap
-        .items(from)
-        .map(<[Value]>::to_vec)
-        .unwrap_or_default();
-    items.resize(items.len() + number(cx, frame, UNDEFINED), Value::Undefined);
+    let work = work_array(cx, frame)?;
+    let count = number(cx, frame, COUNT);
+    let items = cx.heap.items(work).unwrap_or_default();
+    let mut items = items[..count].to_vec();
+    items.resize(count + number(cx, frame, UNDEFINED), Value::Undefined);
     cx.heap.meter.charge(items.len() * 16)?;
     if !in_place {
         return Ok(cx.heap.array(items));

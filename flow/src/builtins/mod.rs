@@ -23,6 +23,7 @@ mod math;
 mod math_log;
 mod math_reduce;
 mod math_trig;
+mod merge_runs;
 mod number;
 mod object;
 mod options;
@@ -39,6 +40,7 @@ mod timer;
 mod workflow;
 
 pub(crate) use coverage::COVER;
+pub(crate) use merge_runs::Sorts;
 pub(crate) use signal::REPLY;
 
 use std::collections::HashMap;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::builtins::Sorts;
 use crate::host::PromiseId;
 use crate::program::Program;
 use crate::value::heap::Tracer;
@@ -64,6 +65,8 @@ pub(crate) struct State {
     pub(crate) regexes: Regexes,
     /// What was returned to the frame on top, if that is no code.
     pub(crate) input: Value,
+    /// The sorts under way.
+    pub(crate) sorts: Sorts,
 }
 
 impl State {
@@ -87,6 +90,7 @@ impl State {
             main: None,
             regexes: Regexes::default(),
             input: Value::Undefined,
+            sorts: Sorts::default(),
         }
     }
 
