@@ -60,9 +60,11 @@ pub enum StmtKind {
     While { test: Expr, body: Box<Stmt> },
     /// `do … while`
     DoWhile { body: Box<Stmt>, test: Expr },
-    /// `for (init; test; update)`. `update` holds the parts of a comma list.
+    /// `for (init; test; update)`. `update` holds the parts of a comma list, and `before` those in front of the last
+    /// one of the test.
     For {
         init: Option<ForInit>,
+        before: Vec<Expr>,
         test: Option<Expr>,
         update: Vec<Expr>,
         body: Box<Stmt>,

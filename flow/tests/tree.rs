@@ -47,6 +47,7 @@ fn stmt(stmt: &Stmt) -> String {
         StmtKind::DoWhile { body, test } => list("do", [self::stmt(body), expr(test)]),
         StmtKind::For {
             init,
+            before,
             test,
             update,
             body,
@@ -57,6 +58,10 @@ fn stmt(stmt: &Stmt) -> String {
                 Some(ForInit::Exprs(values)) => list(",", values.iter().map(expr)),
             };
             let test = test.as_ref().map_or("_".into(), expr);
+            let test = match &before[..] {
+                [] => test,
+                before => list(",", before.iter().map(expr).chain([test])),
+            };
             let update = list(",", update.iter().map(expr));
             list("for", [init, test, update, self::stmt(body)])
         }

@@ -106,6 +106,7 @@ impl<'a> Control<'a, '_> {
             }
             StmtKind::For {
                 init: _,
+                before: _,
                 test,
                 update: _,
                 body,
@@ -167,13 +168,18 @@ impl<'a> Control<'a, '_> {
         use crate::ast::{ForInit, ForLeft};
         match &stmt.kind {
             StmtKind::For {
-                init, test, update, ..
+                init,
+                before,
+                test,
+                update,
+                ..
             } => {
                 match init {
                     Some(ForInit::Declare(declare)) => self.declare(declare),
                     Some(ForInit::Exprs(exprs)) => exprs.iter().for_each(|expr| self.expr(expr)),
                     None => {}
                 }
+                before.iter().for_each(|expr| self.expr(expr));
                 test.iter().for_each(|test| self.condition(test));
                 update.iter().for_each(|expr| self.expr(expr));
             }

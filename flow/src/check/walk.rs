@@ -83,6 +83,7 @@ pub(super) fn walk_stmt<'a, V: Visitor<'a> + ?Sized>(visitor: &mut V, stmt: &'a 
         }
         StmtKind::For {
             init,
+            before,
             test,
             update,
             body,
@@ -92,8 +93,8 @@ pub(super) fn walk_stmt<'a, V: Visitor<'a> + ?Sized>(visitor: &mut V, stmt: &'a 
                 Some(ForInit::Exprs(exprs)) => exprs.iter().for_each(|expr| visitor.expr(expr)),
                 None => {}
             }
-            if let Some(test) = test {
-                visitor.expr(test);
+            for expr in before.iter().chain(test) {
+                visitor.expr(expr);
             }
             visitor.stmt(body);
             for expr in update {

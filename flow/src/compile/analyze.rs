@@ -139,6 +139,7 @@ impl<'a> Walker<'a> {
             }
             StmtKind::For {
                 init,
+                before,
                 test,
                 update,
                 body,
@@ -155,7 +156,11 @@ impl<'a> Walker<'a> {
                     Some(ForInit::Exprs(exprs)) => exprs.iter().for_each(|expr| self.expr(expr)),
                     None => {}
                 }
-                test.iter().chain(update).for_each(|expr| self.expr(expr));
+                before
+                    .iter()
+                    .chain(test)
+                    .chain(update)
+                    .for_each(|expr| self.expr(expr));
                 self.stmt(body);
                 self.scopes.pop();
             }

@@ -23,6 +23,15 @@ pub(super) enum Control {
     },
 }
 
+/// What stands in the parentheses of a `for (;;)`.
+pub(super) struct ForHead<'a> {
+    pub(super) init: Option<&'a ForInit>,
+    /// What is evaluated in front of the test.
+    pub(super) before: &'a [Expr],
+    pub(super) test: Option<&'a Expr>,
+    pub(super) update: &'a [Expr],
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Loop,
@@ -96,14 +105,13 @@ impl Compiler<'_> {
         self.end();
     }
 
-    pub(super) fn for_loop(
-        &mut self,
-        init: Option<&ForInit>,
-        test: Option<&Expr>,
-        update: &[Expr],
-        body: &Stmt,
-        labels: Vec<String>,
-    ) {
+    pub(super) fn for_loop(&mut self, head: &ForHead<'_>, body: &Stmt, labels: Vec<String>) {
+        let ForHead {
+            init,
+            before,
+            test,
+            update,
+        } = *head;
         self.push_scope();
         if let Some(ForInit::Declare(declare)) = init {
             declare
@@ -111,26 +119,37 @@ impl Compiler<'_> {
                 .iter()
                 .for_each(|part| self.declare_pattern(&part.target));
         }
+        let functions = self.functions.len();
         init.into_iter().for_each(|init| self.for_init(init));
+        // A function of the head keeps the variables as the head made them; the first turn has its own.
+        if self.functions.len() > functions {
+            self.copy_declared(init);
+        }
         self.enter(labels, Form::Loop);
         let top = self.here();
+        before.iter().for_each(|expr| self.discard(expr));
         let out = test.map(|test| {
             self.expr(test);
             self.jump(Op::JumpIfFalse)
         });
         self.stmt(body);
         self.land_continues();
+        self.copy_declared(init);
+        update.iter().for_each(|expr| self.discard(expr));
+        self.emit(Op::Jump(top));
+        out.into_iter().for_each(|out| self.land(out));
+        self.end();
+        self.pop_scope();
+    }
+
+    /// Gives the turn of a `for (;;)` that begins its own variables.
+    fn copy_declared(&mut self, init: Option<&ForInit>) {
         if let Some(ForInit::Declare(declare)) = init {
             declare
                 .parts
                 .iter()
                 .for_each(|part| self.copy_pattern(&part.target));
         }
-        update.iter().for_each(|expr| self.discard(expr));
-        self.emit(Op::Jump(top));
-        out.into_iter().for_each(|out| self.land(out));
-        self.end();
-        self.pop_scope();
     }
 
     /// `for … of` and `for … in`.

@@ -1,6 +1,7 @@
 //! Statements that do not jump.
 
 use super::Compiler;
+use super::control::ForHead;
 use crate::ast::{Declare, Expr, ExprKind, ForInit, Stmt, StmtKind};
 use crate::op::Op;
 
@@ -72,11 +73,18 @@ impl Compiler<'_> {
             StmtKind::DoWhile { body, test } => self.do_while_loop(body, test, labels),
             StmtKind::For {
                 init,
+                before,
                 test,
                 update,
                 body,
             } => {
-                self.for_loop(init.as_ref(), test.as_ref(), update, body, labels);
+                let head = ForHead {
+                    init: init.as_ref(),
+                    before,
+                    test: test.as_ref(),
+                    update,
+                };
+                self.for_loop(&head, body, labels);
             }
             StmtKind::ForOf { left, right, body } => {
                 self.for_each(left, right, body, labels, false);

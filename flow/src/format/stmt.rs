@@ -112,6 +112,7 @@ impl Printer<'_> {
             }
             StmtKind::For {
                 init,
+                before,
                 test,
                 update,
                 body,
@@ -119,7 +120,7 @@ impl Printer<'_> {
                 self.expect("for");
                 self.doc.gap();
                 self.head_and_body(body, |printer| {
-                    printer.for_head(init.as_ref(), test.as_ref(), update);
+                    printer.for_head(init.as_ref(), before, test.as_ref(), update);
                 });
             }
             StmtKind::ForOf { left, right, body } | StmtKind::ForIn { left, right, body } => {
@@ -295,7 +296,13 @@ impl Printer<'_> {
         }
     }
 
-    fn for_head(&mut self, init: Option<&ForInit>, test: Option<&Expr>, update: &[Expr]) {
+    fn for_head(
+        &mut self,
+        init: Option<&ForInit>,
+        before: &[Expr],
+        test: Option<&Expr>,
+        update: &[Expr],
+    ) {
         self.leading();
         self.doc.open();
         self.expect("(");
@@ -311,6 +318,11 @@ impl Printer<'_> {
         self.separator(";");
         if let Some(test) = test {
             self.doc.line(Line::Space);
+            for expr in before {
+                self.expr(expr, Place::Plain);
+                self.separator(",");
+                self.doc.line(Line::Space);
+            }
             self.expr(test, Place::Condition);
         } else {
             self.leading();

@@ -40,12 +40,12 @@ impl Parser<'_> {
         }
         let init = self.with_in(false, Self::for_init)?;
         self.expect(";")?;
-        let full = |parser: &mut Self| parser.with_in(true, Self::expression);
-        let test = if self.at(";") {
-            None
+        let mut before = if self.at(";") {
+            Vec::new()
         } else {
-            Some(full(self)?)
+            self.with_in(true, Self::sequence)?
         };
+        let test = before.pop();
         self.expect(";")?;
         let update = if self.at(")") {
             Vec::new()
@@ -55,6 +55,7 @@ impl Parser<'_> {
         self.close(opener, ")", "")?;
         Ok(StmtKind::For {
             init,
+            before,
             test,
             update,
             body: self.body()?,

@@ -299,6 +299,7 @@ impl<'a> Resolver<'a, '_> {
         match &stmt.kind {
             StmtKind::For {
                 init,
+                before,
                 test,
                 update,
                 body,
@@ -311,7 +312,7 @@ impl<'a> Resolver<'a, '_> {
                     Some(ForInit::Exprs(exprs)) => exprs.iter().for_each(|expr| self.expr(expr)),
                     None => {}
                 }
-                test.iter().for_each(|test| self.expr(test));
+                before.iter().chain(test).for_each(|expr| self.expr(expr));
                 self.stmt(body);
                 update.iter().for_each(|expr| self.expr(expr));
             }
