@@ -71,6 +71,16 @@ impl ErrorClass {
         }
     }
 
+    /// The number that a `DOMException` of JavaScript has as its `code`.
+    #[must_use]
+    pub fn legacy_code(self) -> Option<usize> {
+        match self {
+            Self::InvalidCharacterError => Some(5),
+            Self::DataCloneError => Some(25),
+            _ => None,
+        }
+    }
+
     /// The class of a name, if there is one.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {

@@ -10,7 +10,7 @@ use crate::vm::cx::{Call, Cx, Native, Step};
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
-    plain("Map", 0, without_new),
+    plain("Map", 0, map_without_new),
     plain("new Map", 0, new_map),
     plain("Map.prototype.clear", 0, clear),
     plain("Map.prototype.delete", 1, delete),
@@ -22,7 +22,7 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("Map.prototype.values", 0, values),
     stepped("Map.groupBy", 2, 2, 4, group_by),
     stepped("Map.prototype.forEach", 1, 2, 1, for_each),
-    plain("Set", 0, without_new),
+    plain("Set", 0, set_without_new),
     plain("new Set", 0, new_set),
     plain("Set.prototype.add", 1, add),
     plain("Set.prototype.clear", 0, clear),
@@ -44,8 +44,13 @@ pub(super) const TABLE: &[Builtin] = &[
 /// What an entry costs.
 const ENTRY_BYTES: usize = 80;
 
-fn without_new(_cx: &mut Cx<'_>, _call: Call) -> Result<Value, Throw> {
-    Err(Throw::type_error("Maps and sets are made with 'new'."))
+fn map_without_new(_cx: &mut Cx<'_>, _call: Call) -> Result<Value, Throw> {
+    Err(Throw::type_error("Constructor Map requires 'new'"))
+}
+
+/// As `Map`.
+fn set_without_new(_cx: &mut Cx<'_>, _call: Call) -> Result<Value, Throw> {
+    Err(Throw::type_error("Constructor Set requires 'new'"))
 }
 
 /// `new Map([["a", 1]])`

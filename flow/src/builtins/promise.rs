@@ -1,9 +1,9 @@
 //! `Promise`: its combinators and methods. What moves promises is in `vm::promise`.
 
-use super::{Builtin, plain};
+use super::{Builtin, plain, registry};
 use crate::error::Throw;
 use crate::value::promise::{Combinator, Reaction};
-use crate::value::{Ref, Value};
+use crate::value::{Body, Ref, Value};
 use crate::vm::cx::{Call, Cx};
 
 /// The builtins of this file.
@@ -48,8 +48,32 @@ fn race(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     combine(cx, call, Combinator::Race)
 }
 
+/// That a static was called on `Promise`, which JavaScript's need: `[1].map(Promise.resolve)` throws.
+fn of_class(cx: &mut Cx<'_>, call: Call, name: &str) -> Result<(), Throw> {
+    match call.this {
+        // By its path.
+        Value::Empty => Ok(()),
+        Value::Object(at) => {
+            let class = registry().find("Promise");
+            if matches!(cx.heap.body(at), Body::Native(number) if Some(*number) == class) {
+                return Ok(());
+            }
+            let what = cx.told(call.this);
+            Err(Throw::type_error(format!("{what} is not a constructor")))
+        }
+        _ => Err(Throw::type_error(format!("{name} called on non-object"))),
+    }
+}
+
 /// What is wrong with the values rejects the promise, as in JavaScript.
 fn combine(cx: &mut Cx<'_>, call: Call, kind: Combinator) -> Result<Value, Throw> {
+    let path = match kind {
+        Combinator::All => "Promise.all",
+        Combinator::AllSettled => "Promise.allSettled",
+        Combinator::Any => "Promise.any",
+        Combinator::Race => "Promise.race",
+    };
+    of_class(cx, call, path)?;
     let made = cx
         .spread_argument(cx.arg(call, 0))
         .and_then(|values| cx.combine(kind, values));
@@ -69,6 +93,7 @@ fn rejected(cx: &mut Cx<'_>, throw: Throw) -> Result<Value, Throw> {
 
 /// `await Promise.resolve(1)` → `1`
 fn resolve(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    of_class(cx, call, "PromiseResolve")?;
     match cx.promise_of(cx.arg(call, 0)) {
         Ok(promise) => Ok(Value::Object(promise)),
         Err(fatal @ Throw::Fatal(_)) => Err(fatal),
@@ -78,6 +103,7 @@ fn resolve(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `await Promise.reject(new Error("no"))` throws.
 fn reject(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    of_class(cx, call, "PromiseReject")?;
     let promise = cx.new_promise();
     cx.reject(promise, cx.arg(call, 0));
     Ok(Value::Object(promise))

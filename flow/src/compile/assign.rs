@@ -2,6 +2,7 @@
 
 use super::Compiler;
 use super::expr::{binary_op, logical_jump};
+use super::phrase::Subject;
 use crate::ast::{CompoundOp, Expr, ExprKind, Pattern, PatternKind};
 use crate::op::Op;
 
@@ -60,12 +61,17 @@ impl Compiler<'_> {
                 }
             }
             kind => {
-                self.expr_named(value, kind.name());
+                let iterated = matches!(kind, PatternKind::Array { .. });
+                if iterated {
+                    self.iterated(value);
+                } else {
+                    self.expr_named(value, kind.name());
+                }
                 if wanted {
                     self.emit(Op::Dup);
                 }
                 self.mark(target.span);
-                self.assign_top(target);
+                self.assign_top(target, Subject::Assigned(value));
             }
         }
     }

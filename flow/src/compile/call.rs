@@ -122,16 +122,6 @@ impl Compiler<'_> {
         args.len() > MOST_ARGUMENTS || args.iter().any(|arg| arg.spread)
     }
 
-    /// The words for a callee in a message.
-    fn callee_words(&mut self, callee: &Expr) -> u32 {
-        let text = self.source.slice(callee.span);
-        if text.len() > 60 || text.contains('\n') {
-            return NO_WORDS;
-        }
-        let text = text.to_owned();
-        self.words(&text)
-    }
-
     fn note_task(&mut self, path: &str, args: &[Element]) {
         if matches!(path, "Task.run" | "Task.try")
             && let Some(Element {
@@ -179,6 +169,7 @@ impl Compiler<'_> {
                         .then(|| self.jump(Op::JumpIfNullish));
                     let count = self.arguments(args).unwrap_or_default();
                     self.mark(name.span);
+                    self.phrase_call(whole, target);
                     self.emit(Op::CallMethod(words, count));
                     if let Some(nothing) = nothing {
                         let end = self.jump(Op::Jump);
@@ -192,7 +183,7 @@ impl Compiler<'_> {
                 self.mark(name.span);
                 self.emit(Op::Dup);
                 self.emit(Op::GetProp(words));
-                self.call_this(name.span, target, args, optional);
+                self.call_this(whole, name.span, target, args, optional);
             }
             ExprKind::Index {
                 object,
@@ -205,6 +196,7 @@ impl Compiler<'_> {
                     self.expr(index);
                     let count = self.arguments(args).unwrap_or_default();
                     self.mark(index.span);
+                    self.phrase_call(whole, target);
                     self.emit(Op::CallIndex(count));
                     return;
                 }
@@ -212,20 +204,20 @@ impl Compiler<'_> {
                 self.expr(index);
                 self.mark(index.span);
                 self.emit(Op::GetIndex);
-                self.call_this(index.span, target, args, optional);
+                self.call_this(whole, index.span, target, args, optional);
             }
             _ if spread => {
                 self.emit(Op::Undefined);
                 self.expr(target);
-                self.call_this(callee.span, target, args, optional);
+                self.call_this(whole, callee.span, callee, args, optional);
             }
             _ => {
                 self.expr(target);
                 self.short_circuit(optional);
                 let count = self.arguments(args).unwrap_or_default();
-                let words = self.callee_words(target);
                 self.mark(callee.span);
-                self.emit(Op::Call(words, count));
+                self.phrase_call(whole, target);
+                self.emit(Op::Call(NO_WORDS, count));
             }
         }
     }
@@ -233,6 +225,7 @@ impl Compiler<'_> {
     /// A call with receiver and callee on the stack.
     fn call_this(
         &mut self,
+        whole: &Expr,
         at: crate::source::Span,
         callee: &Expr,
         args: &[Element],
@@ -240,11 +233,11 @@ impl Compiler<'_> {
     ) {
         self.short_circuit_call(optional);
         let count = self.arguments(args);
-        let words = self.callee_words(callee);
         self.mark(at);
+        self.phrase_call(whole, callee);
         self.emit(match count {
-            Some(count) => Op::CallThis(words, count),
-            None => Op::CallSpread(words),
+            Some(count) => Op::CallThis(NO_WORDS, count),
+            None => Op::CallSpread(NO_WORDS),
         });
     }
 

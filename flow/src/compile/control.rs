@@ -1,6 +1,7 @@
 //! Loops, `switch`, labels, and the ways out of them through `finally`.
 
 use super::Compiler;
+use super::phrase::Subject;
 use crate::ast::{Case, Catch, Expr, ForInit, ForLeft, Ident, Stmt};
 use crate::op::Op;
 use crate::program::Handler;
@@ -165,7 +166,11 @@ impl Compiler<'_> {
         if let ForLeft::Declare { target, .. } = left {
             self.declare_pattern(target);
         }
-        self.expr(right);
+        if keys {
+            self.expr(right);
+        } else {
+            self.iterated(right);
+        }
         self.mark(right.span);
         let object = keys.then(|| {
             let slot = self.slot();
@@ -173,6 +178,9 @@ impl Compiler<'_> {
             self.emit(Op::StoreLocal(slot));
             slot
         });
+        if !keys {
+            self.phrase_iterate(right);
+        }
         self.emit(if keys { Op::KeysToWalk } else { Op::Iterate });
         let iterator = self.slot();
         self.emit(Op::StoreLocal(iterator));
@@ -192,9 +200,9 @@ impl Compiler<'_> {
         match left {
             ForLeft::Declare { target, .. } => {
                 self.renew_pattern(target);
-                self.bind(target);
+                self.bind(target, Subject::Hidden(".for"));
             }
-            ForLeft::Assign(target) => self.assign_top(target),
+            ForLeft::Assign(target) => self.assign_top(target, Subject::Inner),
         }
         self.stmt(body);
         self.land_continues();
@@ -352,7 +360,7 @@ impl Compiler<'_> {
             match param {
                 Some(param) => {
                     self.declare_pattern(param);
-                    self.bind(param);
+                    self.bind(param, Subject::Hidden(".catch"));
                 }
                 None => {
                     self.emit(Op::Pop);

@@ -2,8 +2,7 @@
 
 use super::Compiler;
 use crate::ast::{
-    BinaryOp, Element, Expr, ExprKind, Ident, LogicalOp, Pattern, PatternKind, Prop, PropKey,
-    UnaryOp,
+    BinaryOp, Element, Expr, ExprKind, Ident, LogicalOp, PatternKind, Prop, PropKey, UnaryOp,
 };
 use crate::op::Op;
 use crate::program::NAME_OF_KEY;
@@ -224,6 +223,12 @@ impl Compiler<'_> {
                 None => {
                     self.emit(Op::ArrayHole);
                 }
+                Some(element) if element.spread => {
+                    self.iterated(&element.value);
+                    self.mark(element.value.span);
+                    self.phrase_iterate(&element.value);
+                    self.emit(Op::ArraySpread);
+                }
                 Some(element) => self.element(element),
             }
         }
@@ -340,13 +345,6 @@ impl Compiler<'_> {
             ExprKind::Paren(inner) => self.path(inner),
             _ => self.expr(path),
         }
-    }
-
-    /// The words for a pattern in a message.
-    pub(super) fn pattern_words(&mut self, pattern: &Pattern) -> u32 {
-        let text = self.source.slice(pattern.span);
-        let text: String = text.chars().take(40).collect();
-        self.words(&text)
     }
 }
 

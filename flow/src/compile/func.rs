@@ -1,5 +1,6 @@
 //! Functions: parameters, bodies, closures.
 
+use super::phrase::Subject;
 use super::{Compiler, OpenFunction};
 use crate::ast::{Function, FunctionBody, Ident, PatternKind, Script};
 use crate::op::Op;
@@ -94,6 +95,8 @@ impl Compiler<'_> {
                 .take_while(|param| param.default.is_none())
                 .count() as u32,
             is_async: function.is_async,
+            // Methods, arrows and async functions are none.
+            is_constructor: self.source.slice(function.span).starts_with("function"),
             ..Func::default()
         };
         self.open_function(func, function.span);
@@ -125,11 +128,11 @@ impl Compiler<'_> {
             }
             self.emit(Op::LoadLocal(at as u32));
             self.default(param);
-            self.bind(&param.target);
+            self.bind(&param.target, Subject::Param(param.default.is_some()));
         }
         if let Some(rest) = &function.rest {
             self.emit(Op::LoadLocal(count as u32));
-            self.bind(rest);
+            self.bind(rest, Subject::Inner);
         }
         match &function.body {
             FunctionBody::Block(body) => self.block(body),

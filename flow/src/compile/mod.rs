@@ -11,6 +11,7 @@ mod expr;
 mod func;
 mod patch;
 mod pattern;
+mod phrase;
 mod scope;
 mod stmt;
 
@@ -50,6 +51,9 @@ pub(crate) fn compile(
         globals: Vec::new(),
         uses_sql: false,
         task_names: HashSet::new(),
+        phrases: Vec::new(),
+        phrase_numbers: HashMap::new(),
+        iterated: None,
         too_large: None,
         covered: cover.then(Vec::new),
     };
@@ -68,6 +72,7 @@ pub(crate) fn compile(
         uses_sql: compiler.uses_sql,
         task_names,
         input_type: script.input_type.clone(),
+        phrases: compiler.phrases,
         hash: 0,
     };
     // The compiler names only builtins that it found in the registry and makes balanced code.
@@ -87,6 +92,11 @@ struct Compiler<'a> {
     globals: Vec<String>,
     uses_sql: bool,
     task_names: HashSet<String>,
+    /// What errors say of the source.
+    phrases: Vec<String>,
+    phrase_numbers: HashMap<String, u32>,
+    /// The expression that is iterated as soon as it has a value.
+    iterated: Option<Span>,
     too_large: Option<Span>,
     /// The lines of the statements that are told of, if any are.
     covered: Option<Vec<u32>>,

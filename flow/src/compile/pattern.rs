@@ -1,30 +1,36 @@
 //! Destructuring, in declarations and in assignments.
 
 use super::Compiler;
+use super::phrase::Subject;
 use crate::ast::{Pattern, PatternItem, PatternKind, PatternProp, PropKey};
 use crate::op::Op;
+use crate::program::NO_WORDS;
 
 impl Compiler<'_> {
     /// Pops a value into newly declared variables.
-    pub(super) fn bind(&mut self, pattern: &Pattern) {
-        self.destructure(pattern, true);
+    pub(super) fn bind(&mut self, pattern: &Pattern, subject: Subject<'_>) {
+        self.destructure(pattern, true, subject);
     }
 
     /// Pops a value into existing variables and paths.
-    pub(super) fn assign_top(&mut self, pattern: &Pattern) {
-        self.destructure(pattern, false);
+    pub(super) fn assign_top(&mut self, pattern: &Pattern, subject: Subject<'_>) {
+        self.destructure(pattern, false, subject);
     }
 
     /// Takes the default if the top is `undefined`.
     pub(super) fn default(&mut self, item: &PatternItem) {
         if let Some(default) = &item.default {
             let given = self.jump(Op::JumpIfDefined);
-            self.expr_named(default, item.target.kind.name());
+            if matches!(item.target.kind, PatternKind::Array { .. }) {
+                self.iterated(default);
+            } else {
+                self.expr_named(default, item.target.kind.name());
+            }
             self.land(given);
         }
     }
 
-    fn destructure(&mut self, pattern: &Pattern, declares: bool) {
+    fn destructure(&mut self, pattern: &Pattern, declares: bool, subject: Subject<'_>) {
         match &pattern.kind {
             PatternKind::Name(ident) if declares => self.init(ident),
             PatternKind::Name(ident) => {
@@ -51,13 +57,14 @@ impl Compiler<'_> {
             PatternKind::Array { items, rest } => {
                 let base = self.this().next_slot;
                 self.mark(pattern.span);
+                self.phrase_array_pattern(subject);
                 self.emit(Op::Iterate);
                 let slot = self.slot();
                 self.emit(Op::StoreLocal(slot));
                 for item in items {
                     match item {
                         Some(item) => {
-                            self.item(item, declares, |this| {
+                            self.item(item, declares, Subject::Inner, |this| {
                                 this.emit(Op::NextOrUndefined(slot));
                             });
                         }
@@ -68,14 +75,14 @@ impl Compiler<'_> {
                     }
                 }
                 if let Some(rest) = rest {
-                    self.target(rest, declares, |this| {
+                    self.target(rest, declares, Subject::Inner, |this| {
                         this.emit(Op::RestOfIterator(slot));
                     });
                 }
                 self.free_slots(base);
             }
             PatternKind::Object { props, rest } => {
-                self.object_pattern(pattern, props, rest.as_deref(), declares);
+                self.object_pattern(pattern, props, rest.as_deref(), declares, subject);
             }
         }
     }
@@ -86,11 +93,12 @@ impl Compiler<'_> {
         props: &[PatternProp],
         rest: Option<&Pattern>,
         declares: bool,
+        subject: Subject<'_>,
     ) {
         let base = self.this().next_slot;
         self.mark(pattern.span);
-        let words = self.pattern_words(pattern);
-        self.emit(Op::RequireObject(words));
+        self.phrase_object_pattern(subject, props, rest.is_some());
+        self.emit(Op::RequireObject(NO_WORDS));
         let source = self.slot();
         self.emit(Op::StoreLocal(source));
         // The keys that a rest leaves out.
@@ -100,28 +108,38 @@ impl Compiler<'_> {
                 PropKey::Static { name, span } => {
                     let name = self.string(name);
                     keys.push(Ok(name));
-                    self.item(&prop.item, declares, |this| {
-                        this.mark(*span);
-                        this.emit(Op::LoadLocal(source));
-                        this.emit(Op::GetProp(name));
-                    });
+                    self.item(
+                        &prop.item,
+                        declares,
+                        Subject::Property(&subject, &prop.key),
+                        |this| {
+                            this.mark(*span);
+                            this.emit(Op::LoadLocal(source));
+                            this.emit(Op::GetProp(name));
+                        },
+                    );
                 }
                 PropKey::Computed(key) => {
                     let slot = self.slot();
                     self.expr(key);
                     self.emit(Op::StoreLocal(slot));
                     keys.push(Err(slot));
-                    self.item(&prop.item, declares, |this| {
-                        this.mark(key.span);
-                        this.emit(Op::LoadLocal(source));
-                        this.emit(Op::LoadLocal(slot));
-                        this.emit(Op::GetIndex);
-                    });
+                    self.item(
+                        &prop.item,
+                        declares,
+                        Subject::Property(&subject, &prop.key),
+                        |this| {
+                            this.mark(key.span);
+                            this.emit(Op::LoadLocal(source));
+                            this.emit(Op::LoadLocal(slot));
+                            this.emit(Op::GetIndex);
+                        },
+                    );
                 }
             }
         }
         if let Some(rest) = rest {
-            self.target(rest, declares, |this| {
+            self.target(rest, declares, Subject::Inner, |this| {
                 this.emit(Op::LoadLocal(source));
                 for key in &keys {
                     this.emit(match key {
@@ -135,15 +153,28 @@ impl Compiler<'_> {
         self.free_slots(base);
     }
 
-    fn item(&mut self, item: &PatternItem, declares: bool, produce: impl FnOnce(&mut Self)) {
-        self.target(&item.target, declares, |this| {
+    fn item(
+        &mut self,
+        item: &PatternItem,
+        declares: bool,
+        subject: Subject<'_>,
+        produce: impl FnOnce(&mut Self),
+    ) {
+        let subject = item.default.as_ref().map_or(subject, Subject::Default);
+        self.target(&item.target, declares, subject, |this| {
             produce(this);
             this.default(item);
         });
     }
 
     /// Binds what `produce` pushes. A path is evaluated before its value, as in JavaScript.
-    fn target(&mut self, target: &Pattern, declares: bool, produce: impl FnOnce(&mut Self)) {
+    fn target(
+        &mut self,
+        target: &Pattern,
+        declares: bool,
+        subject: Subject<'_>,
+        produce: impl FnOnce(&mut Self),
+    ) {
         if let PatternKind::Path(path) = &target.kind {
             self.path(path);
             produce(self);
@@ -153,7 +184,7 @@ impl Compiler<'_> {
             self.emit(Op::Pop);
         } else {
             produce(self);
-            self.destructure(target, declares);
+            self.destructure(target, declares, subject);
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Compiler;
 use super::control::ForHead;
-use crate::ast::{Declare, Expr, ExprKind, ForInit, Stmt, StmtKind};
+use super::phrase::Subject;
+use crate::ast::{Declare, Expr, ExprKind, ForInit, PatternKind, Stmt, StmtKind};
 use crate::op::Op;
 
 impl Compiler<'_> {
@@ -127,13 +128,17 @@ impl Compiler<'_> {
     pub(super) fn declaration(&mut self, declare: &Declare) {
         for part in &declare.parts {
             match &part.init {
+                Some(init) if matches!(part.target.kind, PatternKind::Array { .. }) => {
+                    self.iterated(init);
+                }
                 Some(init) => self.expr_named(init, part.target.kind.name()),
                 None => {
                     self.emit(Op::Undefined);
                 }
             }
             self.mark(part.target.span);
-            self.bind(&part.target);
+            let subject = part.init.as_ref().map_or(Subject::Inner, Subject::Value);
+            self.bind(&part.target, subject);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Programs as bytes. The format's version stands in front; older versions stay readable.
 
 use super::wire::{Reader, Writer};
-use super::{Capture, Const, Func, Handler, Line, Program};
+use super::{Capture, Const, Func, Handler, Line, Phrase, Program};
 use crate::error::Fault;
 use crate::input_type::InputType;
 use crate::op::Op;
@@ -43,6 +43,10 @@ impl Program {
         out.size(self.functions.len());
         for function in &self.functions {
             write_function(&mut out, function);
+        }
+        // Programs of older compilers have no phrases, and keep their bytes.
+        if !self.phrases.is_empty() {
+            write_phrases(&mut out, self);
         }
         out.bytes
     }
@@ -92,7 +96,9 @@ fn read_texts(input: &mut Reader<'_>) -> Option<Vec<String>> {
 fn write_function(out: &mut Writer, function: &Func) {
     out.text(&function.name);
     out.number(u64::from(function.params));
-    out.byte(u8::from(function.rest) | u8::from(function.is_async) << 1);
+    let flags = [function.rest, function.is_async, function.is_constructor];
+    let bits = flags.iter().enumerate();
+    out.byte(bits.fold(0, |byte, (at, flag)| byte | u8::from(*flag) << at));
     out.number(u64::from(function.length));
     out.number(u64::from(function.locals));
     out.size(function.captures.len());
@@ -121,6 +127,35 @@ fn write_function(out: &mut Writer, function: &Func) {
     }
 }
 
+fn write_phrases(out: &mut Writer, program: &Program) {
+    write_texts(out, &program.phrases);
+    for function in &program.functions {
+        out.size(function.phrases.len());
+        let mut pc = 0;
+        for phrase in &function.phrases {
+            out.number(u64::from(phrase.pc - pc));
+            out.number(u64::from(phrase.index));
+            pc = phrase.pc;
+        }
+    }
+}
+
+fn read_phrases(input: &mut Reader<'_>, functions: &mut [Func]) -> Option<Vec<String>> {
+    let texts = read_texts(input)?;
+    for function in functions {
+        let mut pc = 0u32;
+        for _ in 0..input.count()? {
+            pc = pc.checked_add(input.index()?)?;
+            let index = input.index()?;
+            if index as usize >= texts.len() {
+                return None;
+            }
+            function.phrases.push(Phrase { pc, index });
+        }
+    }
+    Some(texts)
+}
+
 fn read_program(input: &mut Reader<'_>) -> Option<Program> {
     let file = input.text()?;
     let uses_sql = input.byte()? != 0;
@@ -140,9 +175,14 @@ fn read_program(input: &mut Reader<'_>) -> Option<Program> {
             })
         })
         .collect::<Option<_>>()?;
-    let functions = (0..input.count()?)
+    let mut functions: Vec<Func> = (0..input.count()?)
         .map(|_| read_function(input))
         .collect::<Option<_>>()?;
+    let phrases = if input.left() > 0 {
+        read_phrases(input, &mut functions)?
+    } else {
+        Vec::new()
+    };
     Some(Program {
         file,
         functions,
@@ -152,6 +192,7 @@ fn read_program(input: &mut Reader<'_>) -> Option<Program> {
         uses_sql,
         task_names,
         input_type,
+        phrases,
         hash: 0,
     })
 }
@@ -197,13 +238,14 @@ fn read_function(input: &mut Reader<'_>) -> Option<Func> {
             column: input.index()?,
         });
     }
-    let (rest, is_async) = (flags & 1 != 0, flags & 2 != 0);
+    let (rest, is_async, is_constructor) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
     Some(Func {
         name,
         params,
         rest,
         length,
         is_async,
+        is_constructor,
         locals,
         captures,
         code,

@@ -3,6 +3,7 @@
 
 mod encode;
 pub(crate) mod lower;
+pub(crate) mod phrase;
 mod verify;
 pub(crate) mod wire;
 
@@ -53,6 +54,14 @@ pub(crate) struct Line {
     pub(crate) column: u32,
 }
 
+/// An instruction whose error has words of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Phrase {
+    pub(crate) pc: u32,
+    /// The number of the text (`Program::phrases`).
+    pub(crate) index: u32,
+}
+
 /// A function.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Func {
@@ -66,6 +75,8 @@ pub(crate) struct Func {
     pub(crate) length: u32,
     /// Whether it gives a promise.
     pub(crate) is_async: bool,
+    /// Whether JavaScript could make objects with it: it then has a `prototype`.
+    pub(crate) is_constructor: bool,
     /// How many slots it has, parameters included.
     pub(crate) locals: u32,
     /// What a closure of it captures.
@@ -76,6 +87,8 @@ pub(crate) struct Func {
     pub(crate) handlers: Vec<Handler>,
     /// Ascending.
     pub(crate) lines: Vec<Line>,
+    /// What the errors of some instructions say. Ascending.
+    pub(crate) phrases: Vec<Phrase>,
     /// For each `Await`, in order: its place and the operands below the awaited one. Not stored.
     pub(crate) awaits: Vec<(u32, u32)>,
     /// How many slots and operands there are before each instruction. Not stored.
@@ -85,6 +98,12 @@ pub(crate) struct Func {
 }
 
 impl Func {
+    /// The number of the text that the error of an instruction has.
+    pub(crate) fn phrase(&self, pc: u32) -> Option<u32> {
+        let at = self.phrases.binary_search_by_key(&pc, |phrase| phrase.pc);
+        at.ok().map(|at| self.phrases[at].index)
+    }
+
     /// The line and column of an instruction.
     pub(crate) fn position(&self, pc: u32) -> (u32, u32) {
         let behind = self.lines.partition_point(|line| line.pc <= pc);
@@ -113,6 +132,8 @@ pub struct Program {
     pub(crate) uses_sql: bool,
     pub(crate) task_names: Vec<String>,
     pub(crate) input_type: Option<crate::input_type::InputType>,
+    /// Templates of messages: see `phrase`.
+    pub(crate) phrases: Vec<String>,
     /// Of the encoded form; made by `link`.
     pub(crate) hash: u64,
 }

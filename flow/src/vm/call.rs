@@ -99,6 +99,9 @@ impl Cx<'_> {
                 _ => {}
             }
         }
+        if let Some(message) = self.phrase(callee) {
+            return Err(Throw::type_error(message));
+        }
         let what = match self.program.consts.get(words as usize) {
             Some(Const::String(units)) if words != NO_WORDS => String::from_utf16_lossy(units),
             _ => self.describe(callee),
@@ -368,6 +371,9 @@ impl Cx<'_> {
         floor: usize,
     ) -> Result<Called, Throw> {
         if !self.heap.is_callable(own) {
+            if let Some(message) = self.phrase(own) {
+                return Err(Throw::type_error(message));
+            }
             let name = self.key_text(name.key);
             let what = super::operate::type_name(self.heap, receiver);
             let message = format!("'{name}' is not a function of {what}");

@@ -342,7 +342,10 @@ impl Cx<'_> {
             }
             Op::ArraySpread => {
                 let value = self.pop();
-                let items = self.spread(value)?;
+                let items = match self.spread(value) {
+                    Err(Throw::Error(_)) => return Err(self.not_iterable_here(value)),
+                    items => items?,
+                };
                 let array = self.literal(0)?;
                 if let Body::Array(array) = self.heap.body_mut(array) {
                     array.items.extend(items);
@@ -462,13 +465,19 @@ impl Cx<'_> {
                 };
                 let count = usize::from(count);
                 let floor = self.stack.len() - count;
-                let called = self.call_native(*number, Value::Undefined, count, floor)?;
+                // Called by its path, which has the receiver that it wants.
+                let called = self.call_native(*number, Value::Empty, count, floor)?;
                 return Ok(self.after_call(called));
             }
             Op::CallSpread(words) => {
                 let args = self.pop();
                 let floor = self.stack.len() - 2;
                 let (receiver, callee) = (self.stack[floor], self.stack[floor + 1]);
+                // A builtin that is called by its path comes here without a receiver.
+                let receiver = match receiver {
+                    Value::Undefined => Value::Empty,
+                    receiver => receiver,
+                };
                 let args = self.spread(args)?;
                 let count = args.len();
                 self.make_room(self.stack.len() + count)?;
@@ -496,7 +505,9 @@ impl Cx<'_> {
             }
             Op::Iterate => {
                 let value = self.pop();
-                let iterator = self.iterate(value)?;
+                let Ok(iterator) = self.iterate(value) else {
+                    return Err(self.not_iterable_here(value));
+                };
                 self.stack.push(iterator);
             }
             Op::NextOrJump(to, slot) => {
@@ -537,12 +548,7 @@ impl Cx<'_> {
             Op::RequireObject(words) => {
                 let top = self.stack.last().copied().unwrap_or_default();
                 if top.is_nullish() {
-                    let pattern = self.constant(words).key;
-                    let pattern = self.key_text(pattern);
-                    let value = self.describe(top);
-                    return Err(Throw::type_error(format!(
-                        "Cannot destructure '{pattern}' as it is {value}."
-                    )));
+                    return Err(self.cannot_destructure(top, words));
                 }
             }
             Op::RestOfObject(count) => self.rest_of_object(count as usize)?,

@@ -53,10 +53,7 @@ impl Cx<'_> {
         if self.kind(value).is_some_and(Kind::can_iterate) {
             return Ok(());
         }
-        let what = self.told_with_type(value);
-        Err(Throw::type_error(format!(
-            "{what} is not iterable (cannot read property Symbol(Symbol.iterator))"
-        )))
+        Err(self.not_iterable(value))
     }
 
     /// That an argument of a builtin can be called.
@@ -71,9 +68,11 @@ impl Cx<'_> {
         Err(Throw::type_error(format!("{what} is not a function")))
     }
 
-    fn not_iterable(&mut self, value: Value) -> Throw {
-        let what = self.describe(value);
-        Throw::type_error(format!("{what} is not iterable"))
+    pub(super) fn not_iterable(&mut self, value: Value) -> Throw {
+        let what = self.told_with_type(value);
+        Throw::type_error(format!(
+            "{what} is not iterable (cannot read property Symbol(Symbol.iterator))"
+        ))
     }
 
     /// The next value of an iterator; none at its end.

@@ -116,6 +116,14 @@ impl Cx<'_> {
     }
 
     fn instance_of(&mut self, value: Value, class: Value) -> Result<bool, Throw> {
+        if !matches!(class, Value::Object(_)) {
+            let message = "Right-hand side of 'instanceof' is not an object";
+            return Err(Throw::type_error(message));
+        }
+        if !self.heap.is_callable(class) {
+            let message = "Right-hand side of 'instanceof' is not callable";
+            return Err(Throw::type_error(message));
+        }
         let path = match class {
             Value::Object(at) => match self.heap.body(at) {
                 Body::Native(number) => registry().all.get(usize::from(*number)).map(|b| b.path),

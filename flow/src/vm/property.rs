@@ -98,10 +98,15 @@ impl Cx<'_> {
         if let Value::Object(at) = value
             && let Body::Error(error) = self.heap.body(at)
         {
-            let class = error.class.name();
+            let (class, class_code) = (error.class.name(), error.class.legacy_code());
             match &*name {
                 "name" => return Ok(Value::String(self.heap.intern_str(class))),
                 "message" => return Ok(Value::String(self.heap.intern(&[]))),
+                "code" => {
+                    if let Some(code) = class_code {
+                        return Ok(Value::from(code));
+                    }
+                }
                 _ => {}
             }
         }
@@ -530,7 +535,22 @@ impl Cx<'_> {
         };
         let kind = self.kind(value).unwrap_or(Kind::Object);
         let name = self.heap.rust_text(name);
-        Ok(is_inherited(kind, &name))
+        Ok(match (&*name, self.heap.body(at)) {
+            ("name" | "message", Body::Error(_)) => true,
+            ("code", Body::Error(error)) => error.class.legacy_code().is_some(),
+            ("prototype", Body::Closure(closure)) => {
+                self.program.functions[closure.function as usize].is_constructor
+            }
+            // Of the library, the classes have one.
+            ("prototype", Body::Native(number)) => registry()
+                .all
+                .get(usize::from(*number))
+                .is_some_and(|builtin| {
+                    builtin.path.starts_with(|first| char::is_uppercase(first))
+                        && !builtin.path.contains('.')
+                }),
+            _ => is_inherited(kind, &name),
+        })
     }
 
     /// The own keys that `Object.keys`, spread and `for … in` list, in JavaScript's order.

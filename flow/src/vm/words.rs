@@ -1,9 +1,12 @@
 //! How V8 names values in the messages of its errors: programs compare and log these messages.
 //!
-//! V8 quotes the source for what a program calls or walks through; Flow keeps none, and has words of its own there.
+//! V8 quotes the source for what a program calls, walks through or takes apart. The compiler made these messages
+//! (`Program::phrases`); programs of compilers that did not get words of Flow's own.
 
 use super::cx::Cx;
+use super::frame::FrameKind;
 use crate::error::Throw;
+use crate::program::{NO_WORDS, phrase};
 use crate::value::object::Key;
 use crate::value::{Body, Value};
 
@@ -48,6 +51,55 @@ impl Cx<'_> {
             Value::Number(_) => "number",
         };
         format!("{kind} {}", self.told(value))
+    }
+
+    /// What the running instruction says when it fails on a value, if the compiler has left words for that.
+    #[cold]
+    pub(super) fn phrase(&mut self, value: Value) -> Option<String> {
+        let frame = self.frames.last()?;
+        let FrameKind::Code { function, .. } = frame.kind else {
+            return None;
+        };
+        let function = self.program.functions.get(function as usize)?;
+        let index = function.phrase(frame.pc.wrapping_sub(1))?;
+        let program = self.program;
+        let template = program.phrases.get(index as usize)?;
+        let nothing = if matches!(value, Value::Null) {
+            "null"
+        } else {
+            "undefined"
+        };
+        let told = if template.contains(phrase::VALUE) {
+            self.told_with_type(value)
+        } else {
+            String::new()
+        };
+        Some(phrase::fill(template, value.is_nullish(), nothing, &told))
+    }
+
+    /// The failure of `for … of`, of a spread and of an array pattern.
+    #[cold]
+    pub(super) fn not_iterable_here(&mut self, value: Value) -> Throw {
+        match self.phrase(value) {
+            Some(message) => Throw::type_error(message),
+            None => self.not_iterable(value),
+        }
+    }
+
+    /// The failure of an object pattern.
+    #[cold]
+    pub(super) fn cannot_destructure(&mut self, value: Value, words: u32) -> Throw {
+        if let Some(message) = self.phrase(value) {
+            return Throw::type_error(message);
+        }
+        let value = self.told(value);
+        let what = if words == NO_WORDS {
+            value.clone()
+        } else {
+            let pattern = self.constant(words).key;
+            self.key_text(pattern)
+        };
+        Throw::type_error(format!("Cannot destructure '{what}' as it is {value}."))
     }
 
     /// The failure of a write to what is frozen.
