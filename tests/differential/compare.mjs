@@ -7,18 +7,21 @@ const WORDS = [
   [/\\+ud[0-9a-f]{3}|\ufffd/g, '<half a character>'],
   [/(<DataCloneError: |")[^\n]*? could not be cloned\./g, '<uncloneable>'],
   [/^throws DataCloneError: [^]*? could not be cloned\./, '<uncloneable>'],
-  [
-    /(?:Cannot destructure |Cannot read properties of )[^\n]*?(as it is (undefined|null)\.|\(reading (\\?"|')[^\n]*?(\\?"|')\)|\(reading \d+\)|(undefined|null)(?=>|\n|"|$))/g,
-    '<nullish>',
-  ],
-  [
-    /(TypeError: |")[^\n]*?( is not a function or its return value is not iterable| is not iterable \(cannot read property [\w.()]+\)| is not iterable|Spread syntax requires \.\.\.iterable\[Symbol\.iterator\] to be a function|<nullish>| is not a function of an? (?:string|number|boolean|object|array|map|set|date|function|promise|error|iterator|regular expression)| is not a function)/g,
-    '<uncallable>',
-  ],
+  // How often V8 says it depends on what a function declares.
+  [/(\(intermediate value\))+/g, '<unprinted>'],
+]
+
+/** What V8 says where it does not find again what was iterated; where it does not is its own matter. */
+const UNFOUND = /(undefined|function|object|object null|number \S+|boolean \w+|string [^\n]*) is not iterable \(cannot read property Symbol\(Symbol\.iterator\)\)/
+/** A spread among arguments: V8 has three ways to say that it failed, by what stands around it. */
+const SPREAD = /Spread syntax requires \.\.\.iterable\[Symbol\.iterator\] to be a function| is not iterable \(cannot read property undefined\)/
+const UNITERABLE = [
+  /(TypeError: |")[^\n]*?(Cannot destructure property 'Symbol\(Symbol\.iterator\)' of '[^\n]*?' as it is \w+\.| is not a function or its return value is not iterable| is not iterable \(cannot read property [\w.()]+\)| is not iterable|Spread syntax requires \.\.\.iterable\[Symbol\.iterator\] to be a function)/g,
+  '<uniterable>',
 ]
 
 // Programs also encode these words.
-const blur = (text) => WORDS.reduce((blurred, [pattern, by]) => blurred.replace(pattern, by), text.replaceAll('%20', ' '))
+const blur = (text, words) => words.reduce((blurred, [pattern, by]) => blurred.replace(pattern, by), text.replaceAll('%20', ' '))
 
 export function compare(node, answer) {
   const [flow, saved] = answer.split('\u0001saved\u0001')
@@ -29,8 +32,11 @@ export function compare(node, answer) {
   if (node === 'throws *' || node.startsWith('throws *\n')) {
     if (flow.startsWith('throws') || flow.startsWith('stuck')) node = node.replace('throws *', () => flow.split('\n')[0])
   }
-  if (node === flow || blur(node) === blur(flow)) return { verdict: 'agreed' }
-  return { verdict: 'disagreed', kind: kindOf(blur(node), blur(flow)) }
+  const isOwn = SPREAD.test(node) || UNFOUND.test(node) !== UNFOUND.test(flow)
+  const words = isOwn ? [...WORDS, UNITERABLE] : WORDS
+  const [a, b] = [blur(node, words), blur(flow, words)]
+  if (node === flow || a === b) return { verdict: 'agreed' }
+  return { verdict: 'disagreed', kind: kindOf(a, b) }
 }
 
 /** The first words in which two answers differ, without what differs from program to program. */

@@ -211,7 +211,7 @@ class Generator {
     if (this.isAsync && this.chance(this.holding / 8)) return make('stmt', 'await held()', [])
     const simple = ['declare', 'declare', 'declare', 'assign', 'log', 'log', 'effect', 'destructure']
     const nested = ['if', 'for', 'forOf', 'forIn', 'while', 'try', 'try', 'switch', 'func', 'func', 'labelled', 'doWhile', 'block']
-    const rare = ['jump', 'throw', 'return', 'dead', 'swap', 'compound', 'compound', 'chain', 'update', 'hoisted', 'search', 'search']
+    const rare = ['jump', 'throw', 'return', 'dead', 'swap', 'compound', 'compound', 'chain', 'update', 'hoisted', 'search', 'search', 'quoted', 'quoted', 'quoted']
     const kind = depth > 0 && this.chance(38) ? this.pick(nested) : this.chance(25) ? this.pick(rare) : this.pick(simple)
     return this[`${kind}Statement`](depth)
   }
@@ -360,8 +360,51 @@ class Generator {
 
   forStatement(depth) {
     const name = this.fresh('i')
+    if (this.chance(20)) return this.closedForStatement(name, depth)
     const step = this.pick([`${name}++`, `${name} += 2`, `++${name}`])
     return this.loop(`for (let ${name} = 0; ${name} < ${1 + this.random(4)}; ${step}) %`, [name], [], depth)
+  }
+
+  /** A `for` whose head makes functions of its variable: each turn has a variable of its own. */
+  closedForStatement(name, depth) {
+    const made = this.fresh('g')
+    const most = 1 + this.random(4)
+    const init = this.pick(['', `, x = ${made}.push(() => ${name})`, `, x = ${made}.push(() => ++${name})`, `, [x] = [${made}.push(() => ${name})]`])
+    const test = this.pick([`${name} < ${most}`, `${made}.push(() => ${name}) && ${name} < ${most}`, `${made}.push(() => ${name}), ${name} < ${most}`])
+    const step = this.pick([`${name}++`, `${made}.push(() => ${name}), ${name}++`, `${name}++, ${made}.push(() => ${name})`])
+    const calls = this.pick([`${made}.map((f) => f())`, `[${name}, ${made}[0]?.(), ${name}]`, name])
+    const head = `for (let ${name} = 0${init}; ${test} && ${made}.length < 12; ${step}) { log(${calls}); % }`
+    const loop = this.loop(head, [name], [], depth)
+    return block2(make('stmt', `const ${made} = []`, []), block2(loop, make('stmt', `log(${made}.map((f) => f()))`, [])))
+  }
+
+  /** What V8's messages quote of the source: a method that is missing, and what cannot be taken apart or walked through. */
+  quotedStatement() {
+    const object = this.expr(this.pick(['obj', 'any', 'err', 'arr', 'map', 'str', 'num']), 2)
+    const use = this.pick([
+      '$.missing()',
+      '$.missing(1, %)',
+      '$.missing.more()',
+      '$[%]()',
+      '$?.missing()',
+      'const { a } = %; log(a)',
+      'const { a: { b } } = %; log(b)',
+      'const { a = 1, b } = %; log(a, b)',
+      'const { a: [b] } = %; log(b)',
+      'const [a, b] = %; log(a, b)',
+      'let a; ({ a } = %); log(a)',
+      'let a; [a] = %; log(a)',
+      'for (const a of %) log(a)',
+      'for (const { a } of [%]) log(a)',
+      'for (const [a] of [%]) log(a)',
+      'log([...%])',
+      'log([1, ...%])',
+      'log((({ a }) => a)(%))',
+      'log((([a]) => a)(%))',
+    ])
+    const children = [object]
+    if (/[$%].*[$%]/.test(use)) children.push(this.expr('any', 1))
+    return make('stmt', `try { ${use} } catch (e) { log(e.name, e.message) }`, children)
   }
 
   forOfStatement(depth) {

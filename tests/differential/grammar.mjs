@@ -441,6 +441,11 @@ export const FORMS = {
     $bool || $bool
     $kstr in $obj
     $idx in $arr
+    'name' in $err
+    'message' in $err
+    'code' in $err
+    'cause' in $err
+    'prototype' in $fn
     delete $obj.x
     delete $obj[%kstr]
     $any instanceof Error
@@ -860,6 +865,13 @@ export const FORMS = {
     () => 0
     undefined
     (a, b) => (a % 2 | 0) - (b % 2 | 0)
+    (a, b) => a > b
+    (a, b) => a - b
+    (a, b) => (a <= b ? -1 : 1)
+    (a, b) => a?.length - b?.length
+    (a, b) => { log('compared', a, b); return a > b }
+    () => 1
+    () => -1
   `),
   red: lines(`
     (sum, n) => sum + n
