@@ -12,6 +12,7 @@ mod func;
 mod patch;
 mod pattern;
 mod phrase;
+mod quote;
 mod scope;
 mod stmt;
 

@@ -546,8 +546,7 @@ impl Cx<'_> {
                 .all
                 .get(usize::from(*number))
                 .is_some_and(|builtin| {
-                    builtin.path.starts_with(|first| char::is_uppercase(first))
-                        && !builtin.path.contains('.')
+                    builtin.path.starts_with(char::is_uppercase) && !builtin.path.contains('.')
                 }),
             _ => is_inherited(kind, &name),
         })
