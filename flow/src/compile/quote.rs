@@ -324,6 +324,7 @@ impl Printer {
     fn unary(&mut self, op: UnaryOp, value: &Expr) {
         // V8's parser knows these.
         let truthy = match &unwrapped(value).kind {
+            ExprKind::Null => Some(false),
             ExprKind::Bool(value) => Some(*value),
             _ => computed(value).map(|number| number != 0.0 && !number.is_nan()),
         };
