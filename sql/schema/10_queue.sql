@@ -167,13 +167,25 @@ begin
 end
 $$;
 
--- Returns the day on which an execution that ends now expires; null: at once. Members of a tree follow their root.
-create function rhythm._expires_on(p_kind text, p_is_root bool, p_retention interval, p_now timestamptz) returns date
+-- Returns the day on which an execution that ends now expires, if it is the root of its tree; null: at once.
+create function rhythm._expires_on(p_kind text, p_retention interval, p_now timestamptz) returns date
 language sql stable as $$
-  select case when p_is_root and p_retention >= interval '1000 years' then 'infinity'::date
-    when not p_is_root or p_retention is null or p_retention > interval '0' then
-      ((p_now + case when not p_is_root then interval '30 days' when p_retention is not null then p_retention
+  select case when p_retention >= interval '1000 years' then 'infinity'::date
+    when p_retention is null or p_retention > interval '0' then
+      ((p_now + case when p_retention is not null then p_retention
           when p_kind = 'task' then interval '7 days' else interval '30 days' end) at time zone 'UTC')::date + 1 end
+$$;
+
+-- The same for a member of a tree, whatever its own queue says. While the root is alive nobody knows for how long the tree is kept:
+-- 30 days, and retention moves the member on before they are over. After that it goes with its root; null: that has gone.
+create function rhythm._member_expires_on(p_root uuid) returns date
+language plpgsql stable as $$
+begin
+  if exists (select from rhythm.live l where l.id = p_root) then
+    return rhythm._today() + 31;
+  end if;
+  return (select max(a.expires_on) from rhythm.archive a where a.id = p_root and a.expires_on > rhythm._today());
+end
 $$;
 
 -- Refuses settings of a queue that cannot be.

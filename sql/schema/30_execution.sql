@@ -108,6 +108,7 @@ create table rhythm.archive (
   created_at timestamptz not null,
   run_at timestamptz,
   started_at timestamptz,
+  attempt_at timestamptz,
   finished_at timestamptz not null,
   start_by timestamptz,
   end_by timestamptz,
@@ -141,7 +142,16 @@ create table rhythm.archive_default partition of rhythm.archive default;
 comment on table rhythm.archive_default is 'Finished executions that expire in a week which has no partition yet.';
 create index archive_default_id on rhythm.archive_default (id);
 create index archive_default_parent on rhythm.archive_default (parent_id) where parent_id is not null;
+-- Dead letters, for their counts and for retry_many; what has completed is not in it.
+create index archive_default_failed on rhythm.archive_default (queue, state, expires_on) where state in ('failed', 'timed_out');
 create index archive_default_expires on rhythm.archive_default (expires_on);
+
+-- What never expires stands apart: whoever attaches a week has the server read the whole default partition under a lock.
+create table rhythm.archive_forever partition of rhythm.archive for values from ('infinity') to (maxvalue);
+comment on table rhythm.archive_forever is 'Finished executions that are kept for ever.';
+create index archive_forever_id on rhythm.archive_forever (id);
+create index archive_forever_parent on rhythm.archive_forever (parent_id) where parent_id is not null;
+create index archive_forever_failed on rhythm.archive_forever (queue, state, expires_on) where state in ('failed', 'timed_out');
 
 -- What happened to an execution and cannot be read from its rows: failed attempts, timers, signals, the log.
 create table rhythm.history (
@@ -215,6 +225,8 @@ declare
   v_results jsonb[];
   v_errors jsonb[];
   v_cancels bool;
+  -- Of those that are not kept, the ones that may have a history.
+  v_gone uuid[];
   v_count int;
 begin
   with o as materialized (
@@ -222,18 +234,19 @@ begin
   ), cold as (
     delete from rhythm.live l using o
     where l.id = o.id and (o.token is null or (l.token = o.token and l.state = 'running'))
-    returning l.id, l.seq, l.root_id, l.parent_id, l.definition_id, l.created_at, l.run_at, l.started_at, l.start_by,
-      l.end_by, l.beat, l.attempt_timeout, l.remember, l.discard, rhythm._expires_on(l.kind, l.id = l.root_id,
-        (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) as expires_on, o.state as ended,
+    returning l.id, l.seq, l.root_id, l.parent_id, l.definition_id, l.created_at, l.run_at, l.started_at, l.attempt_at, l.start_by,
+      l.end_by, l.beat, l.attempt_timeout, l.remember, l.discard, case when l.id <> l.root_id
+        then rhythm._member_expires_on(l.root_id) else rhythm._expires_on(l.kind,
+        (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) end as expires_on, o.state as ended,
       l.attempt, l.priority, l.promise, l.wake_group, l.kind, l.name, l.queue, l.worker, l.task_id, l.inputs, o.result,
-      o.error, l.retry, l.trace, l.progress,
+      o.error, l.retry, l.trace, l.progress, l.kind = 'workflow' or l.attempt > 1 or l.error is not null as noticed,
       -- A slot of its key is free.
       case when l.concurrency_key is not null then rhythm._wake_queue(l.queue, 1) end as noted
   ), kept as (
-    insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, finished_at,
+    insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, attempt_at, finished_at,
       start_by, end_by, beat, attempt_timeout, remember, discard, expires_on, state, attempt, priority, promise, wake_group,
       kind, name, queue, worker, task_id, inputs, result, error, retry, trace, progress)
-    select c.id, c.seq, c.root_id, c.parent_id, c.definition_id, c.created_at, c.run_at, c.started_at, v_now,
+    select c.id, c.seq, c.root_id, c.parent_id, c.definition_id, c.created_at, c.run_at, c.started_at, c.attempt_at, v_now,
       c.start_by, c.end_by, c.beat, c.attempt_timeout, c.remember, c.discard, c.expires_on, c.ended, c.attempt, c.priority,
       c.promise, c.wake_group, c.kind, c.name, c.queue, c.worker, c.task_id, c.inputs,
       case when c.discard is not true then c.result end, c.error, c.retry, c.trace, c.progress
@@ -249,9 +262,10 @@ begin
     array_agg(c.task_id) filter (where c.task_id is not null),
     array_agg(case when c.ended <> 'completed' or (c.expires_on is null and c.remember is null) then v_now
       else v_now + c.remember end) filter (where c.task_id is not null),
-    exists (select from rhythm.cancels x where x.execution_id = any (p_ids)), count(rhythm._wake_result(c.id))
+    exists (select from rhythm.cancels x where x.execution_id = any (p_ids)),
+    array_agg(c.id) filter (where c.expires_on is null and c.noticed), count(rhythm._wake_result(c.id))
   into v_ids, v_parents, v_groups, v_told, v_promises, v_told_states, v_told_results, v_told_errors, v_keyed, v_states,
-    v_results, v_errors, v_kinds, v_names, v_task_ids, v_until, v_cancels, v_count
+    v_results, v_errors, v_kinds, v_names, v_task_ids, v_until, v_cancels, v_gone, v_count
   from cold c;
 
   if v_ids is null then
@@ -259,6 +273,9 @@ begin
   end if;
   if v_cancels then
     delete from rhythm.cancels c where c.execution_id = any (v_ids);
+  end if;
+  if v_gone is not null then
+    delete from rhythm.history h where h.execution_id = any (v_gone);
   end if;
   if v_told is not null then
     insert into rhythm.events (execution_id, promise, ok, value, error)

@@ -299,21 +299,27 @@ end
 $$;
 
 -- Ends a workflow, whose tree the caller has locked. One that was told to cancel ends cancelled, whatever its program
--- made of it. A failed one keeps its save, its events and its timers: it may be retried.
+-- made of it. A failed one keeps its save, its events and its timers: it may be retried. One whose queue keeps nothing leaves nothing,
+-- and takes the members of its tree along.
 create function rhythm._finish_workflow(p_id uuid, p_state text, p_result jsonb, p_error jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_reason text;
   v_cancelled bool;
+  v_is_kept bool;
+  v_name text;
+  v_task_id text;
   v_state rhythm.state := p_state;
   v_error jsonb := p_error;
   v_watching uuid[];
 begin
   select c.reason into v_reason from (
     select coalesce(x.reason, 'cancelled') as reason from rhythm.cancels x where x.execution_id = p_id order by x.at limit 1) c;
-  v_cancelled := v_reason is not null
-    or exists (select from rhythm.live l where l.id = p_id and l.cancelling);
+  select v_reason is not null or coalesce(l.cancelling, false), rhythm._expires_on(l.kind, q.retention, rhythm._now()) is not null,
+    l.name, l.task_id
+  into v_cancelled, v_is_kept, v_name, v_task_id
+  from rhythm.live l left join rhythm.queue_settings q on q.name = l.queue where l.id = p_id;
   if v_cancelled then
     v_state := 'cancelled';
     v_error := coalesce(case when p_error ->> 'name' = 'CancelledError' then p_error end,
@@ -326,12 +332,19 @@ begin
   if v_watching <> '{}' then
     perform rhythm._mark(v_watching, array_fill(null::int, array[cardinality(v_watching)]), false);
   end if;
-  if v_state in ('failed', 'timed_out') then
+  if v_state in ('failed', 'timed_out') and v_is_kept then
     insert into rhythm.saves (id) values (p_id) on conflict do nothing;
   else
     perform rhythm._forget(array[p_id]);
   end if;
   perform rhythm._mark_left_signals(p_id);
+  if not v_is_kept then
+    perform rhythm._take_members(array[p_id], null);
+    delete from rhythm.published p where p.id = p_id;
+    -- As long as its task_id is remembered, so are the keys of its signals; they go with that.
+    delete from rhythm.signal_keys s where s.execution_id = p_id
+      and not exists (select from rhythm.keys k where k.kind = 'workflow' and k.name = v_name and k.task_id = v_task_id and k.id = p_id);
+  end if;
   if v_state in ('cancelled', 'timed_out') then
     perform rhythm._cancel_children(p_id, coalesce(v_error ->> 'message', 'cancelled'));
   end if;

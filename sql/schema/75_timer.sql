@@ -71,7 +71,7 @@ declare
   v_ids uuid[];
 begin
   update rhythm.live l set state = 'pending', due_at = least(l.start_by, l.end_by),
-    started_at = case when l.kind = 'workflow' then v_now else l.started_at end
+    started_at = case when l.kind = 'workflow' then coalesce(l.started_at, v_now) else l.started_at end
   where l.id = any (p_ids);
   perform rhythm._wake_queue(l.queue, count(*)::int)
   from rhythm.live l where l.id = any (p_ids) and l.kind = 'task' group by l.queue;
@@ -335,8 +335,11 @@ end
 $$;
 
 -- Does everything that is due, up to `p_max` of each, in one transaction. Gives when to come back (on the server's
--- clock), and whether there is more to do now. The background worker and tick() call it.
-create function rhythm._run_duties(max int, out next_due timestamptz, out again bool)
+-- clock), and whether there is more to do now. `is_quiet`: that is a step of retention alone. The background worker and
+-- tick() call it.
+--
+-- While retention is at work, it has every second round for itself: one bounded step, and its locks go with that.
+create function rhythm._run_duties(max int, out next_due timestamptz, out again bool, out is_quiet bool)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -346,7 +349,10 @@ declare
   v_began timestamptz := clock_timestamp();
   v_busy bool;
   v_failed bool;
+  v_sweeps bool;
+  v_turn bool;
 begin
+  is_quiet := false;
   -- While this database is restored from a dump, tables fill one after another: half of them must not be acted on. Only a
   -- superuser can restore the extension, and anybody can give himself this application_name.
   if exists (
@@ -364,11 +370,15 @@ begin
     again := false;
     return;
   end if;
-  if rhythm._retention_is_due() then
-    perform rhythm._run_retention();
-    again := true;
-    next_due := clock_timestamp();
-    return;
+  v_sweeps := rhythm._retention_is_due();
+  if v_sweeps then
+    v_turn := rhythm._retention_turn();
+    if v_turn then
+      perform rhythm._retention_step();
+      again := true;
+      next_due := clock_timestamp();
+      return;
+    end if;
   end if;
   if rhythm._step_alone() then
     again := true;
@@ -379,10 +389,13 @@ begin
   from (select rhythm._do_duty(k, _run_duties.max) as done
     from unnest(array['executions', 'timers', 'signals', 'requests', 'marks', 'starts', 'watchers', 'schedules']) with ordinality u (k, at)
     order by u.at offset 0) d;
+  -- The turn is null: another session is at it.
+  is_quiet := not again and v_sweeps and v_turn is not null;
+  again := again or is_quiet;
   -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
   -- between our look and its.
   v_busy := exists (select from rhythm.runnable r where r.alone_at is null) or exists (select from rhythm.deferred_starts d)
-    or exists (select from rhythm.watchers w where not w.confirmed);
+    or exists (select from rhythm.watchers w where not w.confirmed) or (v_sweeps and v_turn is null);
   next_due := least(
       (select min(l.due_at) from rhythm.live l where l.due_at is not null),
       (select min(t.due_at) from rhythm.timers t),
@@ -413,11 +426,17 @@ begin
       'Workflows are stepped in READ COMMITTED only: begin such a transaction.');
   end if;
   for v_round in 1 .. 100 loop
+    perform rhythm._give_retention(false);
     v_done := rhythm._run_duties(1000);
-    exit when not v_done.again;
+    exit when not v_done.again or v_done.is_quiet;
   end loop;
+  -- One step of retention, as the last thing: all its locks are held until the caller's commit.
+  if v_done.is_quiet then
+    perform rhythm._give_retention(true);
+    v_done := rhythm._run_duties(1000);
+  end if;
   return v_done.next_due;
 end
 $$;
 comment on function rhythm.tick() is
-'Does what the background worker would do now (timers, scheduled work, expired leases, timeouts, workflows left behind, retention), and gives when to call again; null: nothing is planned. For servers without the background worker, and for tests. Example: select rhythm.tick()';
+'Does what the background worker would do now (timers, scheduled work, expired leases, timeouts, workflows left behind, one step of retention), and gives when to call again: at once when there is more; null: nothing is planned. For servers without the background worker, and for tests. Example: select rhythm.tick()';

@@ -188,6 +188,7 @@ begin
   from (
     select l.id from rhythm.live l
     where l.id = any (v_ids) and l.kind = 'workflow' and l.state = 'scheduled'
+      and not exists (select from rhythm.saves s where s.id = l.id and s.save is not null)
     order by l.id for update skip locked) s;
   perform rhythm._note_cancels(v_ids, p_reason);
   insert into rhythm.runnable (root_id, execution_id)
@@ -277,9 +278,13 @@ begin
   insert into rhythm.history (execution_id, at, event, data)
   values (cancel.id, rhythm._now(), 'cancel_requested', jsonb_build_object('reason', v_reason));
   if v_live.state = 'scheduled' and rhythm._sees_commits() then
-    -- Its program has not begun: there is nothing to tell it.
     perform from rhythm.live l where l.id = cancel.id and l.state = 'scheduled' for update skip locked;
-    if found then
+    if found and exists (select from rhythm.saves s where s.id = cancel.id and s.save is not null) then
+      -- It was to be retried later: its program goes on now, and is told.
+      perform rhythm._promote(array[cancel.id]);
+      return true;
+    elsif found then
+      -- Its program has not begun: there is nothing to tell it.
       perform rhythm._finish_workflow(cancel.id, 'cancelled', null, null);
       if v_live.parent_id is not null then
         perform rhythm._advance(array[v_live.parent_id], array[null::int]);
@@ -305,6 +310,8 @@ declare
   v_holder uuid;
   v_timeout interval;
   v_end_by timestamptz;
+  v_start_timeout interval;
+  v_start_by timestamptz;
   v_run_at timestamptz;
   v_state text;
 begin
@@ -328,7 +335,7 @@ begin
         null, 'Look at the newer execution; there can be only one that is alive or completed.');
     end if;
   end if;
-  if v_old.kind = 'task' and p_delay > interval '0' then
+  if p_delay > interval '0' then
     v_run_at := v_now + p_delay;
   end if;
   -- The timeout begins again. How long it was an earlier retry has noted; after a failed attempt run_at is that of the next one,
@@ -342,19 +349,31 @@ begin
         then greatest(v_old.created_at, v_old.run_at) else v_old.created_at end);
     v_end_by := coalesce(v_run_at, v_now) + v_timeout;
   end if;
+  -- So does the time for the start: no attempt came before its end, so run_at is that of the enqueue, unless an earlier retry noted it.
+  if v_old.start_by is not null then
+    v_start_timeout := coalesce((
+      select (h.data ->> 'start_timeout')::interval from rhythm.history h
+      where h.execution_id = v_old.id and h.event = 'retried' order by h.seq desc limit 1),
+      v_old.start_by - greatest(v_old.created_at, case when v_old.run_at < v_old.start_by then v_old.run_at end));
+    v_start_by := coalesce(v_run_at, v_now) + v_start_timeout;
+  end if;
   -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
-  insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, end_by, state, attempt,
+  insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state, attempt,
     priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, created_at, inputs, task_id,
     retry, trace, error, progress)
   overriding system value
-  values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, least(v_run_at, v_end_by), v_run_at,
-    v_old.started_at, v_end_by,
+  values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, least(v_run_at, v_start_by, v_end_by), v_run_at,
+    v_old.started_at, v_start_by, v_end_by,
     case when v_run_at is not null then 'scheduled'::rhythm.state when v_old.kind = 'workflow' and exists (select from rhythm.saves s where s.id = v_old.id and s.save is not null)
       then 'waiting'::rhythm.state else 'pending' end,
     0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat,
     v_old.attempt_timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
     v_old.trace, v_old.error, v_old.progress);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
+  if v_old.kind = 'workflow' then
+    -- Its tree stands again.
+    perform rhythm._keep_members(v_old.id, rhythm._today() + 31, 10000);
+  end if;
   if v_old.kind = 'task' and v_old.attempt > 0 and v_old.state <> 'cancelled' and (
     select h.event = 'attempt_failed' and (h.data ->> 'attempt')::int = v_old.attempt
     from rhythm.history h where h.execution_id = v_old.id and h.event in ('attempt_failed', 'retried')
@@ -363,12 +382,14 @@ begin
     -- The last attempt, which the archive knew, unless a timeout of the whole came after it.
     insert into rhythm.history (execution_id, at, event, name, data)
     values (v_old.id, v_old.finished_at, 'attempt_failed', v_old.worker,
-      jsonb_build_object('attempt', v_old.attempt, 'error', v_old.error, 'next_at', coalesce(v_run_at, v_now)));
+      jsonb_build_object('attempt', v_old.attempt, 'error', v_old.error, 'next_at', coalesce(v_run_at, v_now),
+        'started_at', v_old.attempt_at));
   end if;
   insert into rhythm.history (execution_id, at, event, data)
   values (v_old.id, v_now, 'retried', jsonb_build_object('error', v_old.error)
-    || case when v_timeout is not null then jsonb_build_object('timeout', v_timeout) else '{}' end);
-  if v_old.kind = 'task' and v_run_at is not null then
+    || case when v_timeout is not null then jsonb_build_object('timeout', v_timeout) else '{}' end
+    || case when v_start_timeout is not null then jsonb_build_object('start_timeout', v_start_timeout) else '{}' end);
+  if v_run_at is not null then
     perform rhythm._wake_due(v_run_at);
   elsif v_old.kind = 'task' then
     perform rhythm._wake_queue(v_old.queue, 1);
@@ -377,8 +398,8 @@ begin
   else
     perform rhythm._mark(array[v_old.id], array[null::int], false);
   end if;
-  if v_end_by is not null then
-    perform rhythm._wake_due(v_end_by);
+  if coalesce(v_start_by, v_end_by) is not null then
+    perform rhythm._wake_due(least(v_start_by, v_end_by));
   end if;
   return v_old.id;
 end
@@ -393,4 +414,4 @@ begin
 end
 $$;
 comment on function rhythm.retry(uuid, interval) is
-'Lets a failed execution go on under its id: a task is claimable again, with all its attempts; a workflow goes on from its last await. With a delay a task waits that long first. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';
+'Lets a failed execution go on under its id: a task is claimable again, with all its attempts; a workflow goes on from its last await. With a delay it waits that long first. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';

@@ -6,7 +6,7 @@ select h.execution_id as id, (h.data ->> 'attempt')::int as attempt, h.name as w
   (h.data ->> 'next_at')::timestamptz as next_at
 from rhythm.history h where h.event = 'attempt_failed'
 union all
-select a.id, a.attempt, a.worker, null, a.finished_at, a.error, null
+select a.id, a.attempt, a.worker, a.attempt_at, a.finished_at, a.error, null
 from rhythm.archive a where a.kind = 'task' and a.state in ('failed', 'timed_out') and a.attempt > 0
   -- A timeout of the whole may have come between two attempts.
   and (select h.event = 'attempt_failed' and (h.data ->> 'attempt')::int = a.attempt
@@ -21,7 +21,7 @@ create function rhythm.retry_many(queue text default null, name text default nul
   dry_run bool default false)
 returns bigint
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   v_ids uuid[];
@@ -78,4 +78,4 @@ begin
 end
 $$;
 comment on function rhythm.retry_many(text, text, text, timestamptz, text, text, int, bool) is
-'Retries what has failed or timed out, oldest first, and gives the number: of a queue, a name, with an error (its name, its code, or a pattern of its message as for ILIKE), since a time; kind: task, workflow, or null for both. rate spreads the tasks over time. Example: select rhythm.retry_many(queue => ''stripe'', error => ''%timeout%'', since => now() - interval ''1 day'', rate => ''10/sec'', dry_run => true)';
+'Retries what has failed or timed out, oldest first, and gives the number: of a queue, a name, with an error (its name, its code, or a pattern of its message as for ILIKE), since a time; kind: task, workflow, or null for both. rate spreads them over time, tasks and workflows alike. Example: select rhythm.retry_many(queue => ''stripe'', error => ''%timeout%'', since => now() - interval ''1 day'', rate => ''10/sec'', dry_run => true)';

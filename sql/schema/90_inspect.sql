@@ -101,18 +101,46 @@ begin
 end
 $$;
 
+-- Counts what has failed and is kept, of each queue and kind of end up to 10 000, by the index of dead letters alone: from one queue to
+-- the next.
+create function rhythm._count_failed() returns table (queue text, failed bigint, timed_out bigint)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_sort = off
+set jit = off as $$
+#variable_conflict use_column
+begin
+  return query
+  with recursive named (queue) as (
+    (select a.queue from rhythm.archive a where a.state in ('failed', 'timed_out') order by a.queue limit 1)
+    union all
+    select (select a.queue from rhythm.archive a where a.state in ('failed', 'timed_out') and a.queue > n.queue
+      order by a.queue limit 1)
+    from named n where n.queue is not null
+  )
+  select n.queue, f.count, t.count
+  from named n
+  cross join lateral (select count(*) from (select from rhythm.archive a
+    where a.queue = n.queue and a.state = 'failed' and a.expires_on > rhythm._today() limit 10000) c) f
+  cross join lateral (select count(*) from (select from rhythm.archive a
+    where a.queue = n.queue and a.state = 'timed_out' and a.expires_on > rhythm._today() limit 10000) c) t
+  where n.queue is not null and f.count + t.count > 0;
+end
+$$;
+
 create view rhythm.queues as
 select q.name, s.paused_at is not null as paused, s.paused_at, s.paused_by, s.pause_reason, s.rate_limit, s.concurrency,
   s.retention, coalesce(l.pending, 0) as pending, coalesce(l.scheduled, 0) as scheduled, coalesce(l.running, 0) as running,
-  l.oldest_pending_at, coalesce(l.estimated, false) as estimated
+  l.oldest_pending_at, coalesce(l.estimated, false) or coalesce(greatest(f.failed, f.timed_out) >= 10000, false) as estimated,
+  coalesce(f.failed, 0) as failed, coalesce(f.timed_out, 0) as timed_out
 from rhythm._count_queues() l
+full join rhythm._count_failed() f on f.queue = l.queue
 full join (
   select s.name from rhythm.queue_settings s
   union select t.queue from rhythm.served_tasks t where t.queue is not null
-) n on n.name = l.queue
-cross join lateral (select coalesce(n.name, l.queue) as name) q
+) n on n.name = coalesce(l.queue, f.queue)
+cross join lateral (select coalesce(n.name, l.queue, f.queue) as name) q
 left join rhythm.queue_settings s on s.name = q.name;
-comment on view rhythm.queues is 'Queues that have settings or live tasks, with their counts: exact while there are few, estimated (to some 20 000) when live tasks take more than 16 MB, so that looking costs nothing. Example: select name, pending, running, estimated from rhythm.queues';
+comment on view rhythm.queues is 'Queues that have settings, live tasks or dead letters, with their counts: exact while there are few, estimated (to some 20 000) when live tasks take more than 16 MB, so that looking costs nothing. failed and timed_out count the tasks and workflows that retry_many could retry, up to 10 000 each. Example: select name, pending, running, failed, estimated from rhythm.queues';
 
 create view rhythm.workers as
 select w.name, coalesce(w.asked, w.tasks) as tasks, w.queues, w.registered_at, w.last_seen, coalesce(l.running, 0) as running

@@ -42,7 +42,7 @@ begin
       end as roles, p.oid::regprocedure as name
     from pg_catalog.pg_proc p
     where p.pronamespace = 'rhythm'::regnamespace
-      and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out', '_count_queues'))
+      and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out', '_count_queues', '_count_failed'))
   loop
     execute format('grant execute on routine %s to %s', v_one.name, v_one.roles);
   end loop;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clock::retain;
 use crate::database::Session;
 use crate::worker::Note;
 
@@ -18,7 +19,7 @@ pub async fn nothing_is_left(session: &Session) {
     session
         .until("select count(*) = 0 /* marks */ from rhythm.runnable")
         .await;
-    session.run("select rhythm._run_retention()").await;
+    retain(session).await;
     let tables = [
         "timers",
         "signal_waits",
@@ -35,6 +36,28 @@ pub async fn nothing_is_left(session: &Session) {
                 "select count(*) = 0 /* rows left in {table} */ from rhythm.{table} t where not exists (
                    select from rhythm.executions e
                    where e.id = t.execution_id and e.state in ('failed', 'timed_out'))"
+            ))
+            .await;
+    }
+    for (what, of_nobody) in [
+        (
+            "history",
+            "rhythm.history t where not exists (select from rhythm.archive a where a.id = t.execution_id)",
+        ),
+        (
+            "saves",
+            "rhythm.saves t where not exists (
+               select from rhythm.archive a where a.id = t.id and a.state in ('failed', 'timed_out'))",
+        ),
+        ("keys", "rhythm.keys t where t.until <= rhythm._now()"),
+        (
+            "keys",
+            "rhythm.keys t where t.until is null and not exists (select from rhythm.archive a where a.id = t.id)",
+        ),
+    ] {
+        session
+            .until(&format!(
+                "select count(*) = 0 /* {what} of nobody */ from {of_nobody}"
             ))
             .await;
     }

@@ -28,7 +28,10 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
         "claim",
         &["'w'", "'{default}'", "1", "'0'", "'60s'", "null"],
     ),
-    ("cleanup", &["'1 day'", "'completed'", "'default'", "true"]),
+    (
+        "cleanup",
+        &["'1 day'", "'completed'", "'default'", "true", "100"],
+    ),
     ("complete", &["'$held'", "$token", "'1'"]),
     (
         "configure_queue",
@@ -191,6 +194,7 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
 
 /// Arguments where null says something although their default is not null.
 const NULL_IS_FINE: &[(&str, &str)] = &[
+    ("cleanup", "max"),
     ("request", "payload"),
     ("retry_many", "kind"),
     ("signal", "payload"),

@@ -36,7 +36,7 @@ async fn every_failed_attempt_is_kept_with_its_worker_and_of_very_many_the_last_
     // A hundred that were tried again, and the one that ended it.
     assert_eq!(s.text(&kept).await, "101 50 150");
     let last = format!(
-        "select worker || ' ' || (error ->> 'name') || ' ' || (failed_at >= coalesce(started_at, failed_at))
+        "select worker || ' ' || (error ->> 'name') || ' ' || (failed_at >= started_at)
          from rhythm.attempts where id = '{id}' order by attempt desc limit 2"
     );
     let last = s.rows(&last).await;
@@ -183,7 +183,7 @@ async fn many_are_retried_by_filters_at_a_rate_and_by_each_caller_once() {
             .await,
         10
     );
-    for (later, ready) in [("0", 1), ("1 second", 3), ("3400 ms", 9), ("200 ms", 10)] {
+    for (later, ready) in [("0", 1), ("1 second", 3), ("3100 ms", 9), ("600 ms", 10)] {
         advance(&s, later).await;
         assert_eq!(
             s.number("select count(*) from rhythm.live where state = 'pending'")
@@ -248,4 +248,90 @@ async fn an_attempt_is_told_once_though_a_timeout_of_the_whole_came_after_it() {
     let task = s.claim_one().await;
     assert_eq!(s.fail(&task, ", retryable => false").await, "failed");
     assert_eq!(s.number(&attempts).await, 2, "the first of the second life");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_attempt_keeps_when_it_began_also_over_a_retry() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let id = s.id("select rhythm.enqueue('a')").await;
+    let task = s.claim_one().await;
+    let began = s.text("select attempt_at from rhythm.live").await;
+    advance(&s, "10 seconds").await;
+    assert_eq!(s.fail(&task, ", retryable => false").await, "failed");
+    let told = format!("select started_at from rhythm.attempts where id = '{id}'");
+    assert_eq!(s.text(&told).await, began);
+    s.run(&format!("select rhythm.retry('{id}')")).await;
+    assert_eq!(s.text(&told).await, began);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_begins_the_time_for_the_start_again() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let left = "select round(extract(epoch from start_by - rhythm._now())) from rhythm.live";
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '1 hour', delay => '3 hours')")
+        .await;
+    advance(&s, "245 minutes").await;
+    s.becomes(id, "timed_out").await;
+    for delay in ["null", "null", "'2 hours'", "null"] {
+        s.run(&format!("select rhythm.retry('{id}', {delay})"))
+            .await;
+        let seconds = if delay == "null" { 3600 } else { 3 * 3600 };
+        assert_eq!(s.number(left).await, seconds);
+        advance(&s, &format!("{} seconds", seconds + 1)).await;
+        s.becomes(id, "timed_out").await;
+    }
+    s.run(&format!("select rhythm.retry('{id}')")).await;
+    s.work("1").await;
+    assert_eq!(s.state(id).await, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_holds_for_workflows_which_go_on_from_their_last_await() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("create table done (n int)").await;
+    s.deploy(
+        "flow",
+        "const n = await Task.run('t', Inputs.n);
+         const ready = await Sql.query('select count(*)::int as n from done');
+         if (ready[0].n === 0) throw new Error('not ready');
+         try { await Signal.next('go'); } finally { await Sql.query('insert into done values ($1)', [n]); }
+         return n;",
+    )
+    .await;
+    let mut ids = Vec::new();
+    for n in 0..4 {
+        ids.push(s.start("flow", &format!("{{\"n\": {n}}}")).await);
+        s.work(&n.to_string()).await;
+        s.failed(ids[n]).await;
+    }
+    let begun = "select string_agg(started_at::text, ' ' order by id) from rhythm.executions where kind = 'workflow'";
+    let before = s.text(begun).await;
+    s.run("insert into done values (-1)").await;
+    let retry = "select rhythm.retry_many(kind => null, rate => '1/min')";
+    assert_eq!(s.number(retry).await, 4);
+    for (later, waiting) in [("0", 1), ("61 seconds", 2), ("1 minute", 3)] {
+        advance(&s, later).await;
+        s.until(&format!(
+            "select count(*) = {waiting} from rhythm.live where state = 'waiting'"
+        ))
+        .await;
+        assert_eq!(
+            s.number("select count(*) from rhythm.live where state = 'scheduled'")
+                .await,
+            4 - waiting
+        );
+    }
+    assert_eq!(s.text(begun).await, before, "it is the same run");
+    // One that still waits for its turn is told of a cancel: its program has something to clean up.
+    s.run(&format!("select rhythm.cancel('{}')", ids[3])).await;
+    s.becomes(ids[3], "cancelled").await;
+    for n in 0..3 {
+        s.run(&format!("select rhythm.signal('{}', 'go')", ids[n]))
+            .await;
+        assert_eq!(s.completed(ids[n]).await, json!(n));
+    }
 }

@@ -33,6 +33,7 @@ mod race;
 mod rate_limit;
 mod regress;
 mod request;
+mod retention;
 mod retry;
 mod rollback;
 mod schedule;

@@ -376,6 +376,10 @@ pub struct QueueInfo {
     pub scheduled: i64,
     /// Executions that workers hold.
     pub running: i64,
+    /// Executions that have failed, as long as they are kept; 10 000 at most.
+    pub failed: i64,
+    /// Those that have timed out; 10 000 at most.
+    pub timed_out: i64,
     /// Since when it is paused.
     #[serde(with = "time::option")]
     pub paused_at: Option<SystemTime>,

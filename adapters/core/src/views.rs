@@ -68,7 +68,7 @@ impl Client {
     /// All queues that have work or settings.
     pub async fn queues(&self) -> Result<Vec<QueueInfo>> {
         let sql = "select name, pending::bigint, scheduled::bigint, running::bigint, paused_at, \
-                   paused_by, pause_reason, rate_limit, concurrency, oldest_pending_at \
+                   paused_by, pause_reason, rate_limit, concurrency, oldest_pending_at, failed, timed_out \
                    from rhythm.queues order by name";
         self.rows(sql, &[])
             .await?
@@ -85,6 +85,8 @@ impl Client {
                     rate_limit: row.try_get(7)?,
                     concurrency: row.try_get(8)?,
                     oldest_pending_at: row.try_get(9)?,
+                    failed: row.try_get(10)?,
+                    timed_out: row.try_get(11)?,
                 })
             })
             .collect()

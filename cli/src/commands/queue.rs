@@ -24,7 +24,7 @@ pub(crate) struct QueueArgs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// List queues with what waits in them
+    /// List queues with what waits in them and what has failed
     List,
     /// Show the settings of a queue, and what holds where none is set
     #[command(after_help = "Example:\n  rhythm queue show stripe")]
@@ -201,6 +201,8 @@ fn table(queues: &[QueueInfo], output: Output) -> String {
         "pending",
         "scheduled",
         "running",
+        "failed",
+        "timed out",
         "rate",
         "concurrency",
         "paused",
@@ -216,6 +218,8 @@ fn table(queues: &[QueueInfo], output: Output) -> String {
             Cell::new(queue.pending),
             Cell::new(queue.scheduled),
             Cell::new(queue.running),
+            Cell::new(queue.failed),
+            Cell::new(queue.timed_out),
             Cell::new(queue.rate_limit.as_deref().unwrap_or_default()),
             Cell::new(queue.concurrency.map(|n| n.to_string()).unwrap_or_default()),
             Cell::new(paused),
