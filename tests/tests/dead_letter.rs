@@ -329,9 +329,8 @@ async fn a_rate_holds_for_workflows_which_go_on_from_their_last_await() {
     // One that still waits for its turn is told of a cancel: its program has something to clean up.
     s.run(&format!("select rhythm.cancel('{}')", ids[3])).await;
     s.becomes(ids[3], "cancelled").await;
-    for n in 0..3 {
-        s.run(&format!("select rhythm.signal('{}', 'go')", ids[n]))
-            .await;
-        assert_eq!(s.completed(ids[n]).await, json!(n));
+    for (n, id) in ids.iter().enumerate().take(3) {
+        s.run(&format!("select rhythm.signal('{id}', 'go')")).await;
+        assert_eq!(s.completed(*id).await, json!(n));
     }
 }
