@@ -40,7 +40,7 @@ async fn what_a_step_publishes_is_there_when_it_commits() {
     // It is kept as long as the run.
     s.run("update rhythm.test_clock set shift = shift + interval '60 days'")
         .await;
-    s.run("select rhythm._run_retention()").await;
+    rhythm_tests::clock::retain(&s).await;
     assert_eq!(s.number("select count(*) from rhythm.published").await, 0);
 }
 

@@ -218,7 +218,7 @@ async fn a_call_that_is_repeated_after_the_end_starts_nothing_new() {
     assert_eq!(s.number("select count(*) from rhythm.executions").await, 2);
     // Keys are forgotten with their runs.
     clock::advance(&s, "60 days").await;
-    s.run("select rhythm._run_retention()").await;
+    clock::retain(&s).await;
     s.until("select count(*) = 0 from rhythm.signal_keys").await;
 }
 
