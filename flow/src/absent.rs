@@ -222,6 +222,10 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
         "unknown",
         "That is a type of TypeScript, and Flow has no types in the program: remove it.",
     ),
+    ("elif", "Write `else if (a) { … }`."),
+    ("elseif", "Write `else if (a) { … }`."),
+    ("elsif", "Write `else if (a) { … }`."),
+    ("not", "Write `!` in front of the parentheses."),
     ("None", "Write `null`."),
     ("nil", "Write `null`."),
     ("True", "Write `true`."),
@@ -390,7 +394,11 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
         ],
         "Properties are plain: write `object.name = value`.",
     ),
-    ("Object", &["create"], "Write `{…other}`."),
+    (
+        "Object",
+        &["create"],
+        "Write `{}`, or `{...other}` for a copy: objects have no prototypes that a program could choose.",
+    ),
     (
         "Object",
         &["getOwnPropertyDescriptor", "getOwnPropertyDescriptors"],

@@ -68,6 +68,12 @@ impl<'c> Members<'c> {
         if builtin && globals::is_constructor(name) {
             return;
         }
+        // A broken statement may have declared it, such as a class.
+        let is_known =
+            builtin || self.names.binding(callee).is_some() || absent::name(name).is_some();
+        if self.names.has_broken && !is_known {
+            return;
+        }
         // An unknown name has been told by `scope`.
         let elsewhere = absent::name(name).filter(|_| !builtin);
         let hint = match name {

@@ -5,6 +5,7 @@
 
 mod awaits;
 mod calls;
+mod conditions;
 mod control;
 mod globals;
 mod host;
@@ -74,6 +75,7 @@ pub(crate) fn check_with_calls(script: &Script, source: &Source) -> (Vec<Diagnos
     promises::check(script, source, &names, &mut found);
     sql::check(script, source, &names, &mut found);
     slips::check(script, source, &names, &mut found);
+    conditions::check(script, source, &names, &mut found);
     found.extend(input_type::ignored(script, source));
     let calls = calls::named(script, &names);
     // What is never reached needs no second reason.

@@ -433,7 +433,7 @@ fn text_of(expr: &Expr) -> Option<String> {
 }
 
 /// A variable or a path of names, which has the same value when it is read twice.
-fn is_simple(expr: &Expr) -> bool {
+pub(super) fn is_simple(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Name(_) => true,
         ExprKind::Member { object, .. } => is_simple(object),

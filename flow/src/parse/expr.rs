@@ -128,7 +128,10 @@ impl Parser<'_> {
                 break;
             }
             let op_span = self.span();
-            self.advance();
+            match self.foreign_infix() {
+                Some(operator) => self.pass_foreign_infix(&operator),
+                None => self.advance(),
+            }
             self.link()?;
             let right = if binding == POWER {
                 self.refuse_unary_base(&left, op_span);
@@ -177,6 +180,14 @@ impl Parser<'_> {
                 let (op, binding) = binary_operator(text)?;
                 binary(op, binding)
             }
+            // Read as what was meant, so that what is wrong behind it is told as well.
+            (Kind::Name, _) => match self.foreign_infix()?.instead {
+                "||" => Some((Infix::Logical(LogicalOp::Or), 2)),
+                "&&" => Some((Infix::Logical(LogicalOp::And), 3)),
+                "!==" => binary(B::StrictNe, 7),
+                "===" => binary(B::StrictEq, 7),
+                _ => binary(B::In, 8),
+            },
             _ => None,
         }
     }
@@ -219,6 +230,12 @@ impl Parser<'_> {
             (Kind::Punctuation, "+") => UnaryOp::Plus,
             (Kind::Punctuation, "!") => UnaryOp::Not,
             (Kind::Punctuation, "~") => UnaryOp::BitNot,
+            (Kind::Name, "not") if self.at_foreign_not() => {
+                let message = "`not` is no operator of JavaScript";
+                let hint = "Write `!`, with parentheses around what it is about: `!(a === b)`.";
+                self.report(Code::Unexpected, token.span, message, Some(hint));
+                UnaryOp::Not
+            }
             (Kind::Name, "typeof") => UnaryOp::Typeof,
             (Kind::Name, "void") => UnaryOp::Void,
             (Kind::Name, "delete") => return self.delete(),

@@ -218,7 +218,7 @@ impl Parser<'_> {
             "super" => self.refused_value(Refused::Super),
             "arguments" => self.refused_value(Refused::Arguments),
             "eval" => self.refused_value(Refused::Eval),
-            "class" => return Err(self.refuse(Refused::Class, span)),
+            "class" => return Err(self.refuse_class()),
             "import" => return Err(self.refuse(Refused::Import, span)),
             "yield" => return Err(self.refuse(Refused::Yield, span)),
             "await" | "let" | "static" | "enum" | "implements" | "interface" | "package"

@@ -11,6 +11,7 @@ use crate::source::Span;
 #[allow(missing_docs)]
 pub(crate) enum Refused {
     Class,
+    ErrorClass,
     Var,
     This,
     Super,
@@ -54,6 +55,7 @@ impl Refused {
     /// All of them, in the order of the documentation.
     pub(crate) const ALL: &'static [Self] = &[
         Self::Class,
+        Self::ErrorClass,
         Self::Var,
         Self::This,
         Self::Super,
@@ -97,6 +99,12 @@ impl Refused {
     pub(crate) fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Class => ("classes", "Use functions and object literals."),
+            Self::ErrorClass => (
+                "classes of errors",
+                "Write a function that makes one: `const httpError = (message) => \
+                 Object.assign(new Error(message), {name: \"HttpError\"})`. A `catch` then compares \
+                 `error.name`.",
+            ),
             Self::Var => ("`var`", "Use `let` or `const`."),
             Self::This => ("`this`", "Pass the object as a parameter."),
             Self::Super => ("`super`", "Call the function by its name."),
@@ -260,6 +268,45 @@ impl Parser<'_> {
             format!("Flow does not have {name}"),
             Some(hint),
         )
+    }
+
+    /// `class Order { … }`, which is passed over as a whole. A class of errors has a hint of its own, with its name.
+    pub(super) fn refuse_class(&mut self) -> Broken {
+        let span = self.span();
+        self.advance();
+        let has_name = self.current().kind == Kind::Name && !self.at_word("extends");
+        let own = has_name.then(|| self.text_of(self.at));
+        self.at += usize::from(has_name);
+        let of_errors = self.eat_word("extends") && self.text_of(self.at).ends_with("Error");
+        // What is extended may be an expression; the body is the first brace behind it.
+        let mut body = self.at;
+        while !self.punctuation_at(body, "{") && !self.token(body).after_line_break {
+            match self.behind_mate(body) {
+                Some(behind) if behind > body => body = behind,
+                _ if self.token(body).kind == Kind::End => break,
+                _ => body += 1,
+            }
+        }
+        if self.punctuation_at(body, "{")
+            && let Some(behind) = self.behind_mate(body)
+        {
+            self.at = behind;
+        }
+        let Some(own) = own.filter(|_| of_errors) else {
+            let what = if of_errors {
+                Refused::ErrorClass
+            } else {
+                Refused::Class
+            };
+            return self.refuse(what, span);
+        };
+        let (name, hint) = Refused::ErrorClass.words();
+        let mut letters = own.chars();
+        let first = letters.next().map(char::to_lowercase);
+        let maker: String = first.into_iter().flatten().chain(letters).collect();
+        let hint = hint.replace("httpError", &maker).replace("HttpError", own);
+        let message = format!("Flow does not have {name}");
+        self.error(Code::NotInFlow, span, message, Some(&hint))
     }
 
     pub(super) fn is_lexical_error(&self) -> bool {

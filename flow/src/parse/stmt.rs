@@ -107,7 +107,7 @@ impl Parser<'_> {
                 Ok(StmtKind::Throw(value))
             }
             "try" => self.try_statement(),
-            "class" => Err(self.refuse(Refused::Class, span)),
+            "class" => Err(self.refuse_class()),
             "import" => Err(self.refuse(Refused::Import, span)),
             "export" => self.export(),
             "with" => Err(self.refuse(Refused::With, span)),
@@ -201,6 +201,13 @@ impl Parser<'_> {
         let then = self.body()?;
         let otherwise = if self.eat_word("else") {
             Some(self.body()?)
+        } else if self.at_foreign_else_if() {
+            let span = self.span();
+            let message = format!("`{}` is no word of JavaScript", self.text_of(self.at));
+            self.report(Code::Unexpected, span, message, Some("Write `else if`."));
+            let kind = self.nested(Self::if_statement)?;
+            let span = self.span_from(span.start);
+            Some(Box::new(Stmt { kind, span }))
         } else {
             None
         };

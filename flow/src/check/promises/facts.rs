@@ -1,12 +1,15 @@
 //! Which expressions are promises for certain.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 use super::super::host::{self, without_parentheses};
 use super::super::scope::Names;
 use super::super::walk::{self, Visitor};
+use super::lists::Uses;
 use crate::ast::{
-    Declare, Element, Expr, ExprKind, FunctionBody, PatternKind, Script, Stmt, StmtKind,
+    Declare, Element, Expr, ExprKind, ForLeft, Function, Pattern, PatternKind, Script, Stmt,
+    StmtKind,
 };
 
 /// Members that a promise has.
@@ -16,15 +19,24 @@ pub(super) const OF_PROMISE: [&str; 3] = ["then", "catch", "finally"];
 pub(super) const JOINS: [&str; 4] = ["all", "allSettled", "any", "race"];
 
 /// How far constants are followed, one to the next.
-const MAX_STEPS: u32 = 8;
+pub(super) const MAX_STEPS: u32 = 8;
 
 /// What the program's own names stand for: collected first, since functions are hoisted.
 pub(super) struct Facts<'a, 'n> {
     pub(super) names: &'n Names,
     /// Constants with their values.
-    values: HashMap<usize, &'a Expr>,
-    /// Functions, and whether they are async.
-    functions: HashMap<usize, bool>,
+    pub(super) values: HashMap<usize, &'a Expr>,
+    /// Functions.
+    pub(super) functions: HashMap<usize, &'a Function>,
+    /// Variables that stand for each element of a list, with the list.
+    pub(super) elements: HashMap<usize, &'a Expr>,
+    /// Lists into which something may be put later.
+    pub(super) changed: HashSet<usize>,
+    pub(super) uses: HashMap<usize, Uses>,
+    /// Lists that were looked at, and whether each element is a promise.
+    pub(super) lists: RefCell<HashMap<usize, bool>>,
+    /// Functions that were looked at, by their place, and whether they return promises somewhere and everywhere.
+    pub(super) returns: RefCell<HashMap<u32, (bool, bool)>>,
 }
 
 impl<'a> Visitor<'a> for Facts<'a, '_> {
@@ -35,9 +47,12 @@ impl<'a> Visitor<'a> for Facts<'a, '_> {
                 && self.names.is_fixed(binding)
             {
                 if let ExprKind::Function(function) = &without_parentheses(init).kind {
-                    self.functions.insert(binding, function.is_async);
+                    self.functions.insert(binding, function);
                 }
                 self.values.insert(binding, init);
+            }
+            if let Some(init) = &part.init {
+                self.learn_elements(&part.target, init);
             }
         }
         walk::walk_declare(self, declare);
@@ -49,9 +64,34 @@ impl<'a> Visitor<'a> for Facts<'a, '_> {
             && let Some(binding) = self.names.binding(name)
             && self.names.is_fixed(binding)
         {
-            self.functions.insert(binding, function.is_async);
+            self.functions.insert(binding, function);
+        }
+        if let StmtKind::ForOf {
+            left: ForLeft::Declare { target, .. },
+            right,
+            ..
+        } = &stmt.kind
+        {
+            self.learn_element(target, right);
         }
         walk::walk_stmt(self, stmt);
+    }
+
+    fn expr(&mut self, expr: &'a Expr) {
+        self.learn_use(expr);
+        if let ExprKind::Call { callee, args, .. } = &expr.kind {
+            self.learn_from_call(callee, args);
+        }
+        walk::walk_expr(self, expr);
+    }
+
+    fn pattern(&mut self, pattern: &'a Pattern) {
+        if let PatternKind::Path(path) = &pattern.kind
+            && let ExprKind::Index { object, .. } = &path.kind
+        {
+            self.change(object);
+        }
+        walk::walk_pattern(self, pattern);
     }
 }
 
@@ -64,6 +104,11 @@ impl<'a, 'n> Facts<'a, 'n> {
             names,
             values: HashMap::new(),
             functions: HashMap::new(),
+            elements: HashMap::new(),
+            changed: HashSet::new(),
+            uses: HashMap::new(),
+            lists: RefCell::default(),
+            returns: RefCell::default(),
         };
         facts.list(&script.body);
         facts
@@ -73,16 +118,25 @@ impl<'a, 'n> Facts<'a, 'n> {
         self.promise_from(expr, 0)
     }
 
-    fn promise_from(&self, expr: &'a Expr, steps: u32) -> Option<Why> {
+    pub(super) fn promise_from(&self, expr: &'a Expr, steps: u32) -> Option<Why> {
         if steps > MAX_STEPS {
             return None;
         }
         match &without_parentheses(expr).kind {
             ExprKind::Name(name) => {
-                let value = self.values.get(&self.names.binding(name)?)?;
-                self.promise_from(value, steps + 1)?;
+                let binding = self.names.binding(name)?;
+                if let Some(list) = self.elements.get(&binding) {
+                    self.element(list, steps)?;
+                } else {
+                    self.promise_from(self.values.get(&binding)?, steps + 1)?;
+                }
                 Some(format!("`{}` is a promise", name.name))
             }
+            ExprKind::Index {
+                object,
+                index,
+                optional: false,
+            } if !matches!(index.kind, ExprKind::String(_)) => self.element(object, steps),
             ExprKind::Conditional {
                 then, otherwise, ..
             } => {
@@ -103,8 +157,9 @@ impl<'a, 'n> Facts<'a, 'n> {
         match &without_parentheses(callee).kind {
             ExprKind::Name(name) => {
                 if let Some(binding) = self.names.binding(name) {
-                    let is_async = *self.functions.get(&binding)?;
-                    return is_async
+                    let function = self.functions.get(&binding)?;
+                    return function
+                        .is_async
                         .then(|| format!("`{}` is async: it gives a promise", name.name));
                 }
                 self.host(callee)
@@ -126,7 +181,7 @@ impl<'a, 'n> Facts<'a, 'n> {
                 if chained {
                     self.promise_from(object, steps + 1)
                 } else {
-                    None
+                    self.picked(object, &name.name, steps)
                 }
             }
             _ => None,
@@ -147,20 +202,9 @@ impl<'a, 'n> Facts<'a, 'n> {
                 .names
                 .binding(name)
                 .and_then(|binding| self.functions.get(&binding))
-                .is_some_and(|is_async| *is_async),
+                .is_some_and(|function| function.is_async),
             _ => false,
         }
-    }
-
-    /// `(x) => Task.run("a", x)`, or an async function.
-    fn gives_promises(&self, expr: &'a Expr) -> bool {
-        if let ExprKind::Function(function) = &without_parentheses(expr).kind
-            && let FunctionBody::Expr(value) = &function.body
-            && self.promise(value).is_some()
-        {
-            return true;
-        }
-        self.is_async_function(expr)
     }
 
     /// Whether an expression is an array of promises for certain.
@@ -187,7 +231,8 @@ impl<'a, 'n> Facts<'a, 'n> {
                     return false;
                 };
                 let first = args.first().filter(|first| !first.spread);
-                name.name == "map" && first.is_some_and(|first| self.gives_promises(&first.value))
+                name.name == "map"
+                    && first.is_some_and(|first| self.returns_promises(&first.value).0)
             }
             _ => false,
         }

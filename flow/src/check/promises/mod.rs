@@ -5,6 +5,7 @@
 
 mod facts;
 mod late;
+mod lists;
 
 use super::host::{self, without_parentheses};
 use super::scope::Names;
@@ -123,7 +124,37 @@ impl<'a> Promises<'a, '_> {
                     self.data(&item.value, how);
                 }
             }
-            _ => self.used(value, how),
+            _ => {
+                self.list_used(value, how);
+                self.used(value, how);
+            }
+        }
+    }
+
+    /// A list of promises is used as if it were one of their values.
+    fn list_used(&mut self, list: &'a Expr, how: &str) {
+        if self.facts.promises(list, 0) && !self.facts.is_changed(list) {
+            let text = self.quote_or(list.span, "…");
+            let message = format!("this list holds promises, {how}");
+            let hint = format!("Write `await Promise.all({text})`.");
+            self.report(Code::ForgottenAwait, list.span, message, hint);
+        }
+    }
+
+    /// `const prices = items.map(async …)`, of which at most the length is read.
+    fn unawaited_list(&mut self, target: &'a Pattern, list: &'a Expr) {
+        if let PatternKind::Name(name) = &target.kind
+            && !name.name.starts_with('_')
+            && let Some(binding) = self.facts.names.binding(name)
+            && self.facts.is_only_counted(binding)
+            && self.facts.promises(list, 0)
+        {
+            let message = format!("nothing waits for the promises in `{}`", name.name);
+            let hint = match self.quote(list.span) {
+                Some(text) => format!("Write `await Promise.all({text})`."),
+                None => format!("Write `await Promise.all({})` below it.", name.name),
+            };
+            self.report(Code::UnawaitedResult, name.span, message, hint);
         }
     }
 
@@ -181,7 +212,9 @@ impl<'a> Promises<'a, '_> {
         let Some(first) = args.first().filter(|first| !first.spread) else {
             return;
         };
-        if self.facts.names.builtin(object).is_some() || !self.facts.is_async_function(&first.value)
+        let is_async = self.facts.is_async_function(&first.value);
+        if self.facts.names.builtin(object).is_some()
+            || !self.facts.returns_promises(&first.value).0
         {
             return;
         }
@@ -199,16 +232,30 @@ impl<'a> Promises<'a, '_> {
                 "Write `for (const {item} of {list}) {{ … }}` for one after the other, or \
                  `await Promise.all({list}.map(async ({item}) => {{ … }}))` for all at once."
             );
-            let message = "`forEach` does not wait for async functions";
+            let message = if is_async {
+                "`forEach` does not wait for async functions"
+            } else {
+                "`forEach` does not wait for the promises that the function gives"
+            };
             self.report(Code::AsyncCallback, span, message, hint);
         } else if ANSWERED.contains(&method) {
             let hint = format!(
                 "Await first: `const answers = await Promise.all({list}.map(async ({item}) => \
                  …))`."
             );
-            let message = format!(
-                "`{method}` does not wait for async functions: it sees a promise, not its answer"
-            );
+            let message = if is_async {
+                format!(
+                    "`{method}` does not wait for async functions: it sees a promise, not its answer"
+                )
+            } else if matches!(method, "sort" | "toSorted") {
+                format!(
+                    "`{method}` does not wait: the function gives a promise, which is no number"
+                )
+            } else {
+                format!(
+                    "`{method}` does not wait: the function gives a promise, which is always true"
+                )
+            };
             self.report(Code::AsyncCallback, span, message, hint);
         }
     }
@@ -254,6 +301,9 @@ impl<'a> Promises<'a, '_> {
                 }
                 None => {
                     self.callback(object, &name.name, name.span, args);
+                    if name.name == "join" {
+                        self.list_used(object, "which would be written as [object Promise]");
+                    }
                     None
                 }
             },
@@ -402,6 +452,7 @@ impl<'a> Visitor<'a> for Promises<'a, '_> {
         for part in &declare.parts {
             if let Some(init) = &part.init {
                 self.destructured(&part.target, init);
+                self.unawaited_list(&part.target, init);
             }
         }
         walk::walk_declare(self, declare);
@@ -443,6 +494,7 @@ impl<'a> Visitor<'a> for Promises<'a, '_> {
             ExprKind::Template { exprs, .. } => {
                 for value in exprs {
                     self.used(value, "which would be written as [object Promise]");
+                    self.list_used(value, "which would be written as [object Promise]");
                 }
             }
             ExprKind::Array(items) => {

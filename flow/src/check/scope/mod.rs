@@ -25,6 +25,8 @@ pub(super) struct Names {
     own: HashMap<u32, usize>,
     /// For each binding, whether it is assigned to behind its declaration.
     written: Vec<bool>,
+    /// A broken statement may have declared or used any name.
+    pub(super) has_broken: bool,
 }
 
 impl Names {
@@ -65,8 +67,8 @@ pub(super) fn resolve(script: &Script, source: &Source, found: &mut Vec<Diagnost
             builtin: HashSet::new(),
             own: HashMap::new(),
             written: Vec::new(),
+            has_broken: has_broken(script),
         },
-        has_broken: has_broken(script),
         unknown: HashMap::new(),
     };
     resolver.enter(false);
@@ -118,8 +120,6 @@ struct Resolver<'a, 's> {
     /// How many functions are around.
     function: u32,
     names: Names,
-    /// A broken statement may have declared or used any name.
-    has_broken: bool,
     /// Unknown names that were told, once each, and which finding that is.
     unknown: HashMap<&'a str, usize>,
 }
@@ -141,7 +141,7 @@ impl<'a> Resolver<'a, '_> {
             let name = &binding.name.name;
             // A reserved word has been refused as a name, and is none where it is used.
             let excused = name.starts_with('_') || is_reserved(name);
-            if binding.read || binding.may_be_unused || self.has_broken || excused {
+            if binding.read || binding.may_be_unused || self.names.has_broken || excused {
                 continue;
             }
             let what = match binding.kind {
@@ -232,7 +232,7 @@ impl<'a> Resolver<'a, '_> {
 
     fn unknown(&mut self, name: &'a Ident, otherwise: Option<String>) {
         // Told once; a broken statement may have declared it.
-        if self.has_broken || self.unknown.contains_key(name.name.as_str()) {
+        if self.names.has_broken || self.unknown.contains_key(name.name.as_str()) {
             return;
         }
         let hint = match absent::name(&name.name) {
