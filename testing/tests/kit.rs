@@ -229,6 +229,149 @@ fn hooks_groups_and_options_run_as_in_vitest() {
 }
 
 #[test]
+fn modes_are_those_of_vitest() {
+    let result = run(include_str!("kit/modes.test.flow"), &[]);
+    insta::assert_snapshot!(told(&result));
+    let only = "test('a', () => {})\ntest.only.each([1, 2])('b %d', () => {})\ndescribe.only('c', () => test('d', () => {}))";
+    let statuses: Vec<Status> = run(only, &[]).tests.iter().map(|one| one.status).collect();
+    let expected = [
+        Status::Skipped,
+        Status::Passed,
+        Status::Passed,
+        Status::Passed,
+    ];
+    assert_eq!(statuses, expected);
+}
+
+#[test]
+fn wrong_uses_of_modes_are_told() {
+    for (text, words) in [
+        (
+            "test.each({ a: 1 })('a', () => {})",
+            "test.each needs an array of cases",
+        ),
+        (
+            "test.each([1])(5, () => {})",
+            "test.each needs a name as its first argument, not 5.",
+        ),
+        (
+            "test.only('a')",
+            "test.only needs a function as its last argument",
+        ),
+    ] {
+        let result = run_with(text, &[], false);
+        assert!(told(&result).contains(words), "{}", told(&result));
+    }
+}
+
+/// What another test kit has, or a slip, is told before anything runs.
+#[test]
+fn unknown_words_are_refused_with_what_to_write() {
+    for (text, place, hint) in [
+        (
+            "test.skipp('a', () => {})",
+            "1:6: error[E0105]",
+            "Did you mean `test.skip`?",
+        ),
+        (
+            "test.concurrent('a', () => {})",
+            "1:6: error[E0105]",
+            "one after the other",
+        ),
+        (
+            "describe.each.only([1])",
+            "1:15: error[E0105]",
+            "`describe.each` has no member",
+        ),
+        (
+            "expect(1).toEqul(1)",
+            "1:11: error[E0105]",
+            "Did you mean `toEqual`?",
+        ),
+        (
+            "expect(1).not.toHaveBenCalled()",
+            "1:15: error[E0105]",
+            "Did you mean `toHaveBeenCalled`?",
+        ),
+        (
+            "expect(1).toThrowError()",
+            "1:11: error[E0105]",
+            "Write `toThrow(…)`.",
+        ),
+        (
+            "await expect(sleep(1)).resolve.toBe(1)",
+            "1:24: error[E0105]",
+            "Did you mean `resolves`?",
+        ),
+        (
+            "expect.objectContaining({})",
+            "1:8: error[E0105]",
+            "toMatchObject",
+        ),
+        (
+            "await runWorkflow('a', {}, { task: {} })",
+            "1:30: error[E0303]",
+            "Did you mean `tasks`?",
+        ),
+        (
+            "await runWorkflow('a', {}, { mocks: {} })",
+            "1:30: error[E0303]",
+            "Write `tasks:",
+        ),
+        (
+            "test.only('a', { timeout: 5 }, () => {})",
+            "1:18: error[E0303]",
+            "time is virtual",
+        ),
+        (
+            "failing('no', { tims: 2 })",
+            "1:17: error[E0303]",
+            "Did you mean `times`?",
+        ),
+        (
+            "const charge = vi.fn()\ncharge()",
+            "1:16: error[E0101]",
+            "A task is played by a function",
+        ),
+        (
+            "jest.mock('./charge')",
+            "1:1: error[E0101]",
+            "no modules to replace",
+        ),
+        (
+            "vi.stubGlobal('a', 1)",
+            "1:1: error[E0101]",
+            "whose option `tasks`",
+        ),
+        (
+            "xit('a', () => {})",
+            "1:1: error[E0101]",
+            "Write `test.skip(name, body)`.",
+        ),
+    ] {
+        let refused = TestFile::compile("a.test.flow", text).expect_err(text);
+        let told = refused.to_string();
+        assert!(told.contains(&format!("a.test.flow:{place}")), "{told}");
+        assert!(told.contains(hint), "{told}");
+    }
+}
+
+/// The table of matchers is what `expect` has.
+#[test]
+fn the_table_of_matchers_is_complete() {
+    let test = "test('all', () => {
+  const { not, resolves, rejects, ...matchers } = expect(1);
+  expect(Object.keys(not)).toEqual(Object.keys(matchers));
+  for (const all of [resolves, rejects]) expect(Object.keys(all)).toEqual([...Object.keys(matchers), 'not']);
+  console.log(Object.keys(matchers).join(' '));
+})";
+    let result = run_with(test, &[], false);
+    assert!(!result.has_failed(), "{}", told(&result));
+    let log = result.tests[0].log.join("");
+    assert!(log.ends_with(&suite::MATCHERS.join(" ")), "{log}");
+}
+
+#[test]
 fn one_only_leaves_out_the_others() {
     let result = run(
         "test('a', () => {})\ntest('b', {only: true}, () => {})",

@@ -7,6 +7,7 @@ mod awaits;
 mod calls;
 mod conditions;
 mod control;
+mod extras;
 mod globals;
 mod host;
 mod literal;
@@ -19,6 +20,7 @@ mod sql;
 mod walk;
 
 pub use calls::{Named, NamedKind};
+pub(crate) use extras::{Extras, extras};
 pub use literal::Literal;
 
 use crate::ast::Script;

@@ -17,7 +17,7 @@ function $group(name, parent, settings) {
 }
 
 function describe(name, options, body) {
-  const [settings, fill] = $settings("describe", name, options, body);
+  const [settings, fill] = $settings("describe", name, options, body, {});
   const group = $group(name, $open.group, settings);
   $open.group.entries.push(group);
   $open.group = group;
@@ -33,7 +33,7 @@ function describe(name, options, body) {
 }
 
 function test(name, options, body) {
-  const [settings, run] = $settings("test", name, options, body);
+  const [settings, run] = $settings("test", name, options, body, {});
   const entry = { name, parent: $open.group, settings, run, stack: new Error(name).stack };
   $open.group.entries.push(entry);
 }
@@ -64,12 +64,12 @@ function $hook(name, hook) {
   return hook;
 }
 
-// `test(name, body)` and `test(name, {skip: true}, body)`.
-function $settings(what, name, options, body) {
+// `test(name, body)` and `test(name, {skip: true}, body)`; `more` is what the mode of a test adds.
+function $settings(what, name, options, body, more) {
   if (typeof name !== "string")
     throw new TypeError(`${what} needs a name as its first argument, not ${$inline(name)}.`);
-  if (typeof options === "function" && body === undefined) return [{}, options];
-  const settings = options ?? {};
+  if (typeof options === "function" && body === undefined) return [{ ...more }, options];
+  const settings = { ...options, ...more };
   for (const key of Object.keys(settings)) {
     if (!["skip", "only", "todo"].includes(key)) {
       throw new TypeError(`'${key}' is no option of ${what}: there are skip, only and todo.`);

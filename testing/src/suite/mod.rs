@@ -8,27 +8,34 @@
 mod host;
 mod problem;
 mod protocol;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rhythm_flow::harness;
+use rhythm_flow::harness::{self, Harness};
 use rhythm_flow::{Checked, Program, Source};
 
 use crate::coverage::FileCoverage;
 use crate::{Refused, Workflow};
 use host::Pass;
 pub use problem::{Diff, Frame, Problem};
+pub use words::MATCHERS;
 
 /// The harness. Declarations first, what runs last.
-const KIT: &str = concat!(
-    include_str!("../kit/suite.js"),
-    include_str!("../kit/value.js"),
-    include_str!("../kit/expect.js"),
-    include_str!("../kit/run.js"),
-);
+const KIT: Harness = Harness {
+    text: concat!(
+        include_str!("../kit/suite.js"),
+        include_str!("../kit/modes.js"),
+        include_str!("../kit/value.js"),
+        include_str!("../kit/expect.js"),
+        include_str!("../kit/run.js"),
+    ),
+    provided: words::PROVIDED,
+    absent: words::ABSENT,
+};
 
 /// What a test file may name besides what every program may.
 pub const GLOBALS: &[&str] = &[
@@ -153,7 +160,7 @@ pub fn is_test_file(name: &str) -> bool {
 /// Checks and compiles a test file.
 #[must_use]
 pub fn check(source: &Source) -> Checked {
-    harness::check_within(source, KIT)
+    harness::check_within(source, &KIT)
 }
 
 impl TestFile {

@@ -245,7 +245,7 @@ impl<'a> Resolver<'a, '_> {
                     .rev()
                     .flat_map(|scope| scope.names.keys().copied())
                     // `$` sets names apart on purpose, such as those of a harness.
-                    .filter(|known| !known.starts_with('$') || name.name.starts_with('$'));
+                    .filter(|known| !known.contains('$') || name.name.contains('$'));
                 let mut known: Vec<&str> = declared.collect();
                 known.sort_unstable();
                 known.extend(PARAMETERS);
