@@ -29,7 +29,13 @@ fn the_tests_of_the_orders_pass() {
 /// line of text before them.
 #[test]
 fn every_test_of_the_guide_passes() {
-    let page = read("docs/flow/testing.md");
+    for (page, count) in [("docs/flow/testing.md", 4), ("docs/flow/sagas.md", 2)] {
+        tests_of_page(page, count);
+    }
+}
+
+fn tests_of_page(path: &str, at_least: usize) {
+    let page = read(path);
     let order = read("examples/orders/order.flow");
     let mut workflows = vec![("order".to_owned(), order)];
     let mut tests = Vec::new();
@@ -39,17 +45,20 @@ fn every_test_of_the_guide_passes() {
             tests.push(test);
         } else if let Some(workflow) = block.strip_prefix("js\n") {
             let named = text.trim_end().rsplit('`').nth(1).unwrap_or_default();
-            workflows.push((named.to_owned(), workflow.to_owned()));
+            // By its path, or by its name.
+            for name in [named, named.trim_end_matches(".flow")] {
+                workflows.push((name.to_owned(), workflow.to_owned()));
+            }
         }
     }
     let workflows: Vec<(&str, &str)> = workflows
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()))
         .collect();
-    assert!(tests.len() >= 4, "{} blocks", tests.len());
+    assert!(tests.len() >= at_least, "{path}: {} blocks", tests.len());
     for test in tests {
         let result = run(test, &workflows);
-        assert!(!result.has_failed(), "{}", told(&result));
+        assert!(!result.has_failed(), "{path}: {}", told(&result));
         assert!(!result.tests.is_empty());
     }
 }
