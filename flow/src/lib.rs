@@ -41,6 +41,7 @@ pub mod regex;
 pub mod schema;
 mod snapshot;
 pub mod source;
+mod stricter;
 mod tape;
 pub mod value;
 pub mod vm;

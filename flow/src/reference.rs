@@ -4,6 +4,7 @@ use crate::absent;
 use crate::builtins::{Registry, registry};
 use crate::codes::{Code, Severity};
 use crate::parse::refuse::Refused;
+use crate::stricter;
 use crate::value::inherited::{self, Kind};
 
 /// The table of all diagnostics, and of what Flow refuses by name, as Markdown.
@@ -65,6 +66,38 @@ pub fn diagnostics() -> String {
 /// What Flow refuses by name, with what to write instead.
 pub fn refused() -> impl Iterator<Item = (&'static str, &'static str)> {
     Refused::ALL.iter().map(|refused| refused.words())
+}
+
+/// Where Flow is stricter than JavaScript, as a part of a page in Markdown.
+#[must_use]
+pub fn stricter() -> String {
+    let mut part = String::from("Refused when you deploy:\n\n");
+    let mut told: Vec<&str> = Vec::new();
+    for code in Code::ALL {
+        if let Some(words) = stricter::refused_by(*code)
+            && !told.contains(&words)
+        {
+            told.push(words);
+            let (number, anchor) = (code.number(), anchor(*code));
+            part.push_str(&format!(
+                "- {words} ([{number}](diagnostics.md#{anchor}))\n"
+            ));
+        }
+    }
+    let mut names: Vec<&str> = refused().map(|(name, _)| name).collect();
+    names.dedup();
+    part.push_str(&format!("\nBy name are refused: {}.\n", names.join("; ")));
+    part.push_str("\nRefused while a program runs, by a `TypeError` that `catch` sees:\n\n");
+    for (_, words) in stricter::WHILE_RUNNING {
+        part.push_str(&format!("- {words}\n"));
+    }
+    part
+}
+
+/// How the messages read that refuse something while a program runs.
+pub fn refusing_messages() -> impl Iterator<Item = &'static str> {
+    let all = stricter::WHILE_RUNNING.iter();
+    all.flat_map(|(messages, _)| messages.iter().copied())
 }
 
 /// What GitHub makes of the heading of a code.

@@ -32,6 +32,68 @@ fn the_pages_made_of_tables_are_up_to_date() {
 }
 
 #[test]
+fn the_list_of_what_is_stricter_is_up_to_date() {
+    const BEGIN: &str = "`make accept` writes it. -->\n";
+    const END: &str = "<!-- The end of what is made. -->";
+    let path = folder().join("README.md");
+    let page = fs::read_to_string(&path).expect("the guide is there");
+    let (before, rest) = page.split_once(BEGIN).expect("where the list begins");
+    let (list, behind) = rest.split_once(END).expect("where the list ends");
+    let made = format!("\n{}\n", reference::stricter());
+    if std::env::var("INSTA_UPDATE").is_ok_and(|mode| mode == "always") {
+        let page = format!("{before}{BEGIN}{made}{END}{behind}");
+        fs::write(&path, page).expect("the documentation can be written");
+    } else {
+        assert_eq!(list, made, "`make accept` writes docs/flow/README.md");
+    }
+}
+
+/// Messages that speak of Flow refuse what JavaScript does; each of them is on the list.
+#[test]
+fn every_refusal_while_running_is_on_the_list() {
+    let told: Vec<&str> = reference::refusing_messages().collect();
+    let mut folders: Vec<PathBuf> = ["builtins", "vm", "value"]
+        .iter()
+        .map(|name| {
+            PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+                .join("src")
+                .join(name)
+        })
+        .collect();
+    let mut seen = vec![false; told.len()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("it is text");
+            for line in text.lines().map(str::trim) {
+                let of_list = told.iter().position(|words| line.contains(words));
+                if let Some(place) = of_list {
+                    seen[place] = true;
+                }
+                let speaks =
+                    line.contains('"') && (line.contains("Flow ") || line.contains("Flow'"));
+                let is_told = of_list.is_some() || !speaks || line.starts_with("//");
+                assert!(is_told, "{}: {line}", path.display());
+            }
+        }
+    }
+    let gone: Vec<&str> = told
+        .iter()
+        .zip(&seen)
+        .filter(|(_, seen)| !**seen)
+        .map(|(words, _)| *words)
+        .collect();
+    assert!(
+        gone.is_empty(),
+        "no message reads like this any more: {gone:?}"
+    );
+}
+
+#[test]
 fn codes_are_unique() {
     let mut numbers: Vec<&str> = Code::ALL.iter().map(|code| code.number()).collect();
     let mut names: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
