@@ -150,12 +150,13 @@ fn with_members(text: &str, extras: &Extras) -> String {
 fn without_stop(between: &str) -> String {
     let mut at = 0;
     while let Some(rest) = between.get(at..).filter(|rest| !rest.is_empty()) {
+        if let Some(behind) = rest.strip_prefix('.') {
+            return format!("{}{behind}", &between[..at]);
+        }
         at += if rest.starts_with("//") {
             rest.find('\n').unwrap_or(rest.len())
         } else if rest.starts_with("/*") {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if rest.starts_with('.') {
-            return format!("{}{}", &between[..at], &rest[1..]);
         } else {
             rest.chars().next().map_or(1, char::len_utf8)
         };
