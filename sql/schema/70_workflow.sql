@@ -89,7 +89,9 @@ begin
       select distinct l.id
       from unnest(v_ids, v_groups) as c (id, wake_group)
       join rhythm.live l on l.id = c.id
-      where l.root_id = any (v_roots) and l.kind = 'workflow' and l.state in ('waiting', 'pending')
+      where l.root_id = any (v_roots) and l.kind = 'workflow' and (l.state in ('waiting', 'pending')
+          -- One that was to go on later is not told, but it may be ended.
+          or exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once))
         and (c.wake_group is null or not exists (
           select from rhythm.live k where k.parent_id = c.id and k.wake_group = c.wake_group))
         and (l.state = 'pending'
@@ -103,9 +105,18 @@ begin
     v_ids := '{}';
     v_groups := '{}';
     for v_at in 1 .. cardinality(v_ready) loop
-      select l.id, l.parent_id, l.wake_group, d.uses_sql into v_one
+      select l.id, l.parent_id, l.wake_group, d.uses_sql,
+        exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once) as ends into v_one
       from rhythm.live l join rhythm.definitions d on d.id = l.definition_id where l.id = v_ready[v_at];
       continue when v_one.id is null;
+      if v_one.ends then
+        perform rhythm._finish_workflow(v_one.id, 'cancelled', null, null);
+        if v_one.parent_id is not null then
+          v_ids := v_ids || v_one.parent_id;
+          v_groups := v_groups || null::int;
+        end if;
+        continue;
+      end if;
       if v_one.uses_sql then
         v_guarded := v_guarded + 1;
         if v_guarded > 32 then
@@ -279,6 +290,8 @@ $$;
 create function rhythm._store_save(p_id uuid, p_save bytea, p_taken bigint[], p_told bigint[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
+declare
+  v_grace interval;
 begin
   insert into rhythm.saves as s (id, save) values (p_id, p_save)
   on conflict (id) do update set save = excluded.save;
@@ -288,11 +301,17 @@ begin
   update rhythm.live l set state = 'waiting', attempt = 1
   where l.id = p_id and l.state = 'pending';
   if cardinality(p_told) > 0 then
+    v_grace := (select min(c.grace) from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told));
     delete from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told);
     -- A step that goes on at once saves more than once.
     if found then
       insert into rhythm.history (execution_id, at, event) values (p_id, rhythm._now(), 'cancelling');
-      update rhythm.live l set cancelling = true where l.id = p_id;
+      update rhythm.live l set cancelling = true, end_by = least(l.end_by, rhythm._now() + v_grace),
+        due_at = least(l.due_at, rhythm._now() + v_grace)
+      where l.id = p_id;
+      if v_grace is not null then
+        perform rhythm._wake_due(rhythm._now() + v_grace);
+      end if;
     end if;
   end if;
 end
@@ -306,6 +325,7 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_reason text;
+  v_at_once bool;
   v_cancelled bool;
   v_is_kept bool;
   v_name text;
@@ -314,16 +334,21 @@ declare
   v_error jsonb := p_error;
   v_watching uuid[];
 begin
-  select c.reason into v_reason from (
-    select coalesce(x.reason, 'cancelled') as reason from rhythm.cancels x where x.execution_id = p_id order by x.at limit 1) c;
+  select (array_agg(coalesce(c.reason, 'cancelled') order by c.at_once desc, c.at))[1], bool_or(c.at_once) into v_reason, v_at_once
+  from rhythm.cancels c where c.execution_id = p_id;
   select v_reason is not null or coalesce(l.cancelling, false), rhythm._expires_on(l.kind, q.retention, rhythm._now()) is not null,
     l.name, l.task_id
   into v_cancelled, v_is_kept, v_name, v_task_id
   from rhythm.live l left join rhythm.queue_settings q on q.name = l.queue where l.id = p_id;
   if v_cancelled then
     v_state := 'cancelled';
+    -- The time for cleaning up is over, too.
+    v_at_once := v_at_once or p_state = 'timed_out';
     v_error := coalesce(case when p_error ->> 'name' = 'CancelledError' then p_error end,
-      jsonb_build_object('name', 'CancelledError', 'message', coalesce(v_reason, 'cancelled')));
+      jsonb_build_object('name', 'CancelledError', 'message', coalesce(v_reason,
+        -- Its program has been told, and did not end.
+        (select h.data ->> 'reason' from rhythm.history h
+          where h.execution_id = p_id and h.event = 'cancel_requested' order by h.seq limit 1), 'cancelled')));
   end if;
   v_watching := array(
     select s.parent_id from rhythm._settle(array[p_id], null, array[v_state],
@@ -346,7 +371,7 @@ begin
       and not exists (select from rhythm.keys k where k.kind = 'workflow' and k.name = v_name and k.task_id = v_task_id and k.id = p_id);
   end if;
   if v_state in ('cancelled', 'timed_out') then
-    perform rhythm._cancel_children(p_id, coalesce(v_error ->> 'message', 'cancelled'));
+    perform rhythm._cancel_children(p_id, coalesce(v_error ->> 'message', 'cancelled'), coalesce(v_at_once, false));
   end if;
 end
 $$;

@@ -1,6 +1,6 @@
--- Control: result, wait, cancel, retry.
+-- Control: result, wait, cancel, terminate, retry.
 --
--- Locks: cancel takes a waiting task's row with SKIP LOCKED and never waits; retry takes the row of the archive and the
+-- Locks: cancel and terminate take a waiting task's row with SKIP LOCKED and never wait; retry takes the row of the archive and the
 -- key. A cancel of what somebody holds at the moment is recorded, and applied after the holder's commit.
 
 -- Requests to cancel.
@@ -9,6 +9,10 @@ create table rhythm.cancels (
   seq bigint generated always as identity,
   reason text,
   at timestamptz not null,
+  -- How long the program may go on once it has been told; null: as long as it likes.
+  grace interval,
+  -- Whether it ends without being told.
+  at_once bool not null default false,
   -- Who runs it and has not heard of this in a claim (see _heard_cancel).
   worker text
 );
@@ -105,15 +109,15 @@ $$;
 comment on function rhythm.wait(uuid, interval) is
 'Waits until an execution has ended (at most 5 s in one call: call again), and gives what result gives; at the timeout the state of that moment. Example: select * from rhythm.wait(''0190a1b2-0000-7000-8000-000000000000'', ''5s'')';
 
--- Ends tasks that wait and are to be cancelled, as far as their rows are free; gives whom to look at.
-create function rhythm._cancel_waiting(p_ids uuid[], p_reason text)
+-- Ends tasks that wait and are to be cancelled (`p_at_once`: and those that run), as far as their rows are free; gives whom to look at.
+create function rhythm._cancel_waiting(p_ids uuid[], p_reason text, p_at_once bool default false)
 returns table (id uuid, parent_id uuid, wake_group int)
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := array(
     select l.id from rhythm.live l
-    where l.id = any (p_ids) and l.kind = 'task' and l.state in ('pending', 'scheduled')
+    where l.id = any (p_ids) and l.kind = 'task' and (p_at_once or l.state in ('pending', 'scheduled'))
     order by l.id for update skip locked);
 begin
   return query
@@ -131,9 +135,9 @@ declare
   v_groups int[];
 begin
   select array_agg(s.parent_id), array_agg(s.wake_group) into v_parents, v_groups
-  from (select array_agg(distinct c.execution_id) as ids, coalesce(c.reason, 'cancelled') as reason
-      from rhythm.cancels c where c.execution_id = any (p_ids) group by 2) c
-    cross join lateral rhythm._cancel_waiting(c.ids, c.reason) s
+  from (select array_agg(distinct c.execution_id) as ids, coalesce(c.reason, 'cancelled') as reason, c.at_once
+      from rhythm.cancels c where c.execution_id = any (p_ids) group by 2, 3) c
+    cross join lateral rhythm._cancel_waiting(c.ids, c.reason, c.at_once) s
   where s.parent_id is not null;
   if v_parents is not null then
     perform rhythm._mark(v_parents, v_groups, false);
@@ -142,7 +146,8 @@ end
 $$;
 
 -- Notes requests to cancel. The commit wakes a worker that runs one of them and waits in a claim.
-create function rhythm._note_cancels(p_ids uuid[], p_reason text) returns void
+create function rhythm._note_cancels(p_ids uuid[], p_reason text, p_grace interval default null, p_at_once bool default false)
+returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -150,8 +155,8 @@ declare
 begin
   for v_worker in
     with noted as (
-      insert into rhythm.cancels (execution_id, reason, at, worker)
-      select l.id, p_reason, rhythm._now(), case when l.kind = 'task' and l.state = 'running' then l.worker end
+      insert into rhythm.cancels (execution_id, reason, at, grace, at_once, worker)
+      select l.id, p_reason, rhythm._now(), p_grace, p_at_once, case when l.kind = 'task' and l.state = 'running' then l.worker end
       from rhythm.live l where l.id = any (p_ids)
       returning worker
     )
@@ -162,35 +167,35 @@ begin
 end
 $$;
 
--- Cancels what a workflow has started, all of it.
-create function rhythm._cancel_children(p_id uuid, p_reason text) returns void
+-- Cancels what a workflow has started, all of it; `p_at_once`: ends it.
+create function rhythm._cancel_children(p_id uuid, p_reason text, p_at_once bool) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := array(select l.id from rhythm.live l where l.parent_id = p_id);
 begin
   if v_ids <> '{}' then
-    perform rhythm._cancel_started(v_ids, p_reason);
+    perform rhythm._cancel_started(v_ids, p_reason, p_at_once);
   end if;
 end
 $$;
 
 -- Cancels what a workflow has started and nobody has begun; what runs is told: at once if its worker waits, or at a heartbeat. A
 -- child workflow is told by a step of its own, which goes on down.
-create function rhythm._cancel_started(p_ids uuid[], p_reason text) returns void
+create function rhythm._cancel_started(p_ids uuid[], p_reason text, p_at_once bool) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := p_ids;
 begin
-  perform from rhythm._cancel_waiting(v_ids, p_reason);
+  perform from rhythm._cancel_waiting(v_ids, p_reason, p_at_once);
   perform rhythm._finish_workflow(s.id, 'cancelled', null, jsonb_build_object('name', 'CancelledError', 'message', p_reason))
   from (
     select l.id from rhythm.live l
     where l.id = any (v_ids) and l.kind = 'workflow' and l.state = 'scheduled'
       and not exists (select from rhythm.saves s where s.id = l.id and s.save is not null)
     order by l.id for update skip locked) s;
-  perform rhythm._note_cancels(v_ids, p_reason);
+  perform rhythm._note_cancels(v_ids, p_reason, p_at_once => p_at_once);
   insert into rhythm.runnable (root_id, execution_id)
   select l.id, l.id from rhythm.live l where l.id = any (v_ids);
   if found then
@@ -223,81 +228,104 @@ begin
     join rhythm.live l on l.parent_id = p_id and l.promise = (e ->> 'promise')::int
     group by 2
   loop
-    perform rhythm._cancel_started(v_children.ids, v_children.reason);
+    perform rhythm._cancel_started(v_children.ids, v_children.reason, false);
   end loop;
   -- What ended just now would bring a step about in which nothing happens.
   delete from rhythm.events e where e.execution_id = p_id and e.promise = any (v_promises);
 end
 $$;
 
--- Cancels. Locks: the row of a waiting task, or the root of a workflow's tree, if nobody holds it; else the request is kept,
--- and the database's worker sees to it. Dying halfway leaves no request.
-create function rhythm.cancel(id uuid, reason text default null) returns bool
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
-set enable_hashjoin = off set enable_mergejoin = off as $$
+-- Requests that an execution ends: what cancel and terminate share. Locks: as these say.
+create function rhythm._cancel(p_id uuid, p_reason text, p_grace interval, p_at_once bool) returns bool
+language plpgsql as $$
 #variable_conflict use_column
 declare
   v_live record;
-  v_reason text := coalesce(cancel.reason, 'cancelled');
+  v_reason text := coalesce(p_reason, case when p_at_once then 'terminated' else 'cancelled' end);
   v_ended bool;
   v_parents uuid[];
   v_groups int[];
 begin
-  perform rhythm._check_given('id', cancel.id is not null);
-  if octet_length(cancel.reason) > 10000 then
-    perform rhythm._raise('RH002', format('reason must have at most 10000 bytes, not %s', octet_length(cancel.reason)), null,
+  perform rhythm._check_given('id', p_id is not null);
+  if octet_length(p_reason) > 10000 then
+    perform rhythm._raise('RH002', format('reason must have at most 10000 bytes, not %s', octet_length(p_reason)), null,
       'Give a short reason.');
   end if;
-  select l.kind, l.state, l.root_id, l.parent_id into v_live from rhythm.live l where l.id = cancel.id;
+  select l.kind, l.state, l.root_id, l.parent_id into v_live from rhythm.live l where l.id = p_id;
   if not found then
-    perform rhythm._check_known(cancel.id);
+    perform rhythm._check_known(p_id);
     return false;
   end if;
   if v_live.kind = 'task' then
     select count(*) > 0, array_agg(s.parent_id) filter (where s.parent_id is not null),
       array_agg(s.wake_group) filter (where s.parent_id is not null)
     into v_ended, v_parents, v_groups
-    from rhythm._cancel_waiting(array[cancel.id], v_reason) s;
+    from rhythm._cancel_waiting(array[p_id], v_reason, p_at_once) s;
     if v_parents is not null then
       perform rhythm._advance(v_parents, v_groups);
     end if;
     if v_ended then
       return true;
     end if;
-    perform rhythm._note_cancels(array[cancel.id], v_reason);
+    perform rhythm._note_cancels(array[p_id], v_reason, null, p_at_once);
     -- It runs (then heartbeat tells it), or somebody holds it just now and may leave it waiting, though it runs to us: who looks at
     -- the mark needs the row, and so comes after him.
-    insert into rhythm.runnable (root_id, execution_id) select l.id, l.id from rhythm.live l where l.id = cancel.id;
+    insert into rhythm.runnable (root_id, execution_id) select l.id, l.id from rhythm.live l where l.id = p_id;
     if found then
       perform rhythm._wake_steps(true);
     end if;
     return true;
   end if;
-  perform rhythm._note_cancels(array[cancel.id], v_reason);
+  perform rhythm._note_cancels(array[p_id], v_reason, p_grace, p_at_once);
   insert into rhythm.history (execution_id, at, event, data)
-  values (cancel.id, rhythm._now(), 'cancel_requested', jsonb_build_object('reason', v_reason));
-  if v_live.state = 'scheduled' and rhythm._sees_commits() then
-    perform from rhythm.live l where l.id = cancel.id and l.state = 'scheduled' for update skip locked;
-    if found and exists (select from rhythm.saves s where s.id = cancel.id and s.save is not null) then
+  values (p_id, rhythm._now(), case when p_at_once then 'terminate_requested' else 'cancel_requested' end,
+    jsonb_build_object('reason', v_reason) || case when p_grace is not null then jsonb_build_object('grace', p_grace) else '{}' end);
+  if v_live.state = 'scheduled' and not p_at_once and rhythm._sees_commits() then
+    perform from rhythm.live l where l.id = p_id and l.state = 'scheduled' for update skip locked;
+    if found and exists (select from rhythm.saves s where s.id = p_id and s.save is not null) then
       -- It was to be retried later: its program goes on now, and is told.
-      perform rhythm._promote(array[cancel.id]);
+      perform rhythm._promote(array[p_id]);
       return true;
     elsif found then
       -- Its program has not begun: there is nothing to tell it.
-      perform rhythm._finish_workflow(cancel.id, 'cancelled', null, null);
+      perform rhythm._finish_workflow(p_id, 'cancelled', null, null);
       if v_live.parent_id is not null then
         perform rhythm._advance(array[v_live.parent_id], array[null::int]);
       end if;
       return true;
     end if;
   end if;
-  perform rhythm._advance(array[cancel.id], array[null::int]);
+  perform rhythm._advance(array[p_id], array[null::int]);
   return true;
 end
 $$;
-comment on function rhythm.cancel(uuid, text) is
-'Cancels: a task that waits ends, one that runs is told (at once where its worker waits in a claim, or at its next heartbeat), a workflow gets a CancelledError at its await. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'')';
+
+-- Cancels. Locks: the row of a waiting task, or the root of a workflow's tree, if nobody holds it; else the request is kept,
+-- and the database's worker sees to it. Dying halfway leaves no request.
+create function rhythm.cancel(id uuid, reason text default null, grace interval default null) returns bool
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  perform rhythm._check_duration('grace', cancel.grace);
+  return rhythm._cancel(cancel.id, cancel.reason, cancel.grace, false);
+end
+$$;
+comment on function rhythm.cancel(uuid, text, interval) is
+'Cancels: a task that waits ends, one that runs is told (at once where its worker waits in a claim, or at its next heartbeat), a workflow gets a CancelledError at its await, and may clean up: for ever, or as long as grace says, then it is terminated. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'', grace => ''10 minutes'')';
+
+-- Ends an execution and all that it has started. Locks: the row of a task, or the root of a workflow's tree, if nobody holds it; else
+-- the request is kept, and the database's worker sees to it after the holder's commit. Dying halfway leaves no request.
+create function rhythm.terminate(id uuid, reason text default null) returns bool
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  return rhythm._cancel(terminate.id, terminate.reason, null, true);
+end
+$$;
+comment on function rhythm.terminate(uuid, text) is
+'Ends an execution at once, as cancelled: a workflow runs neither catch nor finally, and all that it has started ends with it; a task that runs ends too, and its worker is told at its next heartbeat that it has lost it. Undoes nothing: cancel first, and give it a grace. False: it has ended before. Example: select rhythm.terminate(''0190a1b2-0000-7000-8000-000000000000'', ''runs in circles'')';
 
 -- Lets a failed execution go on; a workflow steps here, or is left to the worker. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
 -- retry at once the second waits for the first, and is told that it goes on already. Dying halfway leaves it failed.

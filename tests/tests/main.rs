@@ -43,6 +43,7 @@ mod schema;
 mod security;
 mod signal;
 mod standby;
+mod terminate;
 mod tidy;
 mod timeouts;
 mod timer;

@@ -54,6 +54,12 @@ async fn psql_alone_deploys_starts_claims_completes_and_sees_the_result() {
     let said = psql(&database, &blocks("docs/sql/README.md", "sql")[0]).await;
     assert!(said.contains("completed | \"Hello, Ann!\""), "{said}");
     assert!(said.contains("task_created"), "{said}");
+
+    let said = psql(&database, &blocks("docs/sql/README.md", "sql")[1]).await;
+    assert!(said.contains("greeting | waiting"), "{said}");
+    assert!(said.contains("  greet  | pending"), "{said}");
+    let left = "select count(*) from rhythm.live where name in ('greeting', 'greet')";
+    assert_eq!(database.session().await.text(left).await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -381,11 +381,24 @@ impl Client {
             .collect()
     }
 
-    /// Asks an execution to end; false when it has ended.
-    pub async fn cancel(&self, id: Uuid, reason: Option<&str>) -> Result<bool> {
-        let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&reason, Type::TEXT)];
+    /// Asks an execution to end; false when it has ended. A workflow that still cleans up when the grace is over is terminated.
+    pub async fn cancel(
+        &self,
+        id: Uuid,
+        reason: Option<&str>,
+        grace: Option<Duration>,
+    ) -> Result<bool> {
+        let grace = seconds(grace);
+        let parameters: [Parameter<'_>; 3] = [
+            (&id, Type::UUID),
+            (&reason, Type::TEXT),
+            (&grace, Type::FLOAT8),
+        ];
         Ok(self
-            .row("select rhythm.cancel($1, $2)", &parameters)
+            .row(
+                "select rhythm.cancel($1, $2, $3 * interval '1 second')",
+                &parameters,
+            )
             .await?
             .try_get(0)?)
     }

@@ -21,6 +21,7 @@ mod error;
 mod messages;
 mod queue;
 mod rows;
+mod runs;
 mod schedules;
 pub mod time;
 mod tls;

@@ -20,19 +20,6 @@ impl Client {
         rows.first().map(Execution::from_row).transpose()
     }
 
-    /// All executions of a tree, parents before their children.
-    pub async fn tree(&self, root: Uuid) -> Result<Vec<Execution>> {
-        let sql = format!(
-            "select {} from rhythm.executions where root_id = $1 order by created_at, id",
-            Execution::COLUMNS
-        );
-        self.rows(&sql, &[(&root, Type::UUID)])
-            .await?
-            .iter()
-            .map(Execution::from_row)
-            .collect()
-    }
-
     /// Executions that pass a filter, the newest first.
     pub async fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<Execution>> {
         let state = filter.state.map(|state| state.as_str());

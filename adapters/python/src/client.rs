@@ -247,7 +247,10 @@ impl Client {
     fn cancel(&self, id: &str, reason: Option<String>) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
         Ok(Call::new(async move {
-            client.cancel(id, reason.as_deref()).await.map(Answer::Flag)
+            client
+                .cancel(id, reason.as_deref(), None)
+                .await
+                .map(Answer::Flag)
         }))
     }
 

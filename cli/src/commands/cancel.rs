@@ -22,7 +22,7 @@ pub(crate) struct CancelArgs {
 
 pub(crate) async fn run(args: CancelArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
-    if !client.cancel(args.id, args.reason.as_deref()).await? {
+    if !client.cancel(args.id, args.reason.as_deref(), None).await? {
         return Err(
             CliError::user(format!("{} cannot be cancelled: it has ended", args.id))
                 .hint(format!("See `rhythm show {}`.", args.id)),

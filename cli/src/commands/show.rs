@@ -34,7 +34,8 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
         CliError::user(format!("there is no execution {}", args.id))
             .hint("See `rhythm list`; what ended long ago is removed.")
     })?;
-    let members = client.tree(execution.root_id).await?;
+    let most = if args.all { 100_000 } else { 1000 };
+    let members = client.tree(args.id, most).await?;
     let attempts = client.attempts(args.id).await?;
     let events = if args.verbose {
         client.timeline(args.id).await?

@@ -1,0 +1,264 @@
+//! An execution is ended at once, with all below it; or is given time to clean up, and then ended.
+
+use rhythm_tests::clock::advance;
+use rhythm_tests::database::{Database, Session};
+use rhythm_tests::invariant::nothing_is_left;
+use rhythm_tests::task::Claimed;
+use serde_json::json;
+
+const STUBBORN: &str =
+    "try { await Task.run('work', {}); } finally { await Task.run('undo', {}); }";
+const PARENT: &str = "await Promise.all([Workflow.run('stubborn', {}), Task.run('mine', {}), Workflow.run('stubborn', {}, {delay: '1h'})]);";
+
+/// A task of its own that runs.
+async fn running_task(s: &Session) -> Claimed {
+    s.run("select rhythm.enqueue('alone', queue => 'alone')")
+        .await;
+    s.claim_with("'tester', '{alone}'").await.remove(0)
+}
+
+/// The task that cleans up; the one which its workflow gave up is claimed as well.
+async fn undo(s: &Session) -> Claimed {
+    let mut claimed = s.claim_with("'w', lease => '1 day', max => 10").await;
+    claimed.retain(|task| task.name == "undo");
+    claimed.remove(0)
+}
+
+/// `name state` of all executions, in the order of their names.
+async fn states(s: &Session) -> String {
+    s.text(
+        "select string_agg(name || ' ' || state, ', ' order by name, state) from rhythm.executions",
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminated_workflow_runs_nothing_more_and_takes_all_below_along() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("stubborn", STUBBORN).await;
+    s.deploy("parent", PARENT).await;
+    let id = s.start("parent", "{}").await;
+    s.until("select count(*) = 2 from rhythm.live where state = 'pending' and kind = 'task'")
+        .await;
+    let task = s.claim_one().await;
+    let said = s
+        .text(&format!(
+            "select rhythm.terminate('{id}', 'runs in circles')"
+        ))
+        .await;
+    assert_eq!(said, "t");
+    let (state, _, error) = s.outcome(id).await;
+    assert_eq!(state, "cancelled");
+    assert_eq!(
+        error,
+        json!({"name": "CancelledError", "message": "runs in circles"})
+    );
+    s.until("select not exists (select from rhythm.live)").await;
+    assert_eq!(
+        states(&s).await,
+        "mine cancelled, parent cancelled, stubborn cancelled, stubborn cancelled, work cancelled",
+        "no task undo"
+    );
+    // Its worker is fenced off.
+    assert!(!s.complete(&task, "1").await);
+    let status = s
+        .text(&format!(
+            "select status from rhythm.heartbeat('{{{}}}', '{{{}}}')",
+            task.id, task.token
+        ))
+        .await;
+    assert_eq!(status, "lost");
+    assert_eq!(
+        s.text(&format!("select rhythm.terminate('{id}')")).await,
+        "f"
+    );
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_awaits_what_is_terminated_hears_of_it() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("stubborn", STUBBORN).await;
+    s.deploy(
+        "parent",
+        "try { await Task.run('mine', {}); } catch (e) { console.log(e.cause.name); }
+         try { await Workflow.run('stubborn', {}); } catch (e) { return [e.name, e.cause.name, e.message]; }",
+    )
+    .await;
+    let id = s.start("parent", "{}").await;
+    let task = s.claim_one().await;
+    s.run(&format!("select rhythm.terminate('{}')", task.id))
+        .await;
+    s.until("select exists (select from rhythm.live where name = 'work')")
+        .await;
+    s.run("select rhythm.terminate(id, 'no more') from rhythm.live where name = 'stubborn'")
+        .await;
+    s.becomes(id, "completed").await;
+    assert_eq!(
+        s.completed(id).await,
+        json!(["TaskError", "CancelledError", "no more"])
+    );
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_holds_is_terminated_after_his_commit() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    s.deploy("stubborn", STUBBORN).await;
+    s.deploy("later", "return 1").await;
+    for (what, id) in [
+        ("a waiting workflow", s.start("stubborn", "{}").await),
+        (
+            "a scheduled workflow",
+            s.id("select rhythm.start('later', delay => '1 day')").await,
+        ),
+        ("a running task", running_task(&s).await.id),
+    ] {
+        other.run("begin").await;
+        other
+            .run(&format!(
+                "select from rhythm.live where id = '{id}' for update"
+            ))
+            .await;
+        assert_eq!(
+            s.text(&format!("select rhythm.terminate('{id}')")).await,
+            "t",
+            "{what}"
+        );
+        assert_ne!(s.state(id).await, "cancelled", "{what}");
+        other.run("commit").await;
+        s.becomes(id, "cancelled").await;
+    }
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_workflow_has_its_grace_and_no_more() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("stubborn", STUBBORN).await;
+    s.deploy("parent", "await Workflow.run('stubborn', {});")
+        .await;
+    // In time.
+    let id = s.start("stubborn", "{}").await;
+    s.run(&format!(
+        "select rhythm.cancel('{id}', 'closed', grace => '10 minutes')"
+    ))
+    .await;
+    advance(&s, "9 minutes").await;
+    assert!(s.complete(&undo(&s).await, "1").await);
+    let (state, _, error) = s.outcome(id).await;
+    assert_eq!(
+        (state.as_str(), &error["message"]),
+        ("cancelled", &json!("closed"))
+    );
+    // Too late: its cleaning up is cut off, and what it had started for that ends.
+    let id = s.start("stubborn", "{}").await;
+    s.run(&format!(
+        "select rhythm.cancel('{id}', 'closed', grace => '10 minutes')"
+    ))
+    .await;
+    let undo = undo(&s).await;
+    advance(&s, "11 minutes").await;
+    s.becomes(id, "cancelled").await;
+    let (_, _, error) = s.outcome(id).await;
+    assert_eq!(
+        error,
+        json!({"name": "CancelledError", "message": "closed"})
+    );
+    assert!(!s.complete(&undo, "1").await);
+    // A second word may shorten it.
+    let id = s.start("stubborn", "{}").await;
+    s.run(&format!("select rhythm.cancel('{id}')")).await;
+    advance(&s, "1 day").await;
+    assert_eq!(
+        s.state(id).await,
+        "waiting",
+        "without a grace it takes its time"
+    );
+    s.run(&format!(
+        "select rhythm.cancel('{id}', grace => '1 minute')"
+    ))
+    .await;
+    advance(&s, "2 minutes").await;
+    s.becomes(id, "cancelled").await;
+    let wrong = s
+        .fails(&format!("select rhythm.cancel('{id}', grace => '-1 s')"))
+        .await;
+    assert_eq!(wrong.code, "RH002");
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tree_is_given_each_before_what_it_started_and_upper_levels_first() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "inner",
+        "await Promise.all([Task.run('a', {}), Task.run('b', {})]);",
+    )
+    .await;
+    s.deploy(
+        "outer",
+        "await Workflow.run('inner', {}); await Task.run('c', {});",
+    )
+    .await;
+    let id = s.start("outer", "{}").await;
+    s.until("select count(*) = 2 from rhythm.live where kind = 'task'")
+        .await;
+    s.work("1").await;
+    s.work("1").await;
+    s.until("select exists (select from rhythm.live where name = 'c')")
+        .await;
+    let drawn = |max: &str| {
+        format!(
+            "select string_agg(repeat('-', depth) || name || ' ' || state, ', ') from rhythm.tree('{id}'{max})"
+        )
+    };
+    assert_eq!(
+        s.text(&drawn("")).await,
+        "outer waiting, -inner completed, --a completed, --b completed, -c pending"
+    );
+    assert_eq!(
+        s.text(&drawn(", 3")).await,
+        "outer waiting, -inner completed, -c pending"
+    );
+    let wrong = s.fails(&drawn(", 0")).await;
+    assert_eq!(wrong.code, "RH002");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_workflows_start_at_once_or_none() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("echo", "return Inputs.n;").await;
+    let many = "with m as materialized (select * from rhythm.start_many((select jsonb_agg(jsonb_build_object('workflow', 'echo',
+        'inputs', jsonb_build_object('n', n), 'task_id', 'k' || n % 90)) from generate_series(1, 100) n)))
+        select count(*) || ' ' || count(*) filter (where created) || ' ' || count(distinct id) from m";
+    assert_eq!(s.text(many).await, "100 90 90");
+    assert_eq!(
+        s.text("select count(*) || ' ' || sum((result)::int) from rhythm.executions where state = 'completed'")
+            .await,
+        format!("90 {}", (1..=90).sum::<i32>())
+    );
+    for (items, code) in [
+        (r#"[{"workflow": "echo"}, {"workflow": "nobody"}]"#, "RH102"),
+        (r#"[{"workflow": "echo"}, {"name": "echo"}]"#, "RH003"),
+        (r#"[{"workflow": "echo"}, 1]"#, "RH003"),
+        (r#"[{"inputs": {}}]"#, "RH003"),
+        (r#"{"workflow": "echo"}"#, "RH003"),
+    ] {
+        let wrong = s
+            .fails(&format!("select rhythm.start_many('{items}')"))
+            .await;
+        assert_eq!(wrong.code, code, "{items}: {}", wrong.message);
+    }
+    assert_eq!(s.text("select count(*) from rhythm.executions").await, "90");
+    assert_eq!(
+        s.text("select count(*) from rhythm.start_many('[]')").await,
+        "0"
+    );
+}
