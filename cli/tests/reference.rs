@@ -2,7 +2,7 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 28] = [
+const VERBS: [&[&str]; 29] = [
     &[],
     &["dev"],
     &["deploy"],
@@ -18,6 +18,7 @@ const VERBS: [&[&str]; 28] = [
     &["why"],
     &["signal"],
     &["cancel"],
+    &["terminate"],
     &["retry"],
     &["queue"],
     &["queue", "list"],

@@ -118,7 +118,15 @@ async fn each_verb_does_its_work() {
     assert_eq!(queues[0]["scheduled"], json!(1));
     assert!(queues[0]["paused_at"].is_string());
     says(&database, &["queue", "resume", "slow"]).await;
-    says(&database, &["cancel", &task, "--reason", "enough"]).await;
+    says(
+        &database,
+        &["cancel", &task, "--reason", "enough", "--grace", "1m"],
+    )
+    .await;
+    let run = says(&database, &["enqueue", "mail", "{}", "--queue", "slow"]).await;
+    says(&database, &["terminate", &run, "--reason", "enough"]).await;
+    let ended = json_of(&database, &["show", &run]).await;
+    assert_eq!(ended["execution"]["error"]["message"], json!("enough"));
     let (code, stdout, stderr) = rhythm(&database, &["--json", "wait", &task]).await;
     assert_eq!(code, Some(1));
     assert_eq!(
@@ -198,9 +206,11 @@ async fn exit_codes_follow_the_kind() {
         (vec!["wait", NOBODY], 1, "RH301"),
         (vec!["signal", NOBODY, "x"], 1, "RH301"),
         (vec!["cancel", NOBODY], 1, "RH301"),
+        (vec!["terminate", NOBODY], 1, "RH301"),
         (vec!["retry", NOBODY], 1, "RH301"),
         (vec!["signal", &ended, "x"], 1, "it has ended"),
         (vec!["cancel", &ended], 1, "it has ended"),
+        (vec!["terminate", &ended], 1, "it has ended"),
         (vec!["retry", &ended], 1, "RH302"),
         (vec!["enqueue", ""], 1, "RH002"),
         (vec!["enqueue", "x", "--delay", "soon"], 2, "no duration"),

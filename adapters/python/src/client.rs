@@ -244,14 +244,26 @@ impl Client {
         })
     }
 
-    fn cancel(&self, id: &str, reason: Option<String>) -> PyResult<Call> {
+    fn cancel(&self, id: &str, reason: Option<String>, grace: Option<f64>) -> PyResult<Call> {
+        let (client, id) = (self.client(), uuid(id)?);
+        let grace = duration("grace", grace)?;
+        Ok(Call::new(async move {
+            let told = client.cancel(id, reason.as_deref(), grace);
+            told.await.map(Answer::Flag)
+        }))
+    }
+
+    fn terminate(&self, id: &str, reason: Option<String>) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
         Ok(Call::new(async move {
-            client
-                .cancel(id, reason.as_deref(), None)
-                .await
-                .map(Answer::Flag)
+            let ended = client.terminate(id, reason.as_deref());
+            ended.await.map(Answer::Flag)
         }))
+    }
+
+    fn start_many(&self, items: String) -> Call {
+        let client = self.client();
+        Call::new(async move { client.start_many(&items).await.map(Answer::Ids) })
     }
 
     fn retry(&self, id: &str, delay: Option<f64>) -> PyResult<Call> {

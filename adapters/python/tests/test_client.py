@@ -61,6 +61,20 @@ def test_a_task_id_starts_one_execution(client: rhythm.Client, queue: str) -> No
     assert client.enqueue("nobody", {"n": 3}, queue=queue, task_id=queue) != first
 
 
+def test_many_start_and_are_ended(client: rhythm.Client, queue: str) -> None:
+    workflow = f"stubborn-{queue}"
+    client.deploy(workflow, "try { await sleep('1d'); } finally { await sleep('1d'); }")
+    items = [{"workflow": workflow, "inputs": {"n": n}, "task_id": f"{queue}-{n % 2}"} for n in range(3)]
+    ids = client.start_many(items)
+    assert [one.created for one in ids] == [True, True, False] and ids[0].id == ids[2].id
+    assert client.terminate(ids[0].id, "at once")
+    assert client.result(ids[0].id).state == "cancelled"
+    assert not client.terminate(ids[0].id)
+    assert client.cancel(ids[1].id, "soon", grace=timedelta(milliseconds=1))
+    ended = client.wait(ids[1].id, timeout=30)
+    assert ended.state == "cancelled" and ended.error is not None and ended.error["message"] == "soon"
+
+
 def test_options_of_enqueue(client: rhythm.Client, queue: str) -> None:
     later = client.enqueue("nobody", queue=queue, delay=timedelta(hours=1))
     at = client.enqueue("nobody", queue=queue, run_at=datetime.now(timezone.utc) + timedelta(hours=1), priority=3)

@@ -21,6 +21,7 @@ pub(crate) mod show;
 pub(crate) mod signal;
 pub(crate) mod start;
 pub(crate) mod tasks;
+pub(crate) mod terminate;
 pub(crate) mod test;
 pub(crate) mod wait;
 pub(crate) mod why;

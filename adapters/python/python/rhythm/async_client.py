@@ -126,6 +126,10 @@ class AsyncClient(AsyncSchedules):
         """As `Client.enqueue_many`."""
         return await self._calls.enqueue_many(items)
 
+    async def start_many(self, items: Iterable[Mapping[str, Any]]) -> list[Enqueued]:
+        """As `Client.start_many`."""
+        return await self._calls.start_many(items)
+
     async def enqueue_rows(self, query: str) -> int:
         """As `Client.enqueue_rows`."""
         return await self._calls.enqueue_rows(query)
@@ -177,9 +181,13 @@ class AsyncClient(AsyncSchedules):
         """As `Client.find`."""
         return await self._calls.find(workflow, attributes, state, max)
 
-    async def cancel(self, id: Id, reason: str | None = None) -> bool:
+    async def cancel(self, id: Id, reason: str | None = None, *, grace: Duration | None = None) -> bool:
         """As `Client.cancel`."""
-        return await self._calls.cancel(id, reason)
+        return await self._calls.cancel(id, reason, grace)
+
+    async def terminate(self, id: Id, reason: str | None = None) -> bool:
+        """As `Client.terminate`."""
+        return await self._calls.terminate(id, reason)
 
     async def retry(self, id: Id, delay: Duration | None = None) -> UUID:
         """As `Client.retry`."""

@@ -288,8 +288,15 @@ class Calls:
     def find(self, workflow: str, attributes: Mapping[str, Any], state: str | None, max: int) -> Pending[list[Found]]:
         return Pending(self.native.find(workflow, _json(attributes), state, max), _found)
 
-    def cancel(self, id: Id, reason: str | None) -> Pending[bool]:
-        return Pending(self.native.cancel(str(id), reason), bool)
+    def start_many(self, items: Iterable[Mapping[str, Any]]) -> Pending[list[Enqueued]]:
+        text = _json([{key: _item(key, value) for key, value in item.items()} for item in items])
+        return Pending(self.native.start_many(text), lambda rows: [Enqueued(UUID(id), new) for id, new in rows])
+
+    def cancel(self, id: Id, reason: str | None, grace: Duration | None) -> Pending[bool]:
+        return Pending(self.native.cancel(str(id), reason, seconds(grace)), bool)
+
+    def terminate(self, id: Id, reason: str | None) -> Pending[bool]:
+        return Pending(self.native.terminate(str(id), reason), bool)
 
     def retry(self, id: Id, delay: Duration | None) -> Pending[UUID]:
         return Pending(self.native.retry(str(id), seconds(delay)), UUID)

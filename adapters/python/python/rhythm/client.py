@@ -157,6 +157,10 @@ class Client(Schedules):
         `"kind": "workflow"` it is a workflow that starts."""
         return self._calls.enqueue_many(items).wait()
 
+    def start_many(self, items: Iterable[Mapping[str, Any]]) -> list[Enqueued]:
+        """Starts many workflows at once, all or none. The keys of an item are the arguments of `start`."""
+        return self._calls.start_many(items).wait()
+
     def enqueue_rows(self, query: str) -> int:
         """Enqueues what a query gives, a task a row, all or none; gives their number. The columns have the names of
         `enqueue`'s arguments; the query runs with the rights of the client's role."""
@@ -217,9 +221,14 @@ class Client(Schedules):
         """Finds runs of a workflow that have published these attributes among others, the newest first."""
         return self._calls.find(workflow, attributes, state, max).wait()
 
-    def cancel(self, id: Id, reason: str | None = None) -> bool:
-        """Asks an execution to end. False: it has ended."""
-        return self._calls.cancel(id, reason).wait()
+    def cancel(self, id: Id, reason: str | None = None, *, grace: Duration | None = None) -> bool:
+        """Asks an execution to end. False: it has ended. A workflow may clean up: as long as it likes, or, with a `grace`, until
+        it is over; then it is terminated."""
+        return self._calls.cancel(id, reason, grace).wait()
+
+    def terminate(self, id: Id, reason: str | None = None) -> bool:
+        """Ends an execution and all that it has started, at once and without `finally`. False: it has ended."""
+        return self._calls.terminate(id, reason).wait()
 
     def retry(self, id: Id, delay: Duration | None = None) -> UUID:
         """Lets a failed execution go on, under the same id; a task not before the delay is over. Raises `ControlError`
