@@ -222,8 +222,8 @@ class Client(Schedules):
         return self._calls.find(workflow, attributes, state, max).wait()
 
     def cancel(self, id: Id, reason: str | None = None, *, grace: Duration | None = None) -> bool:
-        """Asks an execution to end. False: it has ended. A workflow may clean up: as long as it likes, or, with a `grace`, until
-        it is over; then it is terminated."""
+        """Asks an execution to end. False: it has ended. A workflow may clean up: as long as it likes, or, with a
+        `grace`, until that is over; then it is terminated."""
         return self._calls.cancel(id, reason, grace).wait()
 
     def terminate(self, id: Id, reason: str | None = None) -> bool:
