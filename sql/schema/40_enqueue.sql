@@ -461,11 +461,11 @@ begin
       , min(case when i.name is null or i.name = '' or octet_length(i.name) > 255 or i.queue = '' or octet_length(i.queue) > 255
           or i.task_id = '' or octet_length(i.task_id) > 1024 or i.kind not in ('task', 'workflow') or i.delay is not null
           or i.run_at is not null or i.timeout is not null or i.start_timeout is not null or i.heartbeat_timeout is not null
-          or i.attempt_timeout is not null or i.priority is not null or i.result is not null
+          or i.attempt_timeout is not null or i.priority is not null or i.result is not null or i.kind = 'workflow' and i.retry is not null
           -- Names that come from an object or an array.
           or i.name like '[%' or i.name like '{%' or i.queue like '[%' or i.queue like '{%' or i.task_id like '[%' or i.task_id like '{%'
         then rhythm._check_item(i.at, p_items -> (i.at::int - 1), i.kind, i.name, i.queue, i.task_id, i.priority, i.delay,
-          i.run_at, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.result) end)
+          i.run_at, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.result, i.retry) end)
     into v_items, v_at
     from rows from (jsonb_to_recordset(p_items) as (name text, kind text, inputs jsonb, queue text, task_id text,
       priority int, delay interval, run_at timestamptz, retry jsonb, timeout interval, start_timeout interval,
@@ -483,7 +483,7 @@ $$;
 -- Refuses a wrong item of enqueue_many.
 create function rhythm._check_item(p_at bigint, p_item jsonb, p_kind text, p_name text, p_queue text, p_task_id text,
   p_priority int, p_delay interval, p_run_at timestamptz, p_timeout interval, p_start_timeout interval,
-  p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text)
+  p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text, p_retry jsonb)
 returns bigint
 language plpgsql as $$
 declare
@@ -497,6 +497,12 @@ begin
   if p_kind not in ('task', 'workflow') then
     perform rhythm._raise('RH003', format('item %s has an unknown kind "%s"', p_at - 1, left(p_kind, 50)), null,
       'The kind is "task" or "workflow".');
+  end if;
+  if p_kind = 'workflow'
+    and (p_retry <> 'null' or coalesce(p_start_timeout, p_attempt_timeout, p_heartbeat_timeout) is not null)
+  then
+    perform rhythm._raise('RH002', format('item %s is a workflow; retry, start_timeout, attempt_timeout and heartbeat_timeout are for tasks',
+      p_at - 1), null, 'Leave them out for a workflow; timeout is for both.');
   end if;
   perform rhythm._check_enqueue(coalesce(p_kind, 'task'), p_name, '{}', p_queue, p_task_id, p_priority, p_delay, p_run_at,
     p_timeout, p_start_timeout, p_heartbeat_timeout, p_attempt_timeout, p_result);

@@ -234,3 +234,31 @@ async fn a_waiting_task_can_be_cancelled_and_a_running_one_is_told() {
     );
     nothing_is_left(&s).await;
 }
+
+/// As `start`, which has no such parameters.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn enqueue_many_refuses_for_workflows_what_is_for_tasks() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("nap", "await sleep('1h'); return 1").await;
+    for entry in [
+        r#""start_timeout": "1 hour""#,
+        r#""attempt_timeout": "1 hour""#,
+        r#""heartbeat_timeout": "1 hour""#,
+        r#""retry": {"maxAttempts": 3}"#,
+    ] {
+        let items = format!(
+            r#"[{{"name": "a", {entry}}}, {{"name": "nap", "kind": "workflow", {entry}}}]"#
+        );
+        let error = s
+            .fails(&format!("select rhythm.enqueue_many('{items}')"))
+            .await;
+        assert_eq!(error.code, "RH002", "{entry}");
+        assert!(error.message.contains("item 1"), "{}", error.message);
+    }
+    let taken = r#"[{"name": "nap", "kind": "workflow", "retry": null, "timeout": "9 hours"}]"#;
+    let id = s
+        .id(&format!("select id from rhythm.enqueue_many('{taken}')"))
+        .await;
+    assert_eq!(s.state(id).await, "waiting");
+}
