@@ -122,6 +122,17 @@ begin
 end
 $$;
 
+-- Returns milliseconds as _duration reads them: 90000 is "1m30s".
+create function rhythm._show_duration(p_ms numeric) returns text
+language sql immutable as $$
+  select coalesce(nullif(concat(
+    case when p_ms >= 86400000 then div(p_ms, 86400000) || 'd' end,
+    case when p_ms % 86400000 >= 3600000 then div(p_ms % 86400000, 3600000) || 'h' end,
+    case when p_ms % 3600000 >= 60000 then div(p_ms % 3600000, 60000) || 'm' end,
+    case when p_ms % 60000 >= 1000 then div(p_ms % 60000, 1000) || 's' end,
+    case when p_ms % 1000 > 0 then trim_scale(p_ms % 1000) || 'ms' end), ''), '0s')
+$$;
+
 -- Refuses a name (of a task, workflow, queue, worker, signal) that is null, empty, or longer than an index entry may be.
 create function rhythm._check_name(p_what text, p_name text) returns void
 language plpgsql immutable as $$

@@ -322,6 +322,17 @@ $$;
 comment on function rhythm.configure_queue(text, bool, text, text, int, text, int, text, int, int, jsonb, interval, interval, interval, interval, text, text, text[], text) is
 'Sets what is given of a queue and leaves the rest; reset names settings to take away. rate_limit (N/sec, N/min, N/hour, N/day) with rate_burst, and by rate_key, a path into inputs; concurrency of the whole queue, and concurrency_per_key (1 unless given) by concurrency_key; defaults for priority, retry and the timeouts (of workflows started on this queue by name: priority, timeout, remember, result); retention and remember (''7 days'', ''0'', ''forever''); result (keep, discard). Example: select rhythm.configure_queue(''stripe'', rate_limit => ''100/sec'', concurrency_key => ''customer'', retention => ''3 days'')';
 
+-- Returns a retry policy as people write it, which _retry reads as this very one.
+create function rhythm._show_retry(p_retry jsonb) returns jsonb
+language sql immutable as $$
+  select jsonb_object_agg(r.key, case
+    when r.key in ('initial', 'max') then to_jsonb(rhythm._show_duration(r.value::numeric))
+    when r.key = 'delays' then (select jsonb_agg(rhythm._show_duration(d.value::numeric) order by d.at)
+      from jsonb_array_elements(r.value) with ordinality as d (value, at))
+    else r.value end)
+  from jsonb_each(p_retry) r
+$$;
+
 -- Gives the settings of a queue. No locks.
 create function rhythm.show_queue(name text) returns table (setting text, value text, is_default bool)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -343,7 +354,8 @@ begin
     ('concurrency_key', v_queue.concurrency_key, null),
     ('concurrency_per_key', v_queue.concurrency_per_key::text, case when v_queue.concurrency_key is not null then '1' end),
     ('priority', v_queue.priority::text, '0'),
-    ('retry', v_queue.retry::text, '{"maxAttempts": 5, "initial": 1000, "backoff": 2, "max": 300000, "jitter": 0.1}'),
+    ('retry', rhythm._show_retry(v_queue.retry)::text,
+      '{"maxAttempts": 5, "initial": "1s", "backoff": 2, "max": "5m", "jitter": 0.1}'),
     ('timeout', v_queue.timeout::text, null),
     ('start_timeout', v_queue.start_timeout::text, null),
     ('attempt_timeout', v_queue.attempt_timeout::text, null),
@@ -357,7 +369,7 @@ begin
 end
 $$;
 comment on function rhythm.show_queue(text) is
-'Gives the settings of a queue, and what holds where none is set (is_default). Example: select * from rhythm.show_queue(''stripe'')';
+'Gives the settings of a queue, in the forms that configure_queue takes, and what holds where none is set (is_default). Example: select * from rhythm.show_queue(''stripe'')';
 
 -- Pauses a queue. Locks and halfway: as configure_queue.
 create function rhythm.pause_queue(name text, reason text default null) returns void

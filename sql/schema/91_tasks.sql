@@ -2,7 +2,8 @@
 
 create view rhythm.tasks as
 select t.name, coalesce(t.queue, 'default') as queue, t.input_schema,
-  case when t.input_schema is not null then coalesce(t.schema_check, 'off') end as schema_check, t.retry, t.timeout,
+  case when t.input_schema is not null then coalesce(t.schema_check, 'off') end as schema_check,
+  rhythm._show_retry(t.retry) as retry, t.timeout,
   t.start_timeout, t.attempt_timeout, t.heartbeat_timeout, case when t.discard then 'discard' else 'keep' end as result,
   coalesce(w.live_workers, 0) as live_workers, coalesce(w.workers, '{}') as workers, w.last_seen,
   t.first_served_at

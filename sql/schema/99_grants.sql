@@ -42,7 +42,9 @@ begin
       end as roles, p.oid::regprocedure as name
     from pg_catalog.pg_proc p
     where p.pronamespace = 'rhythm'::regnamespace
-      and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out', '_count_queues', '_count_failed'))
+      and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out')
+        -- What views call, they call as who reads them.
+        or p.proname in ('_count_queues', '_count_failed', '_show_retry', '_show_duration'))
   loop
     execute format('grant execute on routine %s to %s', v_one.name, v_one.roles);
   end loop;

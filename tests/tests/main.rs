@@ -28,6 +28,7 @@ mod model;
 mod pause;
 mod plain;
 mod portable;
+mod queue_settings;
 mod quickstart;
 mod race;
 mod rate_limit;

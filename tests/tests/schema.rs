@@ -511,7 +511,7 @@ async fn entries_of_a_registration_have_two_spellings_and_no_others() {
 async fn registered_tasks_are_a_view() {
     let database = Database::create().await;
     let s = database.session().await;
-    let tasks = json!([{"name": "charge", "queue": "pay", "retry": {"maxAttempts": 3}, "timeout": "5m", "heartbeatTimeout": 30,
+    let tasks = json!([{"name": "charge", "queue": "pay", "retry": {"maxAttempts": 3, "max": 90.5}, "timeout": "5m", "heartbeatTimeout": 30,
         "inputSchema": {"type": "object"}, "schemaCheck": "refuse"}, {"name": "mail"}]);
     let tasks = literal(&tasks.to_string());
     s.run(&format!(
@@ -523,7 +523,7 @@ async fn registered_tasks_are_a_view() {
     assert_eq!(
         s.json(view).await,
         json!([
-            ["charge", "pay", {"type": "object"}, "refuse", {"maxAttempts": 3}, 300, 30, 1, ["w1"], true],
+            ["charge", "pay", {"type": "object"}, "refuse", {"maxAttempts": 3, "max": "1m30s500ms"}, 300, 30, 1, ["w1"], true],
             ["mail", "default", null, null, null, null, null, 2, ["w1", "w2"], true],
         ])
     );

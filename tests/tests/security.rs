@@ -120,9 +120,9 @@ async fn nobody_can_call_what_is_internal() {
             "select p.oid::regprocedure::text, r.rolname from pg_proc p, pg_roles r
              where p.pronamespace = 'rhythm'::regnamespace and p.proname ~ '^_'
                -- INVOKER, and harmless: what deploy() calls as its caller, and what runs as the deployer in a step.
-               -- And what the view of queues calls, as whoever reads it.
+               -- And what the views of queues and tasks call, as whoever reads them.
                and p.proname not in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out', '_count_queues',
-                 '_count_failed')
+                 '_count_failed', '_show_retry', '_show_duration')
                and r.rolname in ('rhythm_admin', 'rhythm_worker', 'rhythm_client')
                and has_function_privilege(r.oid, p.oid, 'execute')",
         )

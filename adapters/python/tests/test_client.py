@@ -112,7 +112,7 @@ def test_priority_and_timeouts_come_from_the_queue_unless_given(client: rhythm.C
     assert settings["rate_limit"] == rhythm.QueueSetting(None, True)
     client.configure_queue(queue, retry={"maxAttempts": 2, "delays": [timedelta(seconds=2)]}, reset=["priority"])
     assert client.show_queue(queue)["priority"].is_default
-    assert '"delays": [2000' in str(client.show_queue(queue)["retry"].value)
+    assert '"delays": ["2s"' in str(client.show_queue(queue)["retry"].value)
     client.enqueue("nobody", queue=queue, attempt_timeout="1m", remember="forever", result="discard", task_id=queue)
     client.enqueue_many([{"name": "nobody", "queue": queue, "remember": 60, "retry": {"nonRetryable": [KeyError]}}])
     with pytest.raises(rhythm.InputError, match="rate_limit"):
