@@ -158,6 +158,17 @@ begin
 end
 $$;
 
+-- Refuses a trace that is more than the headers of one.
+create function rhythm._check_trace(p_trace jsonb) returns void
+language plpgsql immutable as $$
+begin
+  if pg_column_size(p_trace) > 65536 then
+    perform rhythm._raise('RH901', format('trace has %s bytes, and 64 KB are the most', pg_column_size(p_trace)), null,
+      'Give the headers of the trace, such as {"traceparent": "00-…"}; data belongs to the inputs.');
+  end if;
+end
+$$;
+
 -- Refuses null where it is not allowed.
 create function rhythm._check_given(p_what text, p_given bool) returns void
 language plpgsql immutable as $$
@@ -191,9 +202,32 @@ begin
 end
 $$;
 
--- Returns an error object with the known keys only, or raises: name and message are needed, as strings.
+-- Returns a text of at most `p_most` characters, with a note of what is not there.
+create function rhythm._cut(p_text text, p_most int) returns text
+language sql immutable as $$
+  select case when length(p_text) > p_most
+    then left(p_text, p_most) || format('… (%s more characters were cut off)', length(p_text) - p_most) else p_text end
+$$;
+
+-- Returns an error that is too long to be kept with what matters most of it, and notes of what is not there. It is not refused: an
+-- attempt must not go on for ever because its error is long.
+create function rhythm._cut_error(p_error jsonb) returns jsonb
+language sql immutable as $$
+  select jsonb_object_agg(e.key, case
+    when e.key in ('name', 'message', 'stack', 'code') and jsonb_typeof(e.value) = 'string'
+      then to_jsonb(rhythm._cut(e.value #>> '{}', case when e.key in ('name', 'code') then 1000 else 50000 end))
+    when pg_column_size(e.value) <= 65536 then e.value
+    when e.key = 'cause' and jsonb_typeof(e.value -> 'name') = 'string' and jsonb_typeof(e.value -> 'message') = 'string'
+      then jsonb_build_object('name', rhythm._cut(e.value ->> 'name', 1000), 'message', rhythm._cut(e.value ->> 'message', 50000))
+    else jsonb_build_object('cut', format('%s bytes were cut off', pg_column_size(e.value))) end)
+  from jsonb_each(p_error) e
+$$;
+
+-- Returns an error object with the known keys only, cut to some hundred kilobytes, or raises: name and message are needed, as strings.
 create function rhythm._check_error(p_error jsonb) returns jsonb
 language plpgsql immutable as $$
+declare
+  v_error jsonb;
 begin
   if jsonb_typeof(p_error) is distinct from 'object' or jsonb_typeof(p_error -> 'name') is distinct from 'string'
     or jsonb_typeof(p_error -> 'message') is distinct from 'string'
@@ -202,8 +236,13 @@ begin
       'Got: ' || coalesce(left(p_error::text, 200), 'null') || '.',
       'Give {"name": "TypeError", "message": "what happened"}; code, stack, cause and data may follow.');
   end if;
-  return (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_error) e
+  v_error := (select jsonb_object_agg(e.key, e.value) from jsonb_each(p_error) e
     where e.key in ('name', 'message', 'code', 'stack', 'cause', 'data'));
+  -- A hundred attempts of a task are kept.
+  if pg_column_size(v_error) > 262144 then
+    return rhythm._cut_error(v_error);
+  end if;
+  return v_error;
 end
 $$;
 

@@ -364,6 +364,9 @@ declare
   v_now timestamptz := rhythm._now();
   v_id uuid := rhythm._new_id();
 begin
+  if pg_column_size(enqueue.trace) > 65536 then
+    perform rhythm._check_trace(enqueue.trace);
+  end if;
   -- The most usual call says no more than a name, inputs and perhaps a queue. This is the row that _first_row would give, for
   -- less than half of the work.
   if num_nonnulls(enqueue.task_id, enqueue.priority, enqueue.delay, enqueue.run_at, enqueue.retry, enqueue.timeout,
@@ -401,7 +404,7 @@ declare
   v_run_at timestamptz;
 begin
   perform rhythm._check_enqueue('workflow', start.workflow, start.inputs, start.queue, start.task_id, start.priority,
-    start.delay, start.run_at, start.timeout, null, null, null, start.result);
+    start.delay, start.run_at, start.timeout, null, null, null, start.result), rhythm._check_trace(start.trace);
   v_run_at := coalesce(start.run_at, v_now + start.delay);
   v_definition := rhythm._current_definition(start.workflow, start.inputs);
   if start.task_id is not null then
@@ -461,11 +464,12 @@ begin
       , min(case when i.name is null or i.name = '' or octet_length(i.name) > 255 or i.queue = '' or octet_length(i.queue) > 255
           or i.task_id = '' or octet_length(i.task_id) > 1024 or i.kind not in ('task', 'workflow') or i.delay is not null
           or i.run_at is not null or i.timeout is not null or i.start_timeout is not null or i.heartbeat_timeout is not null
-          or i.attempt_timeout is not null or i.priority is not null or i.result is not null or i.kind = 'workflow' and i.retry is not null
+          or i.attempt_timeout is not null or i.priority is not null or i.result is not null
+          or i.kind = 'workflow' and i.retry is not null or pg_column_size(i.trace) > 65536 or pg_column_size(i.inputs) > 67108864
           -- Names that come from an object or an array.
           or i.name like '[%' or i.name like '{%' or i.queue like '[%' or i.queue like '{%' or i.task_id like '[%' or i.task_id like '{%'
-        then rhythm._check_item(i.at, p_items -> (i.at::int - 1), i.kind, i.name, i.queue, i.task_id, i.priority, i.delay,
-          i.run_at, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.result, i.retry) end)
+        then rhythm._check_item(i.at, p_items -> (i.at::int - 1), i.kind, i.name, i.inputs, i.queue, i.task_id, i.priority, i.delay,
+          i.run_at, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.result, i.retry, i.trace) end)
     into v_items, v_at
     from rows from (jsonb_to_recordset(p_items) as (name text, kind text, inputs jsonb, queue text, task_id text,
       priority int, delay interval, run_at timestamptz, retry jsonb, timeout interval, start_timeout interval,
@@ -481,9 +485,9 @@ end
 $$;
 
 -- Refuses a wrong item of enqueue_many.
-create function rhythm._check_item(p_at bigint, p_item jsonb, p_kind text, p_name text, p_queue text, p_task_id text,
+create function rhythm._check_item(p_at bigint, p_item jsonb, p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_delay interval, p_run_at timestamptz, p_timeout interval, p_start_timeout interval,
-  p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text, p_retry jsonb)
+  p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text, p_retry jsonb, p_trace jsonb)
 returns bigint
 language plpgsql as $$
 declare
@@ -504,8 +508,8 @@ begin
     perform rhythm._raise('RH002', format('item %s is a workflow; retry, start_timeout, attempt_timeout and heartbeat_timeout are for tasks',
       p_at - 1), null, 'Leave them out for a workflow; timeout is for both.');
   end if;
-  perform rhythm._check_enqueue(coalesce(p_kind, 'task'), p_name, '{}', p_queue, p_task_id, p_priority, p_delay, p_run_at,
-    p_timeout, p_start_timeout, p_heartbeat_timeout, p_attempt_timeout, p_result);
+  perform rhythm._check_enqueue(coalesce(p_kind, 'task'), p_name, coalesce(p_inputs, '{}'), p_queue, p_task_id, p_priority, p_delay,
+    p_run_at, p_timeout, p_start_timeout, p_heartbeat_timeout, p_attempt_timeout, p_result), rhythm._check_trace(p_trace);
   return p_at;
 end
 $$;

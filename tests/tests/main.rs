@@ -21,6 +21,7 @@ mod give_up;
 mod held_rows;
 mod idempotency;
 mod interleave;
+mod large;
 mod lease;
 mod limit_settings;
 mod limits;
