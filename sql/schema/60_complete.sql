@@ -21,6 +21,8 @@ declare
   v_over uuid[];
   v_over_states rhythm.state[];
   v_over_errors jsonb[];
+  v_stopped uuid[];
+  v_stopped_errors jsonb[];
 begin
   with mine as materialized (
     select l.id, l.name, l.queue, l.attempt, l.retry, o.error, o.retry_in, o.retryable
@@ -50,9 +52,12 @@ begin
     array_agg(d.id) filter (where not d.again),
     array_agg(case when d.cancelled then 'cancelled' else p_over end) filter (where not d.again),
     array_agg(case when d.cancelled then jsonb_build_object('name', 'CancelledError', 'message', d.reason) else d.error end)
-      filter (where not d.again)
-  into v_again, v_delays, v_again_errors, v_over, v_over_states, v_over_errors
-  from decided d;
+      filter (where not d.again),
+    array_agg(d.id) filter (where d.failed), array_agg(d.error) filter (where d.failed)
+  into v_again, v_delays, v_again_errors, v_over, v_over_states, v_over_errors, v_stopped, v_stopped_errors
+  from (
+    -- What a handler raises because it was told to stop is no failure of its own.
+    select d.*, d.cancelled and d.error ->> 'name' not in ('CancelledError', 'TaskCancelled') as failed from decided d) d;
 
   if v_again is not null then
     return query
@@ -78,6 +83,19 @@ begin
     select b.id, b.state, null::uuid, null::int from back b,
       lateral (select case when b.state = 'pending' or b.concurrency_key is not null then rhythm._wake_queue(b.queue, 1) end,
         case when b.state <> 'pending' then rhythm._wake_due(b.run_at) end) w;
+  end if;
+  if v_stopped is not null then
+    -- It ends with the request to cancel; what came of the attempt is kept besides. The row gets it too, by which its end knows that
+    -- there is a history.
+    with failed as (
+      update rhythm.live l set error = o.error
+      from unnest(v_stopped, v_stopped_errors) as o (id, error) where l.id = o.id
+      returning l.id, l.worker, l.attempt, l.attempt_at, l.error
+    )
+    insert into rhythm.history (execution_id, at, event, name, data)
+    select f.id, v_now, 'attempt_failed', f.worker,
+      jsonb_build_object('attempt', f.attempt, 'error', f.error, 'started_at', f.attempt_at)
+    from failed f;
   end if;
   if v_over is not null then
     return query

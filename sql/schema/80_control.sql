@@ -373,7 +373,7 @@ begin
       select (h.data ->> 'timeout')::interval from rhythm.history h
       where h.execution_id = v_old.id and h.event = 'retried' order by h.seq desc limit 1), v_old.end_by - case
         when v_old.run_at < v_old.end_by and not exists (
-          select from rhythm.history h where h.execution_id = v_old.id and h.event = 'attempt_failed')
+          select from rhythm.history h where h.execution_id = v_old.id and h.event = 'attempt_failed' and h.data ? 'next_at')
         then greatest(v_old.created_at, v_old.run_at) else v_old.created_at end);
     v_end_by := coalesce(v_run_at, v_now) + v_timeout;
   end if;

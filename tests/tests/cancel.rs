@@ -127,3 +127,59 @@ async fn a_cancelled_workflow_ends_the_waits_of_those_who_run_its_tasks() {
     assert!(waited < Duration::from_secs(4), "{waited:?}");
     assert_eq!(status(&s, &task).await, "cancel");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_error_of_an_attempt_that_was_to_be_cancelled_is_kept() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    for (retention, more) in [("1 day", ""), ("0", ", retry_in => '1 hour'")] {
+        s.run(&format!(
+            "select rhythm.configure_queue('default', retention => '{retention}')"
+        ))
+        .await;
+        let task = running(&s).await;
+        s.run(&format!(
+            "select rhythm.cancel('{}', 'customer left')",
+            task.id
+        ))
+        .await;
+        assert_eq!(s.fail(&task, more).await, "cancelled");
+        let kept = format!(
+            "select string_agg(attempt || ' ' || worker || ' ' || (error ->> 'message') || ' ' || (next_at is null), ',')
+             from rhythm.attempts where id = '{}'",
+            task.id
+        );
+        if retention == "0" {
+            assert_eq!(s.maybe(&kept).await, None, "nothing is left of it");
+            continue;
+        }
+        assert_eq!(s.text(&kept).await, "1 tester disk full true");
+        let reason = format!(
+            "select error ->> 'message' from rhythm.executions where id = '{}'",
+            task.id
+        );
+        assert_eq!(s.text(&reason).await, "customer left");
+        // It can be tried again, and is told apart from what comes then.
+        s.run(&format!("select rhythm.retry('{}')", task.id)).await;
+        let again = s.claim_one().await;
+        assert_eq!(s.fail(&again, ", retryable => false").await, "failed");
+        assert_eq!(
+            s.text(&kept).await,
+            "1 tester disk full true,1 tester disk full true"
+        );
+    }
+    // A handler that obeys has not failed.
+    let task = running(&s).await;
+    s.run(&format!("select rhythm.cancel('{}')", task.id)).await;
+    let obeyed = format!(
+        r#"select rhythm.fail('{}', {}, '{{"name": "TaskCancelled", "message": "stopped"}}')"#,
+        task.id, task.token
+    );
+    assert_eq!(s.text(&obeyed).await, "cancelled");
+    let left = format!(
+        "select count(*) from rhythm.history where execution_id = '{}'",
+        task.id
+    );
+    assert_eq!(s.number(&left).await, 0);
+    nothing_is_left(&s).await;
+}
