@@ -40,7 +40,7 @@ create table rhythm.live (
   name text collate "C" not null,
   queue text collate "C" not null,
   worker text,
-  -- heartbeatTimeout: the longest lease that a claim of this task gets.
+  -- heartbeatTimeout: the lease that claims and heartbeats of this task get, whatever they ask for.
   beat interval,
   attempt_timeout interval,
   -- How long a completed execution keeps its task_id, where that is not as long as it is kept itself.

@@ -225,8 +225,8 @@ begin
         select p from unnest(v_picked) p
       ), leased as (
         update rhythm.live l set state = 'running', attempt = l.attempt + 1,
-          token = uuid_hash_extended(v_seed, l.seq), lease_until = v_now + least(l.beat, p_lease),
-          due_at = least(v_now + least(l.beat, p_lease), l.end_by, v_now + l.attempt_timeout), worker = p_worker,
+          token = uuid_hash_extended(v_seed, l.seq), lease_until = v_now + coalesce(l.beat, p_lease),
+          due_at = least(v_now + coalesce(l.beat, p_lease), l.end_by, v_now + l.attempt_timeout), worker = p_worker,
           started_at = coalesce(l.started_at, v_now), attempt_at = v_now, attempt_until = v_now + l.attempt_timeout,
           concurrency_key = case when v_counted then coalesce(l.concurrency_key, '-') else l.concurrency_key end
         from picked where l.id = picked.id
@@ -421,8 +421,8 @@ begin
     where l.token = o.token and l.state = 'running'
     order by l.id for update of l
   ), longer as (
-    update rhythm.live l set lease_until = v_now + least(l.beat, heartbeat.lease),
-      due_at = least(v_now + least(l.beat, heartbeat.lease), l.end_by, l.attempt_until),
+    update rhythm.live l set lease_until = v_now + coalesce(l.beat, heartbeat.lease),
+      due_at = least(v_now + coalesce(l.beat, heartbeat.lease), l.end_by, l.attempt_until),
       progress = coalesce(mine.progress, l.progress)
     from mine where l.id = mine.id
     -- Shorter than before, perhaps.

@@ -80,23 +80,31 @@ begin
 end
 $$;
 
--- Takes back expired leases, whose rows the caller has locked: each counts as a failed attempt, and the task is
--- claimable at once. The error names the workers that it took, so that a task which kills them is seen for what it is.
+-- Takes back expired leases, whose rows the caller has locked: each counts as a failed attempt. A worker's own lease leaves the
+-- task claimable at once, and `failed` in the end; with a heartbeat_timeout it is retried as its policy says, and timed_out in the end.
+-- The error names the workers that it took, so that a task which kills them is seen for what it is.
 create function rhythm._expire_leases(p_ids uuid[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_errors jsonb[];
+  v_one record;
 begin
-  v_errors := array(
-    select jsonb_build_object('name', 'LeaseExpired',
-      'message', format('worker %s let the lease of attempt %s expire', quote_literal(l.worker), l.attempt),
-      'data', jsonb_build_object('workers', coalesce((
+  for v_one in
+    select l.beat is not null as silent, array_agg(l.id order by l.id) as ids, array_agg(case when l.beat is null
+        then jsonb_build_object('name', 'LeaseExpired',
+          'message', format('worker %L let the lease of attempt %s expire', l.worker, l.attempt))
+        else jsonb_build_object('name', 'HeartbeatTimeout',
+          'message', format('worker %L sent no heartbeat in attempt %s for %s', l.worker, l.attempt, l.beat)) end
+      || jsonb_build_object('data', jsonb_build_object('workers', coalesce((
         select jsonb_agg(h.name order by h.seq) from rhythm.history h
-        where h.execution_id = l.id and h.event = 'attempt_failed' and h.data -> 'error' ->> 'name' = 'LeaseExpired'),
-        '[]') || to_jsonb(l.worker)))
-    from unnest(p_ids) with ordinality o (id, at) join rhythm.live l on l.id = o.id order by o.at);
-  perform rhythm._fail_late(p_ids, v_errors, interval '0', 'failed');
+        where h.execution_id = l.id and h.event = 'attempt_failed'
+          and h.data -> 'error' ->> 'name' in ('LeaseExpired', 'HeartbeatTimeout')), '[]') || to_jsonb(l.worker)))
+      order by l.id) as errors
+    from rhythm.live l where l.id = any (p_ids) group by 1 order by 1
+  loop
+    perform rhythm._fail_late(v_one.ids, v_one.errors, case when not v_one.silent then interval '0' end,
+      case when v_one.silent then 'timed_out'::rhythm.state else 'failed' end);
+  end loop;
 end
 $$;
 

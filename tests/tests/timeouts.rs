@@ -189,11 +189,67 @@ async fn a_heartbeat_timeout_ends_an_attempt_without_a_sign_of_life() {
         advance(&s, "20 seconds").await;
         assert_eq!(heartbeat(&s, id, task.token).await, "ok");
     }
-    // To the next worker at once.
-    is_due(&s, id, "running", "pending").await;
-    assert_eq!(s.claim_with("'w', lease => '1 day'").await.len(), 1);
-    is_due(&s, id, "running", "failed").await;
-    assert_eq!(s.failed(id).await["name"], json!("LeaseExpired"));
+    // It is tried again as its policy says.
+    is_due(&s, id, "running", "scheduled").await;
+    advance(&s, "10 minutes").await;
+    s.becomes(id, "pending").await;
+    assert_eq!(s.claim_with("'v', lease => '1 day'").await.len(), 1);
+    is_due(&s, id, "running", "timed_out").await;
+    let error = s.outcome(id).await.2;
+    assert_eq!(error["name"], json!("HeartbeatTimeout"));
+    assert_eq!(
+        error["message"],
+        json!("worker 'v' sent no heartbeat in attempt 2 for 00:00:30")
+    );
+    assert_eq!(error["data"]["workers"], json!(["w", "v"]));
+    let kept =
+        format!("select string_agg(error ->> 'name', ' ') from rhythm.attempts where id = '{id}'");
+    assert_eq!(s.text(&kept).await, "HeartbeatTimeout HeartbeatTimeout");
+}
+
+/// Else a worker with short leases would end what may be silent for longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_timeout_is_the_lease_whatever_the_worker_asks_for() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let id = s
+        .id("select rhythm.enqueue('a', heartbeat_timeout => '30 minutes', retry => '{\"maxAttempts\": 1}')")
+        .await;
+    let task = s.claim_with("'w', lease => '1 second'").await.remove(0);
+    advance(&s, "29 minutes").await;
+    s.run(&format!(
+        "select rhythm.heartbeat('{{{id}}}', '{{{}}}', '1 second')",
+        task.token
+    ))
+    .await;
+    advance(&s, "29 minutes").await;
+    assert_eq!(s.state(id).await, "running");
+    advance(&s, "2 minutes").await;
+    s.becomes(id, "timed_out").await;
+}
+
+/// One batch of the duties holds both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_that_end_together_end_each_in_its_way() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let once = r#"retry => '{"maxAttempts": 1}'"#;
+    let silent = s
+        .id(&format!(
+            "select rhythm.enqueue('a', heartbeat_timeout => '1 minute', {once})"
+        ))
+        .await;
+    let lost = s.id(&format!("select rhythm.enqueue('a', {once})")).await;
+    assert_eq!(
+        s.claim_with("'w', max => 2, lease => '1 minute'")
+            .await
+            .len(),
+        2
+    );
+    advance(&s, "2 minutes").await;
+    s.becomes(silent, "timed_out").await;
+    s.becomes(lost, "failed").await;
+    assert_eq!(s.failed(lost).await["name"], json!("LeaseExpired"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,7 +273,7 @@ async fn the_background_worker_ends_them_by_itself() {
     for id in ids {
         states.push(s.outcome(id).await.0);
     }
-    assert_eq!(states, ["timed_out", "timed_out", "timed_out", "failed"]);
+    assert_eq!(states, ["timed_out"; 4]);
     let late =
         "select max(extract(epoch from finished_at - created_at)) < 3 from rhythm.executions";
     assert_eq!(
@@ -364,7 +420,7 @@ async fn a_workflow_hears_of_the_timeouts_of_its_children() {
             "a",
             "heartbeatTimeout: '30s', retry: {maxAttempts: 1}",
             true,
-            "LeaseExpired",
+            "HeartbeatTimeout",
         ),
     ];
     for (task, options, is_taken, name) in cases {

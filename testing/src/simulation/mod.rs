@@ -292,6 +292,17 @@ impl Simulation {
         }
     }
 
+    /// An attempt was ended for its handler: the next one has a time, or there is none.
+    fn go_on(&mut self, task: usize, attempt: u32, again_ms: Option<f64>) {
+        match again_ms {
+            Some(at_ms) => {
+                let attempt = attempt + 1;
+                self.agenda.note(at_ms, Due::Attempt { task, attempt });
+            }
+            None => self.tell_failure(task),
+        }
+    }
+
     /// Something is due; an attempt if a handler has to begin.
     fn happen(&mut self, due: Due) -> Option<Attempt> {
         match due {
@@ -310,28 +321,13 @@ impl Simulation {
                 return Some(begun);
             }
             Due::Silence { task, attempt } => {
-                let failure = Failure {
-                    retry_in_ms: Some(0.0),
-                    ..Failure::new(
-                        "LeaseExpired",
-                        format!("worker 'test' let the lease of attempt {attempt} expire"),
-                    )
-                };
-                match self.tasks[task].fail(failure, self.now_ms, true) {
-                    Some(at_ms) => {
-                        let attempt = attempt + 1;
-                        self.agenda.note(at_ms, Due::Attempt { task, attempt });
-                    }
-                    None => self.tell_failure(task),
-                }
+                let again = self.tasks[task].fall_silent(self.now_ms);
+                self.go_on(task, attempt, again);
             }
-            Due::Overrun { task, attempt } => match self.tasks[task].overrun(self.now_ms) {
-                Some(at_ms) => {
-                    let attempt = attempt + 1;
-                    self.agenda.note(at_ms, Due::Attempt { task, attempt });
-                }
-                None => self.tell_failure(task),
-            },
+            Due::Overrun { task, attempt } => {
+                let again = self.tasks[task].overrun(self.now_ms);
+                self.go_on(task, attempt, again);
+            }
             Due::Timeout { task } => {
                 self.tasks[task].time_out();
                 self.tell_failure(task);

@@ -205,7 +205,18 @@ impl Task {
     pub(super) fn overrun(&mut self, now_ms: f64) -> Option<f64> {
         let (number, name) = (self.attempts, &self.call.name);
         let message = format!("attempt {number} of task '{name}' timed out");
-        let again = self.fail(Failure::new("TimeoutError", message), now_ms, true);
+        self.end_attempt(Failure::new("TimeoutError", message), now_ms)
+    }
+
+    /// The handler was silent for too long. Gives the moment of the next attempt; none: the task has timed out.
+    pub(super) fn fall_silent(&mut self, now_ms: f64) -> Option<f64> {
+        let number = self.attempts;
+        let message = format!("worker 'test' sent no heartbeat in attempt {number}");
+        self.end_attempt(Failure::new("HeartbeatTimeout", message), now_ms)
+    }
+
+    fn end_attempt(&mut self, failure: Failure, now_ms: f64) -> Option<f64> {
+        let again = self.fail(failure, now_ms, true);
         if again.is_none() {
             self.stage = Stage::TimedOut;
         }
