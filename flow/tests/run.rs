@@ -334,6 +334,38 @@ fn task_options_are_checked_when_only_the_run_knows_them() {
     assert!(message("{qeue: 'a'}").contains("'qeue' is not among the options of a task"));
     assert!(message("{delay: 'soon'}").contains("which is no duration"));
     assert!(message("{retry: {maxAttempts: 0}}").contains("a whole number of at least 1"));
+    for options in [
+        "{retry: {delays: ['1s', 60, '1h30m'], nonRetryable: ['TypeError', 'E1'], jitter: true}, result: 'discard'}",
+        "{retry: {backoff: 'linear', nonRetryable: []}, result: 'keep'}",
+    ] {
+        assert_eq!(message(options), "\"ok\"");
+    }
+    let wrong = [
+        (
+            "{result: 'drop'}",
+            "Option 'result' must be \\\"keep\\\" or",
+        ),
+        ("{retry: {backoff: 'cubic'}}", "or a number from 1 to 1000"),
+        ("{retry: {backoff: 1001}}", "or a number from 1 to 1000"),
+        ("{retry: {delays: []}}", "a list of 1 to 100 durations"),
+        (
+            "{retry: {delays: Array(101).fill(1)}}",
+            "a list of 1 to 100 durations",
+        ),
+        ("{retry: {delays: ['1s', 'soon']}}", "An entry of 'delays'"),
+        (
+            "{retry: {nonRetryable: 'E'}}",
+            "a list of at most 100 names",
+        ),
+        (
+            "{retry: {nonRetryable: [5]}}",
+            "a list of at most 100 names",
+        ),
+    ];
+    for (options, told) in wrong {
+        let message = message(options);
+        assert!(message.contains(told), "{options}: {message}");
+    }
 }
 
 #[test]

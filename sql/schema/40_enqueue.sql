@@ -199,7 +199,8 @@ create function rhythm._look_plain(p_name text, p_queue text) returns bool
 language sql stable as $$
   select not exists (select from rhythm.queue_settings q where q.name = p_queue)
     and not exists (select from rhythm.served_tasks t where t.name = p_name
-      and (t.queue is not null or t.discard is not null or t.schema_check is not null
+      and (t.queue is not null or t.discard is not null or t.schema_check is not null or t.priority is not null
+        or t.remember is not null
         or coalesce(t.timeout, t.start_timeout, t.attempt_timeout, t.heartbeat_timeout) is not null))
 $$;
 
@@ -232,10 +233,10 @@ language sql stable as $$
     greatest(p_now, p_run_at) + coalesce(p_start_timeout, t.start_timeout, case when p_kind = 'task' then q.start_timeout end),
     greatest(p_now, p_run_at) + coalesce(p_timeout, t.timeout, q.timeout),
     case when p_run_at > p_now then 'scheduled'::rhythm.state else 'pending' end,
-    coalesce(p_priority, q.priority, 0), p_promise, p_wake_group, p_kind, p_name, coalesce(p_queue, t.queue, 'default'),
+    coalesce(p_priority, t.priority, q.priority, 0), p_promise, p_wake_group, p_kind, p_name, coalesce(p_queue, t.queue, 'default'),
     coalesce(p_heartbeat_timeout, t.heartbeat_timeout, case when p_kind = 'task' then q.heartbeat_timeout end),
     coalesce(p_attempt_timeout, t.attempt_timeout, case when p_kind = 'task' then q.attempt_timeout end),
-    coalesce(p_remember, q.remember),
+    coalesce(p_remember, t.remember, q.remember),
     nullif(coalesce(p_discard, t.discard, q.discard), false),
     case when p_kind = 'task' and coalesce(q.rate_key, q.concurrency_key) is not null
       then rhythm._limit_key(p_inputs, q.concurrency_key) end,

@@ -25,6 +25,8 @@ create table rhythm.served_tasks (
   start_timeout interval,
   attempt_timeout interval,
   heartbeat_timeout interval,
+  priority int,
+  remember interval,
   discard bool,
   input_schema jsonb,
   -- What happens to inputs that do not fit; null: nothing.
@@ -38,8 +40,8 @@ comment on table rhythm.served_tasks is 'Every task name that a worker ever regi
 create function rhythm._task_entries(p_task jsonb) returns jsonb
 language plpgsql as $$
 declare
-  v_known text[] := array['name', 'queue', 'retry', 'timeout', 'startTimeout', 'attemptTimeout', 'heartbeatTimeout', 'result',
-    'inputSchema', 'schemaCheck'];
+  v_known text[] := array['name', 'queue', 'retry', 'timeout', 'startTimeout', 'attemptTimeout', 'heartbeatTimeout', 'priority',
+    'remember', 'result', 'inputSchema', 'schemaCheck'];
   v_result jsonb := p_task;
   v_key text;
   v_meant text;
@@ -99,22 +101,31 @@ begin
         'Durations are seconds or strings such as "90s" and "1h30m".');
     end if;
     perform rhythm._check_attempt(k, rhythm._duration(v_task -> k)) from unnest(array['attemptTimeout', 'heartbeatTimeout']) k;
-    perform rhythm._check_result(v_task ->> 'result');
+    if jsonb_typeof(v_task -> 'priority') not in ('number', 'null') or (v_task ->> 'priority')::numeric % 1 <> 0 then
+      perform rhythm._raise('RH003', format('task "%s" has a priority that is no whole number', v_task ->> 'name'),
+        'Got: ' || left((v_task -> 'priority')::text, 50) || '.', 'Give an integer; larger goes first.');
+    end if;
+    perform rhythm._check_priority(case when abs((v_task ->> 'priority')::numeric) < 1000000 then (v_task ->> 'priority')::numeric::int
+        when v_task ->> 'priority' is not null then 1000000 end),
+      rhythm._check_result(v_task ->> 'result');
     v_names := v_names || (v_task ->> 'name');
     insert into rhythm.served_tasks as t (name, queue, retry, timeout, start_timeout, attempt_timeout, heartbeat_timeout,
-      discard, input_schema, schema_check, first_served_at)
+      priority, remember, discard, input_schema, schema_check, first_served_at)
     values (v_task ->> 'name', v_task ->> 'queue', rhythm._retry(v_task -> 'retry'),
       rhythm._duration(v_task -> 'timeout'), rhythm._duration(v_task -> 'startTimeout'),
       rhythm._duration(v_task -> 'attemptTimeout'), rhythm._duration(v_task -> 'heartbeatTimeout'),
+      (v_task ->> 'priority')::numeric::int,
+      coalesce(rhythm._duration(v_task -> 'remember'), rhythm._keep_time('remember', v_task ->> 'remember')),
       v_task ->> 'result' = 'discard', rhythm._read_schema(v_task), rhythm._read_schema_check(v_task), v_now)
     on conflict (name) do update set queue = excluded.queue, retry = excluded.retry, timeout = excluded.timeout,
       start_timeout = excluded.start_timeout, attempt_timeout = excluded.attempt_timeout,
-      heartbeat_timeout = excluded.heartbeat_timeout, discard = excluded.discard, input_schema = excluded.input_schema,
-      schema_check = excluded.schema_check
-    where (t.queue, t.retry, t.timeout, t.start_timeout, t.attempt_timeout, t.heartbeat_timeout, t.discard, t.input_schema,
-      t.schema_check)
+      heartbeat_timeout = excluded.heartbeat_timeout, priority = excluded.priority, remember = excluded.remember,
+      discard = excluded.discard, input_schema = excluded.input_schema, schema_check = excluded.schema_check
+    where (t.queue, t.retry, t.timeout, t.start_timeout, t.attempt_timeout, t.heartbeat_timeout, t.priority, t.remember, t.discard,
+      t.input_schema, t.schema_check)
       is distinct from (excluded.queue, excluded.retry, excluded.timeout, excluded.start_timeout, excluded.attempt_timeout,
-        excluded.heartbeat_timeout, excluded.discard, excluded.input_schema, excluded.schema_check);
+        excluded.heartbeat_timeout, excluded.priority, excluded.remember, excluded.discard, excluded.input_schema,
+        excluded.schema_check);
   end loop;
   insert into rhythm.worker_registry as w (name, tasks, registered_at, last_seen)
   values (register.worker, v_names, v_now, v_now)
@@ -122,7 +133,7 @@ begin
 end
 $$;
 comment on function rhythm.register(text, jsonb) is
-'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, startTimeout, attemptTimeout, heartbeatTimeout, result (defaults for this task), inputSchema (a JSON Schema of what it takes) and schemaCheck (refuse, warn or off: what happens to inputs that do not fit); start_timeout is taken for startTimeout, and so on. Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
+'Says which tasks a worker can run: names, or objects with name, queue, retry, timeout, startTimeout, attemptTimeout, heartbeatTimeout, priority, remember (how long a completed one keeps its task_id), result (defaults for this task), inputSchema (a JSON Schema of what it takes) and schemaCheck (refuse, warn or off: what happens to inputs that do not fit); start_timeout is taken for startTimeout, and so on. Its claims then get no others. Example: select rhythm.register(''w1'', ''["send-mail", {"name": "charge", "queue": "payments"}]'')';
 
 -- Notes that a worker is alive, and what it says that it serves. Called at the end of a claim, so that no row is held
 -- while it waits. Locks: as register, first the tasks, then the worker, which is never waited for once it is known.

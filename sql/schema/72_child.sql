@@ -26,7 +26,8 @@ begin
   v_child.id := rhythm._new_id();
   v_child.name := p_item ->> 'name';
   v_child.inputs := coalesce(p_item -> 'inputs', '{}');
-  v_child.priority := p_parent.priority;
+  -- One that nobody has raised leaves it to what is registered of the task, or set of its queue.
+  v_child.priority := nullif(p_parent.priority, 0);
   v_child.trace := p_parent.trace;
   if v_child.kind = 'workflow' then
     -- The root of a tree of its own: it may outlive its parent. Its end is an event of its parent, as a task's is.
@@ -40,7 +41,7 @@ begin
   if v_options <> '{}' then
     v_child.queue := v_options ->> 'queue';
     v_child.task_id := v_options ->> 'taskId';
-    v_child.priority := coalesce((v_options ->> 'priority')::int, p_parent.priority);
+    v_child.priority := coalesce((v_options ->> 'priority')::int, v_child.priority);
     v_child.retry := rhythm._retry(v_options -> 'retry');
     v_child.timeout := rhythm._duration(v_options -> 'timeout');
     v_child.start_timeout := rhythm._duration(v_options -> 'startTimeout');
@@ -50,8 +51,9 @@ begin
       when 'number' then to_timestamp((v_options ->> 'runAt')::float8 / 1000)
       when 'string' then (v_options ->> 'runAt')::timestamptz
       else p_now + rhythm._duration(v_options -> 'delay') end;
+    v_child.discard := v_options ->> 'result' = 'discard';
     perform rhythm._check_enqueue(v_child.kind, v_child.name, '{}', v_child.queue, v_child.task_id, v_child.priority, null,
-      v_child.run_at, null, null, v_child.heartbeat_timeout, v_child.attempt_timeout, null);
+      v_child.run_at, null, null, v_child.heartbeat_timeout, v_child.attempt_timeout, v_options ->> 'result');
   end if;
   return v_child;
 end

@@ -31,6 +31,9 @@ create table rhythm.schedule_entries (
   start_timeout interval,
   attempt_timeout interval,
   heartbeat_timeout interval,
+  -- How long a completed one keeps its task_id, as text; and what becomes of its result.
+  remember text,
+  result text,
   overlap text not null check (overlap in ('skip', 'queue_one', 'queue_all', 'cancel_other', 'allow')),
   catch_up interval not null,
   jitter interval not null,
@@ -205,7 +208,8 @@ begin
     rhythm._check_duration('catch_up', p_new.catch_up), rhythm._check_duration('jitter', p_new.jitter),
     rhythm._check_moment('starts_at', p_new.starts_at), rhythm._check_moment('ends_at', p_new.ends_at);
   perform rhythm._check_enqueue(p_new.kind, p_new.target, p_new.inputs, p_new.queue, null, p_new.priority, null, null,
-    p_new.timeout, p_new.start_timeout, p_new.heartbeat_timeout, p_new.attempt_timeout, null);
+    p_new.timeout, p_new.start_timeout, p_new.heartbeat_timeout, p_new.attempt_timeout, p_new.result),
+    rhythm._keep_time('remember', p_new.remember);
   if p_new.kind = 'workflow' then
     if p_new.retry is not null
       or coalesce(p_new.start_timeout, p_new.attempt_timeout, p_new.heartbeat_timeout) is not null
@@ -251,7 +255,8 @@ create function rhythm.schedule(name text, cron text default null, every interva
   catch_up interval default '1 day', jitter interval default '0', queue text default null, priority int default null,
   retry jsonb default null, timeout interval default null, start_timeout interval default null,
   exclude text[] default '{}', starts_at timestamptz default null, ends_at timestamptz default null,
-  attempt_timeout interval default null, heartbeat_timeout interval default null)
+  attempt_timeout interval default null, heartbeat_timeout interval default null, remember text default null,
+  result text default null)
 returns timestamptz
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -282,6 +287,8 @@ begin
   v_new.start_timeout := schedule.start_timeout;
   v_new.attempt_timeout := schedule.attempt_timeout;
   v_new.heartbeat_timeout := schedule.heartbeat_timeout;
+  v_new.remember := schedule.remember;
+  v_new.result := schedule.result;
   v_new.overlap := schedule.overlap;
   v_new.catch_up := schedule.catch_up;
   v_new.jitter := schedule.jitter;
@@ -314,26 +321,29 @@ begin
     end if;
     if v_old.name is null then
       insert into rhythm.schedule_entries as e (name, kind, target, cron, every, time_zone, inputs, queue, priority, retry, timeout,
-        start_timeout, attempt_timeout, heartbeat_timeout, overlap, catch_up, jitter, exclude, starts_at, ends_at, anchor, tick,
+        start_timeout, attempt_timeout, heartbeat_timeout, remember, result, overlap, catch_up, jitter, exclude, starts_at, ends_at, anchor, tick,
         next_at, created_at, created_by, changed_at)
       values (v_new.name, v_new.kind, v_new.target, v_new.cron, v_new.every, v_new.time_zone, v_new.inputs, v_new.queue,
         v_new.priority, v_new.retry, v_new.timeout, v_new.start_timeout, v_new.attempt_timeout, v_new.heartbeat_timeout,
-        v_new.overlap, v_new.catch_up, v_new.jitter, v_new.exclude, v_new.starts_at, v_new.ends_at, v_new.anchor, v_new.tick, v_new.next_at, v_now, session_user, v_now)
+        v_new.remember, v_new.result, v_new.overlap, v_new.catch_up, v_new.jitter, v_new.exclude, v_new.starts_at, v_new.ends_at, v_new.anchor, v_new.tick, v_new.next_at, v_now, session_user, v_now)
       on conflict do nothing;
       -- Somebody has made it in this very moment: then this replaces his.
       continue when not found;
     elsif (v_old.kind, v_old.target, v_old.inputs, v_old.queue, v_old.priority, v_old.retry, v_old.timeout, v_old.start_timeout,
-        v_old.attempt_timeout, v_old.heartbeat_timeout, v_old.overlap, v_old.catch_up, v_old.anchor, v_old.cron, v_old.every, v_old.time_zone, v_old.jitter, v_old.exclude,
+        v_old.attempt_timeout, v_old.heartbeat_timeout, v_old.remember, v_old.result, v_old.overlap, v_old.catch_up, v_old.anchor,
+        v_old.cron, v_old.every, v_old.time_zone, v_old.jitter, v_old.exclude,
         v_old.starts_at, v_old.ends_at)
       is distinct from
       (v_new.kind, v_new.target, v_new.inputs, v_new.queue, v_new.priority, v_new.retry, v_new.timeout, v_new.start_timeout,
-        v_new.attempt_timeout, v_new.heartbeat_timeout, v_new.overlap, v_new.catch_up, v_new.anchor, v_new.cron, v_new.every, v_new.time_zone, v_new.jitter, v_new.exclude,
+        v_new.attempt_timeout, v_new.heartbeat_timeout, v_new.remember, v_new.result, v_new.overlap, v_new.catch_up, v_new.anchor,
+        v_new.cron, v_new.every, v_new.time_zone, v_new.jitter, v_new.exclude,
         v_new.starts_at, v_new.ends_at)
     then
       update rhythm.schedule_entries e set kind = v_new.kind, target = v_new.target, cron = v_new.cron, every = v_new.every,
         time_zone = v_new.time_zone, inputs = v_new.inputs, queue = v_new.queue, priority = v_new.priority,
         retry = v_new.retry, timeout = v_new.timeout, start_timeout = v_new.start_timeout,
-        attempt_timeout = v_new.attempt_timeout, heartbeat_timeout = v_new.heartbeat_timeout, overlap = v_new.overlap,
+        attempt_timeout = v_new.attempt_timeout, heartbeat_timeout = v_new.heartbeat_timeout,
+        remember = v_new.remember, result = v_new.result, overlap = v_new.overlap,
         catch_up = v_new.catch_up, jitter = v_new.jitter, exclude = v_new.exclude, starts_at = v_new.starts_at,
         ends_at = v_new.ends_at, anchor = v_new.anchor, tick = v_new.tick, next_at = v_new.next_at, last_error = null,
         changed_at = v_now
@@ -347,8 +357,8 @@ begin
   return v_new.next_at;
 end
 $$;
-comment on function rhythm.schedule(text, text, interval, text, text, jsonb, text, text, interval, interval, text, int, jsonb, interval, interval, text[], timestamptz, timestamptz, interval, interval) is
-'Makes or replaces a schedule that starts a task or a workflow at the times of a cron expression, or every so often; gives when it starts next. The same definition again changes nothing. overlap (when the last one still runs): skip, queue_one, queue_all, cancel_other, allow. Example: select rhythm.schedule(''nightly'', cron => ''0 3 * * *'', time_zone => ''Europe/Berlin'', task => ''clean-up'', inputs => ''{"days": 30}'')';
+comment on function rhythm.schedule(text, text, interval, text, text, jsonb, text, text, interval, interval, text, int, jsonb, interval, interval, text[], timestamptz, timestamptz, interval, interval, text, text) is
+'Makes or replaces a schedule that starts a task or a workflow at the times of a cron expression, or every so often; gives when it starts next. The same definition again changes nothing. overlap (when the last one still runs): skip, queue_one, queue_all, cancel_other, allow. What else it says of its starts is as in enqueue and start. Example: select rhythm.schedule(''nightly'', cron => ''0 3 * * *'', time_zone => ''Europe/Berlin'', task => ''clean-up'', inputs => ''{"days": 30}'')';
 
 -- Returns a schedule with its row locked; raises if there is none.
 create function rhythm._lock_schedule(p_name text) returns rhythm.schedule_entries

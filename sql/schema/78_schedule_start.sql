@@ -69,6 +69,8 @@ begin
     v_item.start_timeout := p_entry.start_timeout;
     v_item.attempt_timeout := p_entry.attempt_timeout;
     v_item.heartbeat_timeout := p_entry.heartbeat_timeout;
+    v_item.remember := rhythm._keep_time('remember', p_entry.remember);
+    v_item.discard := p_entry.result = 'discard';
     v_item.definition_id := v_definition;
     v_items := v_items || v_item;
   end loop;

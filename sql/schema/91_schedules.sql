@@ -11,7 +11,7 @@ select e.name, e.kind, e.target, coalesce(e.cron, 'every ' || e.every) as spec, 
   (select count(*) from rhythm.schedule_starts s where s.schedule = e.name and s.id is null) as held,
   e.started, e.skipped, e.missed, e.failed, e.last_error, e.paused_at, e.paused_by, e.pause_reason, e.inputs, e.queue,
   e.priority, e.retry, e.timeout, e.start_timeout, e.overlap, e.catch_up, e.jitter, e.exclude, e.starts_at, e.ends_at,
-  e.created_at, e.created_by, e.changed_at, e.attempt_timeout, e.heartbeat_timeout
+  e.created_at, e.created_by, e.changed_at, e.attempt_timeout, e.heartbeat_timeout, e.remember, e.result
 from rhythm.schedule_entries e
 left join lateral (
   select s.tick, s.id, x.state, x.created_at

@@ -6,7 +6,8 @@ select t.name, coalesce(t.queue, 'default') as queue, t.input_schema,
   rhythm._show_retry(t.retry) as retry, t.timeout,
   t.start_timeout, t.attempt_timeout, t.heartbeat_timeout, case when t.discard then 'discard' else 'keep' end as result,
   coalesce(w.live_workers, 0) as live_workers, coalesce(w.workers, '{}') as workers, w.last_seen,
-  t.first_served_at
+  t.first_served_at, t.priority,
+  case when t.remember >= interval '1000 years' then 'forever' else t.remember::text end as remember
 from rhythm.served_tasks t
 left join (
   select u.task, count(*) filter (where r.is_live)::int as live_workers,

@@ -14,6 +14,7 @@ mod concurrency;
 mod counts;
 mod crash;
 mod dead_letter;
+mod defaults;
 mod dev;
 mod dump;
 mod enqueue;

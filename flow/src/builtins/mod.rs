@@ -26,7 +26,7 @@ mod math_trig;
 mod merge_runs;
 mod number;
 mod object;
-mod options;
+pub(crate) mod options;
 mod promise;
 pub(crate) mod regexp;
 mod regexp_replace;

@@ -16,9 +16,21 @@ enum Form {
     Moment,
     Retry,
     PositiveInteger,
-    AtLeastOne,
+    Backoff,
     Fraction,
+    Delays,
+    Errors,
+    Result,
 }
+
+/// As many entries a list of delays or of errors may have; the server's limit.
+const MOST_ENTRIES: usize = 100;
+
+/// The forms of growing that have names.
+pub(crate) const BACKOFFS: &[&str] = &["exponential", "linear", "constant"];
+
+/// What can become of a result.
+pub(crate) const RESULTS: &[&str] = &["keep", "discard"];
 
 const TASK: &[(&str, Form)] = &[
     ("queue", Form::Text),
@@ -31,6 +43,7 @@ const TASK: &[(&str, Form)] = &[
     ("startTimeout", Form::Duration),
     ("attemptTimeout", Form::Duration),
     ("heartbeatTimeout", Form::Duration),
+    ("result", Form::Result),
 ];
 
 const WORKFLOW: &[(&str, Form)] = &[
@@ -40,14 +53,17 @@ const WORKFLOW: &[(&str, Form)] = &[
     ("runAt", Form::Moment),
     ("taskId", Form::Text),
     ("timeout", Form::Duration),
+    ("result", Form::Result),
 ];
 
 const RETRY: &[(&str, Form)] = &[
     ("maxAttempts", Form::PositiveInteger),
     ("initial", Form::Duration),
-    ("backoff", Form::AtLeastOne),
+    ("backoff", Form::Backoff),
     ("max", Form::Duration),
+    ("delays", Form::Delays),
     ("jitter", Form::Fraction),
+    ("nonRetryable", Form::Errors),
 ];
 
 /// Checks the options of a task or workflow, and gives them as JSON text.
@@ -115,10 +131,13 @@ fn check_one(cx: &mut Cx<'_>, name: &str, value: Value, form: Form) -> Result<()
         Form::Integer => "a whole number",
         Form::PositiveInteger if whole.is_some_and(|number| number >= 1.0) => return Ok(()),
         Form::PositiveInteger => "a whole number of at least 1",
-        Form::AtLeastOne if number.is_some_and(|number| number >= 1.0 && number.is_finite()) => {
+        Form::Backoff if number.is_some_and(|number| (1.0..=1000.0).contains(&number)) => {
             return Ok(());
         }
-        Form::AtLeastOne => "a number of at least 1",
+        Form::Backoff if is_one_of(cx, value, BACKOFFS) => return Ok(()),
+        Form::Backoff => "\"exponential\", \"linear\", \"constant\" or a number from 1 to 1000",
+        Form::Result if is_one_of(cx, value, RESULTS) => return Ok(()),
+        Form::Result => "\"keep\" or \"discard\"",
         Form::Fraction if matches!(value, Value::Bool(_)) => return Ok(()),
         Form::Fraction if number.is_some_and(|number| (0.0..=1.0).contains(&number)) => {
             return Ok(());
@@ -129,11 +148,49 @@ fn check_one(cx: &mut Cx<'_>, name: &str, value: Value, form: Form) -> Result<()
         }
         Form::Moment => return moment(cx, value, &format!("Option '{name}'")).map(|_| ()),
         Form::Retry => return check(cx, value, RETRY, "the keys of 'retry'"),
+        Form::Delays => {
+            if let Some(delays) = list(cx, value)
+                && !delays.is_empty()
+            {
+                for delay in delays {
+                    cx.work(1)?;
+                    duration::milliseconds(cx, delay, &format!("An entry of '{name}'"))?;
+                }
+                return Ok(());
+            }
+            "a list of 1 to 100 durations"
+        }
+        Form::Errors => {
+            if list(cx, value)
+                .is_some_and(|names| names.iter().all(|name| matches!(name, Value::String(_))))
+            {
+                return Ok(());
+            }
+            "a list of at most 100 names or codes of errors"
+        }
     };
     let given = cx.describe(value);
     Err(Throw::type_error(format!(
         "Option '{name}' must be {expected}, not {given}."
     )))
+}
+
+/// The entries of an array that is not too long; nothing: it is none.
+fn list(cx: &Cx<'_>, value: Value) -> Option<Vec<Value>> {
+    let Value::Object(at) = value else {
+        return None;
+    };
+    match cx.heap.body(at) {
+        Body::Array(array) if array.items.len() <= MOST_ENTRIES => Some(array.items.to_vec()),
+        _ => None,
+    }
+}
+
+fn is_one_of(cx: &mut Cx<'_>, value: Value, words: &[&str]) -> bool {
+    match value {
+        Value::String(text) => words.contains(&&*cx.heap.rust_text(text)),
+        _ => false,
+    }
 }
 
 /// A point in time in milliseconds since 1970: a date, its number, or its ISO text.

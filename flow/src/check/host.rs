@@ -5,7 +5,7 @@ use super::scope::Names;
 use super::walk::{self, Visitor};
 use crate::absent;
 use crate::ast::{BinaryOp, Element, Expr, ExprKind, Prop, PropKey, Script};
-use crate::builtins::duration;
+use crate::builtins::{duration, options};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -29,6 +29,14 @@ pub(super) enum Wanted {
     /// A number of seconds is written as a literal, so a long one is suspicious.
     Sleep,
     Date,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// One of these words, or a factor from 1 on.
+    Backoff,
+    /// A share from 0 to 1, or whether there is one.
+    Fraction,
+    /// A list of durations, or of names.
+    Each(&'static Self),
     Options(&'static [(&'static str, Self)]),
 }
 
@@ -48,9 +56,11 @@ pub(super) struct Call {
 const RETRY: &[(&str, Wanted)] = &[
     ("maxAttempts", Wanted::Count),
     ("initial", Wanted::Duration),
-    ("backoff", Wanted::Number),
+    ("backoff", Wanted::Backoff),
     ("max", Wanted::Duration),
-    ("jitter", Wanted::Any),
+    ("delays", Wanted::Each(&Wanted::Duration)),
+    ("jitter", Wanted::Fraction),
+    ("nonRetryable", Wanted::Each(&Wanted::Name)),
 ];
 
 const START: &[(&str, Wanted)] = &[
@@ -64,6 +74,7 @@ const START: &[(&str, Wanted)] = &[
     ("startTimeout", Wanted::Duration),
     ("attemptTimeout", Wanted::Duration),
     ("heartbeatTimeout", Wanted::Duration),
+    ("result", Wanted::Word(options::RESULTS)),
 ];
 
 /// A workflow is not tried again as a whole: it is durable, and tries its tasks again.
@@ -74,6 +85,7 @@ const START_WORKFLOW: &[(&str, Wanted)] = &[
     ("runAt", Wanted::Date),
     ("taskId", Wanted::Name),
     ("timeout", Wanted::Duration),
+    ("result", Wanted::Word(options::RESULTS)),
 ];
 
 const SIGNAL: &[(&str, Wanted)] = &[("timeout", Wanted::Duration), ("key", Wanted::Name)];
@@ -267,6 +279,13 @@ impl Host<'_> {
                 }
             }
             (Wanted::Options(known), "an object") => self.options(value, known, what),
+            (Wanted::Word(_) | Wanted::Backoff, "a template") | (Wanted::Fraction, "a boolean") => {
+            }
+            (Wanted::Word(words), "a string") => self.word(value, words, what, wanted),
+            (Wanted::Backoff, "a string") => self.word(value, options::BACKOFFS, what, wanted),
+            (Wanted::Backoff, "a number") => self.within(value, 1.0, 1000.0, what, wanted),
+            (Wanted::Fraction, "a number") => self.within(value, 0.0, 1.0, what, wanted),
+            (Wanted::Each(entry), "an array") => self.each(value, *entry, what),
             (wanted, _) => {
                 let message = format!("{what} has to be {}, not {kind}", noun(wanted));
                 let hint = match (wanted, &value.kind) {
@@ -278,6 +297,30 @@ impl Host<'_> {
                     _ => example(wanted).to_owned(),
                 };
                 self.report(Code::ArgumentKind, span, message, hint);
+            }
+        }
+    }
+
+    fn word(&mut self, value: &Expr, words: &[&str], what: &str, wanted: Wanted) {
+        if text_of(value).is_some_and(|text| !words.contains(&&*String::from_utf16_lossy(text))) {
+            let message = format!("{what} has to be \"{}\"", words.join("\" or \""));
+            self.report(Code::ArgumentKind, value.span, message, example(wanted));
+        }
+    }
+
+    fn within(&mut self, value: &Expr, least: f64, most: f64, what: &str, wanted: Wanted) {
+        if let ExprKind::Number(number) = value.kind
+            && !(least..=most).contains(&number)
+        {
+            let message = format!("{what} has to be from {least} to {most}");
+            self.report(Code::ArgumentKind, value.span, message, example(wanted));
+        }
+    }
+
+    fn each(&mut self, value: &Expr, wanted: Wanted, what: &str) {
+        if let ExprKind::Array(entries) = &value.kind {
+            for entry in entries.iter().flatten().filter(|entry| !entry.spread) {
+                self.value(&entry.value, wanted, &format!("an entry of {what}"));
             }
         }
     }
@@ -403,8 +446,9 @@ fn noun(wanted: Wanted) -> &'static str {
     match wanted {
         Wanted::Any => "any value",
         Wanted::Name | Wanted::Text => "a string",
-        Wanted::Number | Wanted::Count => "a number",
-        Wanted::List => "an array",
+        Wanted::Number | Wanted::Count | Wanted::Fraction => "a number",
+        Wanted::Word(_) | Wanted::Backoff => "a word",
+        Wanted::List | Wanted::Each(_) => "an array",
         Wanted::Duration | Wanted::Sleep => "a duration",
         Wanted::Date => "a date",
         Wanted::Options(_) => "an object",
@@ -418,6 +462,12 @@ fn example(wanted: Wanted) -> &'static str {
         Wanted::Text => "Write the SQL in quotes, with $1, $2 … for the parameters.",
         Wanted::Number => "Write a number.",
         Wanted::Count => "Write 1 for a single attempt.",
+        Wanted::Word(_) => "Write `\"discard\"` to remember that it is done, and not its result.",
+        Wanted::Backoff => "Write `\"exponential\"`, `\"linear\"`, `\"constant\"` or a factor.",
+        Wanted::Fraction => "Write the share by which a pause may be shorter, such as 0.5.",
+        Wanted::Each(_) => {
+            "Write a list, such as `[\"1s\", \"1m\"]`, or `[\"TypeError\"]` for errors."
+        }
         Wanted::List => "Write `[a, b]`, also for a single value.",
         Wanted::Duration | Wanted::Sleep => {
             "Write seconds as a number, or \"250ms\", \"90s\", \"15m\", \"24h\", \"7d\", \"1h30m\"."

@@ -8,16 +8,27 @@ use serde_json::Value;
 /// What the server does when the options do not say.
 const MAX_ATTEMPTS: u32 = 5;
 const INITIAL_MS: f64 = 1_000.0;
-const BACKOFF: f64 = 2.0;
+const BACKOFF: Backoff = Backoff::Factor(2.0);
 const MAX_MS: f64 = 300_000.0;
+
+/// How pauses grow.
+#[derive(Clone, Copy, Debug)]
+enum Backoff {
+    Factor(f64),
+    Linear,
+}
 
 /// The options of one task. Flow has checked them; what is not as it should be counts as not given.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
     pub(super) max_attempts: u32,
     initial_ms: f64,
-    backoff: f64,
+    backoff: Backoff,
     max_ms: f64,
+    /// The pauses one by one; the last one is for all that follow.
+    delays_ms: Vec<f64>,
+    /// Names and codes of errors after which no attempt follows.
+    non_retryable: Vec<String>,
     /// Not before this.
     pub(super) begins_ms: f64,
     /// From the beginning to the end of the last attempt.
@@ -49,13 +60,28 @@ impl Policy {
         let begins_ms = moment(&options["runAt"])
             .or_else(|| milliseconds(&options["delay"]).map(|delay| now_ms + delay))
             .unwrap_or(now_ms);
+        let list = |key: &str| retry[key].as_array().map_or(&[][..], Vec::as_slice);
+        let delays_ms: Vec<f64> = list("delays").iter().filter_map(milliseconds).collect();
+        let usual_attempts = match delays_ms.len() {
+            0 => MAX_ATTEMPTS,
+            delays => delays as u32 + 1,
+        };
         Self {
             max_attempts: retry["maxAttempts"]
                 .as_f64()
-                .map_or(MAX_ATTEMPTS, |most| most as u32),
+                .map_or(usual_attempts, |most| most as u32),
             initial_ms: milliseconds(&retry["initial"]).unwrap_or(INITIAL_MS),
-            backoff: retry["backoff"].as_f64().unwrap_or(BACKOFF),
+            backoff: match &retry["backoff"] {
+                Value::String(word) if word == "linear" => Backoff::Linear,
+                Value::String(word) if word == "constant" => Backoff::Factor(1.0),
+                given => given.as_f64().map_or(BACKOFF, Backoff::Factor),
+            },
             max_ms: milliseconds(&retry["max"]).unwrap_or(MAX_MS),
+            delays_ms,
+            non_retryable: list("nonRetryable")
+                .iter()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
             begins_ms: begins_ms.max(now_ms),
             timeout_ms: milliseconds(&options["timeout"]),
             attempt_ms: milliseconds(&options["attemptTimeout"]),
@@ -80,8 +106,22 @@ impl Policy {
     /// How long the server waits after this attempt. It shortens that by up to a tenth (`jitter`) to
     /// spread load; here it does not, so that tests can name the moment.
     pub(super) fn pause_ms(&self, attempt: u32) -> f64 {
-        let grown = self.initial_ms * self.backoff.powi(attempt.saturating_sub(1).min(60) as i32);
+        let before = attempt.saturating_sub(1);
+        if let Some(last) = self.delays_ms.last() {
+            return *self.delays_ms.get(before as usize).unwrap_or(last);
+        }
+        let grown = match self.backoff {
+            Backoff::Factor(factor) => self.initial_ms * factor.powi(before.min(60) as i32),
+            Backoff::Linear => self.initial_ms * f64::from(attempt),
+        };
         grown.min(self.max_ms)
+    }
+
+    /// Whether no attempt follows such an error.
+    pub(super) fn is_final(&self, name: &str, code: Option<&str>) -> bool {
+        self.non_retryable
+            .iter()
+            .any(|known| known == name || Some(known.as_str()) == code)
     }
 }
 
@@ -110,6 +150,29 @@ mod tests {
         let policy = Policy::read(r#"{"retry": {"initial": "1s", "max": "5s"}}"#, 0.0);
         let pauses: Vec<f64> = (1..=5).map(|attempt| policy.pause_ms(attempt)).collect();
         assert_eq!(pauses, [1000.0, 2000.0, 4000.0, 5000.0, 5000.0]);
+    }
+
+    #[test]
+    fn pauses_grow_as_they_are_told_to() {
+        let pauses = |retry: &str| {
+            let policy = Policy::read(&format!(r#"{{"retry": {retry}}}"#), 0.0);
+            let pauses: Vec<f64> = (1..=4).map(|attempt| policy.pause_ms(attempt)).collect();
+            (policy.max_attempts, pauses)
+        };
+        let linear = pauses(r#"{"backoff": "linear"}"#);
+        assert_eq!(linear, (5, vec![1000.0, 2000.0, 3000.0, 4000.0]));
+        let constant = pauses(r#"{"backoff": "constant"}"#);
+        assert_eq!(constant, (5, vec![1000.0; 4]));
+        let listed = pauses(r#"{"delays": ["1s", 60]}"#);
+        assert_eq!(listed, (3, vec![1000.0, 60_000.0, 60_000.0, 60_000.0]));
+    }
+
+    #[test]
+    fn an_error_is_final_by_its_name_or_code() {
+        let policy = Policy::read(r#"{"retry": {"nonRetryable": ["TypeError", "E1"]}}"#, 0.0);
+        assert!(policy.is_final("TypeError", None));
+        assert!(policy.is_final("Error", Some("E1")));
+        assert!(!policy.is_final("Error", Some("E2")));
     }
 
     #[test]

@@ -188,7 +188,9 @@ impl Task {
 
     /// An attempt failed. Gives the moment of the next one; none: the task has failed.
     pub(super) fn fail(&mut self, failure: Failure, now_ms: f64, may_retry: bool) -> Option<f64> {
-        let again = may_retry && !failure.is_final && self.attempts < self.policy.max_attempts;
+        let is_final =
+            failure.is_final || self.policy.is_final(&failure.name, failure.code.as_deref());
+        let again = may_retry && !is_final && self.attempts < self.policy.max_attempts;
         let pause_ms = failure
             .retry_in_ms
             .unwrap_or_else(|| self.policy.pause_ms(self.attempts));
