@@ -86,6 +86,8 @@ create table rhythm.keys (
   primary key (kind, name, task_id)
 );
 create index keys_until on rhythm.keys (until) where until is not null;
+-- What is remembered for longer than it is kept is asked for by its id.
+create index keys_remembered on rhythm.keys (id) where until is not null;
 comment on table rhythm.keys is 'Which execution holds a task_id.';
 
 -- Steps whose effect started a task under a task_id that another execution holds: they get its outcome.

@@ -23,10 +23,18 @@ create index cancels_worker on rhythm.cancels (worker) where worker is not null;
 -- Returns whether an execution that is not alive is in the archive; raises if it was never here or has been swept.
 create function rhythm._check_known(p_id uuid) returns void
 language plpgsql as $$
+declare
+  v_key rhythm.keys;
 begin
   if not exists (select from rhythm.live l where l.id = p_id)
     and not exists (select from rhythm.archive a where a.id = p_id and a.expires_on > rhythm._today())
   then
+    select k.* into v_key from rhythm.keys k where k.id = p_id and k.until > rhythm._now();
+    if found then
+      perform rhythm._raise('RH301', format('execution %s has completed, and its result is not kept', p_id),
+        format('Its task_id %L is remembered until %s, so it is not done again.', left(v_key.task_id, 100), v_key.until),
+        'Results are kept for the retention of the queue: rhythm.configure_queue(name, retention => ''1 day'').');
+    end if;
     perform rhythm._raise('RH301', format('execution %s does not exist', p_id), null,
       'Check the id; finished executions are kept for the retention of their queue.');
   end if;

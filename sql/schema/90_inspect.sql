@@ -14,7 +14,16 @@ select l.id, l.kind, l.name, d.version, l.queue, l.state::text as state, l.task_
     then format('no worker has ever served %L; known: %s', l.name, coalesce(
       (select string_agg(quote_literal(t.name), ', ' order by t.name)
         from (select s.name from rhythm.served_tasks s order by s.name limit 20) t), 'none'))
-  end as note
+  end as note,
+  -- A program that has been told has no request any more, but goes on to its end.
+  coalesce((select c.at from rhythm.cancels c where c.execution_id = l.id order by c.seq limit 1),
+    case when l.cancelling then (select h.at from rhythm.history h
+      where h.execution_id = l.id and h.event in ('cancel_requested', 'cancelling') order by h.seq desc limit 1) end)
+    as cancel_requested_at,
+  coalesce((select c.reason from rhythm.cancels c where c.execution_id = l.id order by c.seq limit 1),
+    case when l.cancelling then (select h.data ->> 'reason' from rhythm.history h
+      where h.execution_id = l.id and h.event in ('cancel_requested', 'cancelling') order by h.event = 'cancelling', h.seq desc limit 1) end)
+    as cancel_reason
 from rhythm.live l
 left join rhythm.definitions d on d.id = l.definition_id
 union all
@@ -22,12 +31,12 @@ select a.id, a.kind, a.name, d.version, a.queue, a.state::text, a.task_id, a.par
   a.result, a.error, a.attempt, a.priority,
   coalesce((select p.attributes from rhythm.published p where p.id = a.id), '{}'), a.created_at,
   a.run_at, a.started_at, a.finished_at,
-  coalesce(a.trace ->> 'traceId', split_part(a.trace ->> 'traceparent', '-', 2)), a.worker, null, a.progress, null
+  coalesce(a.trace ->> 'traceId', split_part(a.trace ->> 'traceparent', '-', 2)), a.worker, null, a.progress, null, null, null
 from rhythm.archive a
 left join rhythm.definitions d on d.id = a.definition_id
 where a.expires_on > (
   select ((clock_timestamp() + c.shift) at time zone 'UTC')::date from rhythm.test_clock c);
-comment on view rhythm.executions is 'All executions, live and finished; note says why a task waits that nobody serves. Example: select id, name, state, note from rhythm.executions order by created_at desc limit 20';
+comment on view rhythm.executions is 'All executions, live and finished; note says why a task waits that nobody serves; cancel_requested_at and cancel_reason tell that a live one is to be cancelled. Example: select id, name, state, note from rhythm.executions order by created_at desc limit 20';
 
 -- How many rows of `live` there are of each queue and state, as ANALYZE saw them last: what a view may say of a large table.
 create statistics rhythm.live_states (mcv) on queue, kind, state from rhythm.live;

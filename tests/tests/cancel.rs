@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::nothing_is_left;
 use rhythm_tests::task::Claimed;
+use serde_json::json;
 
 /// How long a claim of worker `tester` waits, in milliseconds; it gets nothing.
 async fn wait_of(session: &Session, wait: &str) -> Duration {
@@ -182,4 +183,44 @@ async fn the_error_of_an_attempt_that_was_to_be_cancelled_is_kept() {
     );
     assert_eq!(s.number(&left).await, 0);
     nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_view_tells_that_something_is_to_be_cancelled() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let told = |id: uuid::Uuid| {
+        format!(
+            "select json_build_array(cancel_requested_at between created_at and rhythm._now(), cancel_reason)
+             from rhythm.executions where id = '{id}'"
+        )
+    };
+    let task = running(&s).await;
+    assert_eq!(s.json(&told(task.id)).await, json!([null, null]));
+    s.run(&format!(
+        "select rhythm.cancel('{}', 'customer left')",
+        task.id
+    ))
+    .await;
+    assert_eq!(s.json(&told(task.id)).await, json!([true, "customer left"]));
+    assert!(s.complete(&task, "1").await);
+    assert_eq!(
+        s.json(&told(task.id)).await,
+        json!([null, null]),
+        "nothing is to be done any more"
+    );
+    // A program that has been told of it, and still cleans up.
+    s.deploy(
+        "tidy",
+        "try { await sleep('1h') } finally { await Task.run('clean') }",
+    )
+    .await;
+    let id = s.start("tidy", "{}").await;
+    s.run(&format!("select rhythm.cancel('{id}', 'too late')"))
+        .await;
+    s.until("select count(*) = 1 from rhythm.live where name = 'clean'")
+        .await;
+    assert_eq!(s.json(&told(id)).await, json!([true, "too late"]));
+    s.work("1").await;
+    s.becomes(id, "cancelled").await;
 }

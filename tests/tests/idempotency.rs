@@ -324,3 +324,31 @@ async fn a_result_can_be_discarded_by_call_task_and_queue_and_a_workflow_gets_it
     s.work("7").await;
     assert_eq!(s.completed(id).await, json!(8));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remembered_task_id_whose_result_is_not_kept_says_so() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("select rhythm.configure_queue('default', retention => '0', remember => '30 days')")
+        .await;
+    let id = s
+        .id("select rhythm.enqueue('work', task_id => 'order-17')")
+        .await;
+    s.work("1").await;
+    let again = r#"select id || ' ' || created from rhythm.enqueue_many('[{"name": "work", "task_id": "order-17"}]')"#;
+    assert_eq!(s.text(again).await, format!("{id} false"));
+    for call in ["result", "wait", "timeline", "why"] {
+        let refused = s.fails(&format!("select rhythm.{call}('{id}')")).await;
+        assert_eq!(refused.code, "RH301", "{call}");
+        assert!(
+            refused
+                .message
+                .contains("has completed, and its result is not kept"),
+            "{call}: {refused:?}"
+        );
+        assert!(refused.detail.contains("'order-17' is remembered until"));
+    }
+    advance(&s, "31 days").await;
+    let refused = s.fails(&format!("select rhythm.result('{id}')")).await;
+    assert!(refused.message.contains("does not exist"), "{refused:?}");
+}

@@ -47,13 +47,42 @@ async fn signals_that_nobody_takes_are_bounded_and_stay_in_order() {
         "select count(rhythm.signal('{id}', 'n', to_jsonb(n))) from generate_series(1, 10000) n"
     );
     assert_eq!(s.number(&fill).await, 10_000);
-    let refused = s.fails(&format!("select rhythm.signal('{id}', 'n')")).await;
+    // They are counted now and then.
+    let more = format!(
+        "select count(rhythm.signal('{id}', 'n', to_jsonb(n))) from generate_series(1, 4000) n"
+    );
+    let refused = s.fails(&more).await;
     assert_eq!(refused.code, "RH902");
     assert!(refused.message.contains("10000 signals"), "{refused:?}");
     assert!(!refused.hint.is_empty());
     s.work("null").await;
     assert_eq!(s.completed(id).await, json!([1, 2]));
     nothing_is_left(&s).await;
+}
+
+/// What is stored is not counted for each: a hundred would read it a hundred times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_costs_the_same_however_many_are_stored() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("first", "await Task.run('gate'); await Signal.next('n')")
+        .await;
+    let id = s.start("first", "{}").await;
+    let send =
+        |n: u32| format!("select count(rhythm.signal('{id}', 'n')) from generate_series(1, {n})");
+    s.run(&send(9_000)).await;
+    let plan = s
+        .json(&format!(
+            "explain (analyze, buffers, format json) {}",
+            send(200)
+        ))
+        .await;
+    let read = |key: &str| plan[0]["Plan"][key].as_u64().expect("a number");
+    let buffers = read("Shared Hit Blocks") + read("Shared Read Blocks");
+    assert!(
+        buffers < 200 * 9_000 / 4,
+        "{buffers} buffers for 200 signals"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
