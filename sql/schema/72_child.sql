@@ -182,8 +182,8 @@ begin
 end
 $$;
 
--- Starts what was put off because its task_id was being taken, as far as the trees are free.
-create function rhythm._start_deferred(p_max int) returns int
+-- Starts what was put off because its task_id was being taken, as far as the trees are free. `p_only`: of these workflows.
+create function rhythm._start_deferred(p_max int, p_only uuid[] default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -201,7 +201,7 @@ begin
     for update skip locked));
   for v_one in
     select l.id from rhythm.live l
-    where l.id in (select d.execution_id from rhythm.deferred_starts d)
+    where l.id in (select d.execution_id from rhythm.deferred_starts d) and (p_only is null or l.id = any (p_only))
       and exists (select from rhythm.live r where r.id = l.root_id for update skip locked)
     limit p_max
   loop
@@ -219,8 +219,8 @@ end
 $$;
 
 -- Confirms watchers: under a lock that no ending of the watched execution can hold at the same time, looks whether it is
--- still alive. If it has ended meanwhile, its outcome is in the archive.
-create function rhythm._confirm_watchers(p_max int) returns int
+-- still alive. If it has ended meanwhile, its outcome is in the archive. `p_only`: those of these workflows.
+create function rhythm._confirm_watchers(p_max int, p_only uuid[] default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -228,18 +228,21 @@ declare
   v_alive uuid[];
   v_told uuid[];
 begin
-  v_ids := array(select w.id from rhythm.watchers w where not w.confirmed limit p_max for update skip locked);
+  v_ids := array(select w.id from rhythm.watchers w where not w.confirmed
+    and (p_only is null or w.execution_id = any (p_only)) limit p_max for update skip locked);
   if v_ids = '{}' then
     return 0;
   end if;
   v_alive := array(select l.id from rhythm.live l where l.id = any (v_ids) order by l.id for key share skip locked);
   update rhythm.watchers w set confirmed = true where w.ctid = any (array(
-    select o.ctid from rhythm.watchers o where o.id = any (v_alive) and not o.confirmed for update skip locked));
+    select o.ctid from rhythm.watchers o where o.id = any (v_alive) and not o.confirmed
+      and (p_only is null or o.execution_id = any (p_only)) for update skip locked));
   -- Gone, and not merely locked by somebody.
   v_ids := array(select i from unnest(v_ids) i where not exists (select from rhythm.live l where l.id = i));
   with done as (
     delete from rhythm.watchers w where w.ctid = any (array(
-      select o.ctid from rhythm.watchers o where o.id = any (v_ids) for update skip locked))
+      select o.ctid from rhythm.watchers o where o.id = any (v_ids) and (p_only is null or o.execution_id = any (p_only))
+      for update skip locked))
     returning w.id, w.execution_id, w.promise
   ), told as (
     insert into rhythm.events (execution_id, promise, ok, value, error)

@@ -2,8 +2,9 @@
 --
 -- Locks: due rows with SKIP LOCKED, so two who fire at once share the work; events are inserts; roots with SKIP LOCKED.
 --
--- What fails keeps nothing else from happening: each duty has a subtransaction, and when that of what is due of executions fails, its
--- batch is done again by halves, until the bad row is alone. That one is put off, with a warning in the server's log.
+-- What fails keeps nothing else from happening: each duty has a subtransaction, and when that fails, its batch is done again by
+-- halves of the executions that it is about, until the bad one is alone. That one is put off, with a warning in the server's log.
+-- (Schedules look after themselves, one by one.)
 
 create table rhythm.timers (
   execution_id uuid not null,
@@ -32,8 +33,8 @@ begin
 end
 $$;
 
--- Fires timers that are due; gives their number.
-create function rhythm._fire_timers(p_max int) returns int
+-- Fires timers that are due; gives their number. `p_only`: those of these workflows.
+create function rhythm._fire_timers(p_max int, p_only uuid[] default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -42,7 +43,7 @@ declare
   v_ids uuid[];
 begin
   with due as materialized (
-    select t.execution_id, t.promise from rhythm.timers t where t.due_at <= v_now
+    select t.execution_id, t.promise from rhythm.timers t where t.due_at <= v_now and (p_only is null or t.execution_id = any (p_only))
     order by t.due_at limit p_max for update skip locked
   ), fired as (
     delete from rhythm.timers t using due d where t.execution_id = d.execution_id and t.promise = d.promise
@@ -251,8 +252,8 @@ begin
 end
 $$;
 
--- Looks at what somebody left marks for, as far as the trees are free.
-create function rhythm._look_at_marks(p_max int) returns int
+-- Looks at what somebody left marks for, as far as the trees are free. `p_only`: in the trees of these roots.
+create function rhythm._look_at_marks(p_max int, p_only uuid[] default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -264,7 +265,7 @@ begin
   if not exists (select from rhythm.runnable r where r.alone_at is null) then
     return 0;
   end if;
-  v_passed := rhythm._pass_on_signals();
+  v_passed := case when p_only is null then rhythm._pass_on_signals() end;
   -- Two who do this at once must not wait for each other, in whatever order they meet the rows.
   delete from rhythm.runnable r where r.ctid = any (array(
     select d.ctid from rhythm.runnable d
@@ -273,7 +274,7 @@ begin
     for update skip locked));
   v_roots := array(
     select l.id from rhythm.live l
-    where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null)
+    where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null) and (p_only is null or l.id = any (p_only))
     order by l.id limit p_max for update skip locked);
   with taken as (
     delete from rhythm.runnable r where r.root_id = any (v_roots) and r.alone_at is null
@@ -313,15 +314,89 @@ begin
   if v_seq is null then
     return false;
   end if;
-  perform rhythm._advance(array[v_id], array[null::int]);
-  delete from rhythm.runnable r where r.seq = v_seq;
+  begin
+    perform rhythm._apply_cancels(array[v_id]), rhythm._advance(array[v_id], array[null::int]);
+    delete from rhythm.runnable r where r.seq = v_seq;
+  exception when others then
+    raise warning using message = format('a step of workflow %s has failed, and is put off: %s (%s)', v_id, sqlerrm, sqlstate);
+    update rhythm.runnable r set alone_at = rhythm._now() + interval '10 seconds' where r.seq = v_seq;
+  end;
   return true;
 end
 $$;
 
--- Does one duty, up to `p_max` of it; gives how much it was, or null when it has failed.
+-- Returns the executions that a duty is about now; of marks the roots of their trees.
+create function rhythm._subjects(p_duty text, p_max int) returns uuid[]
+language sql volatile as $$
+  select array_agg(distinct d.id) from (
+    (select t.execution_id as id from rhythm.timers t where p_duty = 'timers' and t.due_at <= rhythm._now() order by t.due_at limit p_max)
+    union all
+    (select w.execution_id from rhythm.signal_waits w where p_duty = 'signals' and w.due_at <= rhythm._now() order by w.due_at limit p_max)
+    union all
+    (select r.root_id from rhythm.runnable r where p_duty = 'marks' and r.alone_at is null order by r.root_id limit p_max)
+    union all
+    (select s.execution_id from rhythm.deferred_starts s where p_duty = 'starts' limit p_max)
+    union all
+    (select w.execution_id from rhythm.watchers w where p_duty = 'watchers' and not w.confirmed limit p_max)) d
+$$;
+
+-- Puts off what a duty is to do with an execution that has failed alone, for some seconds, or it would be the first of every round.
+-- What has no time of its own is tried again in the next one, which comes later for that.
+create function rhythm._put_off(p_duty text, p_id uuid) returns void
+language plpgsql as $$
+declare
+  v_until timestamptz := rhythm._now() + interval '10 seconds';
+begin
+  case p_duty
+    when 'timers' then
+      update rhythm.timers t set due_at = v_until where t.execution_id = p_id and t.due_at < v_until;
+    when 'signals' then
+      update rhythm.signal_waits w set due_at = v_until where w.execution_id = p_id and w.due_at < v_until;
+    when 'marks' then
+      -- From then on by itself (_step_alone).
+      update rhythm.runnable r set alone_at = v_until where r.root_id = p_id and r.alone_at is null;
+    else null;
+  end case;
+exception when others then
+  raise warning using message = format('execution %s cannot be put off: %s (%s)', p_id, sqlerrm, sqlstate);
+end
+$$;
+
+-- Does a duty again that has failed, by halves of the executions that it is about; gives how much it was, or null when one of them has
+-- failed alone.
+create function rhythm._do_duty_by_halves(p_duty text, p_max int, p_ids uuid[]) returns int
+language plpgsql as $$
+declare
+  v_half int := cardinality(p_ids) / 2;
+begin
+  begin
+    return case p_duty
+      when 'timers' then rhythm._fire_timers(p_max, p_ids)
+      when 'signals' then rhythm._time_out_signals(p_max, p_ids)
+      when 'marks' then rhythm._look_at_marks(p_max, p_ids)
+      when 'starts' then rhythm._start_deferred(p_max, p_ids)
+      when 'watchers' then rhythm._confirm_watchers(p_max, p_ids)
+    end;
+  exception when others then
+    if v_half = 0 then
+      raise warning using message = format('what is due of execution %s (%s) has failed, and is put off: %s (%s)', p_ids[1], p_duty,
+        sqlerrm, sqlstate);
+    end if;
+  end;
+  if v_half > 0 then
+    return rhythm._do_duty_by_halves(p_duty, p_max, p_ids[: v_half])
+      + rhythm._do_duty_by_halves(p_duty, p_max, p_ids[v_half + 1 :]);
+  end if;
+  perform rhythm._put_off(p_duty, p_ids[1]);
+  return null;
+end
+$$;
+
+-- Does one duty, up to `p_max` of it; gives how much it was, or null when some of it has failed.
 create function rhythm._do_duty(p_duty text, p_max int) returns int
 language plpgsql as $$
+declare
+  v_ids uuid[];
 begin
   return case p_duty
     when 'executions' then rhythm._do_due(p_max, false)
@@ -336,6 +411,10 @@ begin
 exception when others then
   if p_duty = 'executions' then
     return rhythm._do_due(p_max, true);
+  end if;
+  v_ids := rhythm._subjects(p_duty, p_max);
+  if v_ids is not null then
+    return rhythm._do_duty_by_halves(p_duty, p_max, v_ids);
   end if;
   raise warning using message = format('the duty %L has failed: %s (%s)', p_duty, sqlerrm, sqlstate);
   return null;
@@ -413,7 +492,7 @@ begin
       rhythm._schedules_due(),
       (select min(r.alone_at) from rhythm.runnable r where r.alone_at is not null)) - v_shift;
   if v_busy then
-    next_due := least(next_due, clock_timestamp() + interval '100 milliseconds');
+    next_due := least(next_due, clock_timestamp() + case when v_failed then interval '1 second' else interval '100 milliseconds' end);
   end if;
   -- What was due when the round began and was skipped is locked by somebody, or has failed.
   if next_due < v_began then

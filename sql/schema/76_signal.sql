@@ -114,8 +114,8 @@ begin
 end
 $$;
 
--- Ends waits whose timeout has come.
-create function rhythm._time_out_signals(p_max int) returns int
+-- Ends waits whose timeout has come. `p_only`: those of these workflows.
+create function rhythm._time_out_signals(p_max int, p_only uuid[] default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -123,7 +123,8 @@ declare
   v_count int;
 begin
   with due as materialized (
-    select w.execution_id, w.promise from rhythm.signal_waits w where w.due_at <= rhythm._now()
+    select w.execution_id, w.promise from rhythm.signal_waits w
+    where w.due_at <= rhythm._now() and (p_only is null or w.execution_id = any (p_only))
     order by w.due_at limit p_max for update skip locked
   ), gone as (
     delete from rhythm.signal_waits w using due d where w.execution_id = d.execution_id and w.promise = d.promise

@@ -297,7 +297,12 @@ begin
       and rhythm._schedule_is_ready(e.name, e.paused_at is not null)
     order by e.name limit v_most for update skip locked);
   foreach v_name in array v_names loop
-    perform rhythm._start_held(v_name);
+    begin
+      perform rhythm._start_held(v_name);
+    exception when others then
+      get stacked diagnostics v_code = returned_sqlstate, v_message = message_text;
+      perform rhythm._note_failure(v_name, 0, v_code, v_message);
+    end;
   end loop;
   v_count := v_count + cardinality(v_names);
   return case when v_more or cardinality(v_names) = v_most then greatest(v_count, p_max) else v_count end;

@@ -442,3 +442,122 @@ async fn a_workflow_hears_of_the_timeouts_of_its_children() {
     }
     nothing_is_left(&s).await;
 }
+
+/// A stand-in for a damaged page, or for a fault of ours: nothing of this workflow can be written any more.
+async fn refuse(s: &Session, id: Uuid) {
+    s.run(&format!(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'the bad row'; end $$;
+         create trigger refuse before update or delete on rhythm.live for each row when (old.id = '{id}') execute function refuse();
+         create trigger refuse before insert or update on rhythm.saves for each row when (new.id = '{id}') execute function refuse()",
+    ))
+    .await;
+}
+
+async fn accept(s: &Session) {
+    s.run("drop trigger refuse on rhythm.live; drop trigger refuse on rhythm.saves; drop function refuse()")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_that_cannot_step_keeps_no_other_timer_or_signal_from_its_end() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    for source in [
+        "await sleep('30s'); return 1;",
+        "try { await Signal.next('n', {timeout: '30s'}) } catch {} return 1;",
+    ] {
+        s.deploy("waits", source).await;
+        let mut ids = Vec::new();
+        for _ in 0..5 {
+            ids.push(s.start("waits", "{}").await);
+        }
+        let bad = ids.remove(1);
+        refuse(&s, bad).await;
+        advance(&s, "31 seconds").await;
+        for id in &ids {
+            assert_eq!(s.completed(*id).await, json!(1), "{source}");
+        }
+        assert_eq!(s.state(bad).await, "waiting");
+        // What becomes due later is done too.
+        let next = s.start("waits", "{}").await;
+        advance(&s, "31 seconds").await;
+        assert_eq!(s.completed(next).await, json!(1), "{source}");
+        accept(&s).await;
+        advance(&s, "11 seconds").await;
+        assert_eq!(s.completed(bad).await, json!(1), "{source}");
+    }
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_that_cannot_be_served_keeps_no_other_from_it() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("gate", "await Task.run('gate'); return 1;").await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(s.start("gate", "{}").await);
+    }
+    refuse(&s, ids[0]).await;
+    // In a transaction that sees no commits every step is left as a mark.
+    let tasks = s.claim(3).await;
+    s.run("begin isolation level repeatable read").await;
+    for task in &tasks {
+        assert!(s.complete(task, "1").await);
+    }
+    s.run("commit").await;
+    for id in &ids[1..] {
+        assert_eq!(s.completed(*id).await, json!(1));
+    }
+    s.until("select count(*) = 1 from rhythm.runnable where alone_at > rhythm._now()")
+        .await;
+    // Alone it fails again, and ends no round of the duties.
+    advance(&s, "11 seconds").await;
+    let nap = s
+        .id("select rhythm.enqueue('a', timeout => '5 seconds')")
+        .await;
+    advance(&s, "6 seconds").await;
+    s.becomes(nap, "timed_out").await;
+    assert_eq!(s.state(ids[0]).await, "waiting");
+    accept(&s).await;
+    advance(&s, "21 seconds").await;
+    assert_eq!(s.completed(ids[0]).await, json!(1));
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_put_off_for_a_task_id_starts_also_beside_one_that_cannot() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    s.deploy(
+        "keyed",
+        "return await Task.run('a', {}, {taskId: Inputs.key});",
+    )
+    .await;
+    other
+        .run("begin; select rhythm.enqueue('a', task_id => k) from unnest('{k0,k1,k2}'::text[]) k")
+        .await;
+    let mut ids = Vec::new();
+    for key in ["k0", "k1", "k2"] {
+        ids.push(s.start("keyed", &format!(r#"{{"key": "{key}"}}"#)).await);
+    }
+    s.run(&format!(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'the bad row'; end $$;
+         create trigger refuse before delete on rhythm.deferred_starts for each row when (old.execution_id = '{}') execute function refuse()",
+        ids[0]
+    ))
+    .await;
+    other.run("rollback").await;
+    s.until("select count(*) = 2 from rhythm.live where kind = 'task'")
+        .await;
+    s.run("drop trigger refuse on rhythm.deferred_starts").await;
+    s.until("select count(*) = 3 from rhythm.live where kind = 'task'")
+        .await;
+    for _ in 0..3 {
+        s.work("5").await;
+    }
+    for id in ids {
+        assert_eq!(s.completed(id).await, json!(5));
+    }
+    nothing_is_left(&s).await;
+}
