@@ -149,6 +149,34 @@ begin
 end
 $$;
 
+-- Returns which other session has just taken from a limit of a queue and not committed, so that nobody else may; null: none. The keys
+-- are those of _try_limit.
+create function rhythm._why_held(p_queue text, p_keys text[]) returns rhythm.why
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  v_pid int;
+  v_since timestamptz;
+begin
+  select a.pid, a.xact_start into v_pid, v_since
+  from pg_catalog.pg_locks k
+  join pg_catalog.pg_stat_get_activity(null) a on a.pid = k.pid
+  where k.locktype = 'object' and k.classid = 'rhythm.buckets'::regclass and k.mode = 'ExclusiveLock' and k.granted
+    and k.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    -- As the tag of the lock has it: the hash's lower 32 bits, and 16 of the others with their sign.
+    and exists (select from unnest(p_keys) u (key), lateral (select hashtextextended(p_queue || chr(1) || u.key, 0) as hash) h
+      where k.objid::bigint = h.hash & 4294967295 and k.objsubid & 65535 = (h.hash >> 32) & 65535)
+    and a.pid <> pg_backend_pid()
+  order by a.xact_start limit 1;
+  if found then
+    return row('limit_held', format('the open transaction of session %s has taken from a limit of queue %L, and nobody else may until its end',
+        v_pid, p_queue), v_since, null,
+      format('Let that session commit or roll back; select * from pg_stat_activity where pid = %s shows it.', v_pid))::rhythm.why;
+  end if;
+  return null;
+end
+$$;
+
 -- Returns why a pending task waits.
 create function rhythm._why_pending(p_task rhythm.live, p_now timestamptz) returns rhythm.why
 language plpgsql stable as $$
@@ -157,6 +185,8 @@ declare
   v_unserved rhythm.why;
   v_why rhythm.why;
   v_queue rhythm.queue_settings;
+  v_concurrency_key text;
+  v_rate_key text;
   v_ahead int;
   v_workers int;
 begin
@@ -167,8 +197,15 @@ begin
   end if;
   select q.* into v_queue from rhythm.queue_settings q where q.name = p_task.queue;
   if found then
-    v_why := rhythm._why_limited(v_queue, coalesce(p_task.concurrency_key, rhythm._limit_key(p_task.inputs, v_queue.concurrency_key)),
-      coalesce(p_task.rate_key, rhythm._limit_key(p_task.inputs, v_queue.rate_key)), p_now);
+    v_concurrency_key := coalesce(p_task.concurrency_key, rhythm._limit_key(p_task.inputs, v_queue.concurrency_key));
+    v_rate_key := coalesce(p_task.rate_key, rhythm._limit_key(p_task.inputs, v_queue.rate_key));
+    v_why := rhythm._why_limited(v_queue, v_concurrency_key, v_rate_key, p_now);
+    if v_why.reason is null and v_unserved.reason is null then
+      v_why := rhythm._why_held(v_queue.name, array[
+        case when v_queue.concurrency is not null or v_queue.rate is not null and v_queue.rate_key is null then '' end,
+        case when v_queue.concurrency_key is not null then 'c' || v_concurrency_key end,
+        case when v_queue.rate_key is not null then 'r' || v_rate_key end]);
+    end if;
     if v_why.reason is not null then
       return v_why;
     end if;
@@ -312,6 +349,40 @@ $$;
 comment on function rhythm.why(uuid) is
 'Says why an execution does not move: the one reason, since when, until when, and what to do. Example: select reason, explanation, until, hint from rhythm.why(''0190a1b2-0000-7000-8000-000000000000'')';
 
+-- Returns what a claim of a queue meets: the first task of each name among its first 200, and of a queue with limits by key the
+-- first of each of its first keys; 20 at most.
+create function rhythm._heads(p_queue text) returns setof rhythm.live
+language plpgsql stable as $$
+#variable_conflict use_column
+begin
+  return query
+  with recursive firsts (id, name, priority, seq) as materialized (
+    select l.id, l.name, l.priority, l.seq from rhythm.live l
+    where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
+    order by l.priority desc, l.seq limit 200
+  ), named as (
+    select distinct on (f.name) f.id, f.priority, f.seq from firsts f order by f.name, f.priority desc, f.seq
+  ), keyed (id, priority, c, r, n) as (
+    (select l.id, l.priority, l.concurrency_key, l.rate_key, 1 from rhythm.live l
+    where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+    order by l.priority desc, l.concurrency_key, l.rate_key, l.seq limit 1)
+    union all
+    select x.id, k.priority, x.concurrency_key, x.rate_key, k.n + 1 from keyed k cross join lateral (
+      select l.id, l.concurrency_key, l.rate_key from rhythm.live l
+      where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
+        and l.priority = k.priority and (l.concurrency_key, l.rate_key) > (k.c, k.r)
+      order by l.concurrency_key, l.rate_key, l.seq limit 1) x
+    where k.n < 20
+  )
+  select l.* from (
+    (select n.id, row_number() over (order by n.priority desc, n.seq) as at from named n order by 2 limit 20)
+    union all
+    select k.id, 100 + k.n from keyed k) h
+  join rhythm.live l on l.id = h.id
+  order by h.at limit 20;
+end
+$$;
+
 -- Says why a queue does not move. No locks.
 create function rhythm.why_queue(name text) returns rhythm.why
 language plpgsql stable security definer
@@ -321,7 +392,10 @@ declare
   v_now timestamptz := rhythm._now();
   v_why rhythm.why := rhythm._why_stopped();
   v_queue rhythm.queue_settings;
+  v_head rhythm.live;
   v_first rhythm.live;
+  v_first_why rhythm.why;
+  v_heads int := 0;
   v_due timestamptz;
 begin
   perform rhythm._check_name('queue', why_queue.name);
@@ -332,23 +406,34 @@ begin
   if v_queue.paused_at is not null then
     return rhythm._why_limited(v_queue, null, null, v_now);
   end if;
-  -- What a claim meets first.
-  select l.* into v_first from rhythm.live l
-  where l.queue = why_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
-  order by l.priority desc, l.seq limit 1;
-  if not found then
-    select l.* into v_first from rhythm.live l
-    where l.queue = why_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
-    order by l.priority desc, l.concurrency_key, l.rate_key, l.seq limit 1;
-  end if;
-  if v_first.id is null then
+  for v_head in select h.* from rhythm._heads(why_queue.name) h loop
+    v_heads := v_heads + 1;
+    v_why := rhythm._why_pending(v_head, v_now);
+    if v_heads = 1 then
+      v_first := v_head;
+      v_first_why := v_why;
+    end if;
+    -- Nothing but the workers stands in its way: the queue moves. What stops the whole queue stops all the others, too.
+    exit when v_why.reason in ('workers_busy', 'queue_full') or v_why.reason = 'rate_limited' and v_queue.rate_key is null;
+  end loop;
+  if v_heads = 0 then
     v_due := (select o.due_at from (select l.due_at, l.queue, l.state from rhythm.live l where l.due_at is not null
       order by l.due_at limit 1000) o where o.queue = why_queue.name and o.state = 'scheduled' order by o.due_at limit 1);
     return row('empty', format('nothing is pending in queue %L', why_queue.name), null, v_due,
       case when v_due is null then 'Nothing to do.' else 'The next scheduled task comes by itself.' end)::rhythm.why;
   end if;
-  return rhythm._why_pending(v_first, v_now);
+  if v_heads = 1 then
+    return v_why;
+  elsif v_why.reason = v_first_why.reason and v_why.reason <> 'workers_busy' then
+    return row(v_first_why.reason, format('%s; nor can others that a claim would meet (%s)', v_first_why.explanation, v_heads - 1),
+      v_first_why.since, v_first_why.until, v_first_why.hint)::rhythm.why;
+  elsif v_why.reason = 'workers_busy' then
+    return row(v_why.reason, format('%s; others are passed over, such as %L (%s): %s', v_why.explanation, v_first.name, v_first.id,
+        v_first_why.explanation), v_why.since, v_why.until, v_why.hint)::rhythm.why;
+  end if;
+  return row(v_first_why.reason, format('%s; others wait for other reasons, such as %L (%s): %s', v_first_why.explanation, v_head.name,
+      v_head.id, v_why.explanation), v_first_why.since, v_first_why.until, v_first_why.hint)::rhythm.why;
 end
 $$;
 comment on function rhythm.why_queue(text) is
-'Says why a queue does not move: why the task that a claim would meet first is not taken, or that there is none. Example: select reason, explanation, hint from rhythm.why_queue(''mail'')';
+'Says why a queue does not move: why none of the tasks is taken that a claim would meet first (of each name, and of each key where there are limits by key, 20 at most), that they wait for workers alone, or that there is none. Example: select reason, explanation, hint from rhythm.why_queue(''mail'')';

@@ -443,3 +443,78 @@ async fn a_worker_that_asks_for_other_tasks_than_before_is_known_for_those() {
     assert_eq!(s.claim_with("'w', max => 9").await.len(), 1);
     assert_eq!(s.text(tasks).await, "c,d");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_limit_that_an_open_claim_holds() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    let task = "select rhythm.enqueue('a', '{\"tenant\": \"acme\"}', 'q')";
+    for setting in [
+        "concurrency => 1",
+        "reset => '{concurrency}', concurrency_key => 'tenant'",
+        "reset => '{concurrency_key}', rate_limit => '1/hour'",
+        "rate_key => 'tenant'",
+    ] {
+        s.run(&format!("select rhythm.configure_queue('q', {setting}); delete from rhythm.live; delete from rhythm.buckets")).await;
+        s.run(task).await;
+        s.claim_with("'w', '{q}', max => 0").await;
+        s.run("insert into rhythm.worker_registry (name, registered_at, last_seen) values ('w', rhythm._now(), rhythm._now())
+               on conflict (name) do update set last_seen = rhythm._now(), queues = '{q}'")
+            .await;
+        other.run("begin").await;
+        assert_eq!(other.claim_with("'v', '{q}'").await.len(), 1, "{setting}");
+        let id = s.id(task).await;
+        let pid = other.number("select pg_backend_pid()").await;
+        let session = format!("session {pid}");
+        why(&s, id, "limit_held", &[&session, "'q'"]).await;
+        // The other key is free.
+        if setting.contains("tenant") {
+            let free = s
+                .id("select rhythm.enqueue('a', '{\"tenant\": \"b\"}', 'q')")
+                .await;
+            why(&s, free, "workers_busy", &[]).await;
+        }
+        other.run("rollback").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_queue_in_which_not_everything_is_stopped() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        r#"select rhythm.register('w', '["a", "b", "c"]');
+           select rhythm.enqueue('a'), rhythm.enqueue('a'), rhythm.enqueue('b'), rhythm.enqueue('nobody');
+           select rhythm.pause_task('a', 'wrong amounts')"#,
+    )
+    .await;
+    s.claim_with("'w', max => 0").await;
+    let passed = ["others are passed over, such as 'a'", "wrong amounts"];
+    says(&s, "why_queue('default')", "workers_busy", &passed).await;
+    s.run("select rhythm.pause_task('b')").await;
+    let mixed = [
+        "task 'a' is paused",
+        "others wait for other reasons",
+        "'nobody'",
+    ];
+    says(&s, "why_queue('default')", "task_paused", &mixed).await;
+    s.run("delete from rhythm.live where name = 'nobody'").await;
+    let all = [
+        "task 'a' is paused",
+        "nor can others that a claim would meet (1)",
+    ];
+    says(&s, "why_queue('default')", "task_paused", &all).await;
+
+    // Keys: one is full, the next one is not.
+    s.run(
+        r#"select rhythm.configure_queue('q', concurrency_key => 'k');
+           select rhythm.enqueue('c', jsonb_build_object('k', k), 'q') from unnest('{x,x,y,y}'::text[]) k"#,
+    )
+    .await;
+    let held = s.claim_with("'w', '{q}'").await;
+    assert_eq!(held[0].inputs["k"], "x");
+    says(&s, "why_queue('q')", "workers_busy", &["k = 'x'"]).await;
+    assert_eq!(s.claim_with("'w', '{q}'").await.len(), 1);
+    let full = ["k = 'x'", "nor can others that a claim would meet (1)"];
+    says(&s, "why_queue('q')", "key_full", &full).await;
+}
