@@ -145,6 +145,8 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
             "now() + interval '1 year'",
             "'1 hour'",
             "'1 minute'",
+            "'1 hour'",
+            "'keep'",
         ],
     ),
     ("schedule_times", &["'s'", "3", "'2026-03-28'"]),
