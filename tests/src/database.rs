@@ -249,13 +249,14 @@ impl Session {
             .unwrap_or_else(|_| panic!("`{text}` is no number, of: {sql}"))
     }
 
-    /// Asks again and again until the answer is true; fails when that takes longer than 20 s.
+    /// Asks again and again until the answer is true; fails when that takes longer than 45 s. Longer would hide a lost
+    /// wake-up: the background worker looks by itself each minute.
     pub async fn until(&self, condition: &str) {
         let begun = Instant::now();
         while self.text(condition).await != "t" {
             assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "in vain for 20 s: {condition}"
+                begun.elapsed() < Duration::from_secs(45),
+                "in vain for 45 s: {condition}"
             );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -335,9 +336,9 @@ impl Session {
         .await;
     }
 
-    /// Waits, for at most 30 s, until an execution has ended, and gives its state, result and error.
+    /// Waits, for at most 45 s, until an execution has ended, and gives its state, result and error.
     pub async fn outcome(&self, id: Uuid) -> (String, Value, Value) {
-        for _ in 0..6 {
+        for _ in 0..9 {
             let mut row = self
                 .rows(&format!("select * from rhythm.wait('{id}', '5s')"))
                 .await
@@ -358,7 +359,7 @@ impl Session {
         }
         let all = "select id, kind, name, state, attempt, note from rhythm.executions";
         panic!(
-            "{id} has not ended within 30 s; there are {:#?}",
+            "{id} has not ended within 45 s; there are {:#?}",
             self.rows(all).await
         )
     }

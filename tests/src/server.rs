@@ -107,7 +107,7 @@ impl Server {
             .dbname(database);
         config
             .application_name("rhythm-tests")
-            .connect_timeout(Duration::from_secs(10));
+            .connect_timeout(Duration::from_secs(30));
         config
     }
 
@@ -133,11 +133,18 @@ impl Server {
     }
 
     /// Kills one process, not the postmaster, as the kernel does when memory is short. The postmaster ends all others and
-    /// starts them again; waits until the server serves again.
+    /// starts them again; waits until the server serves again. Does nothing when the process has just ended by itself.
     pub async fn kill_one(&self, pid: u32) {
         let children = self.children();
+        if !children.contains(&pid) {
+            return;
+        }
         process::signal(pid, Signal::SIGKILL);
-        while self.children().iter().any(|pid| children.contains(pid)) {
+        // It may also end by itself before the signal comes, and then the others stay.
+        let begun = Instant::now();
+        while self.children().iter().any(|pid| children.contains(pid))
+            && begun.elapsed() < Duration::from_secs(30)
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.ready().await;

@@ -189,13 +189,13 @@ impl Journal {
         &self.path
     }
 
-    /// Waits until a note of this kind is there from this many handlers; fails when that takes longer than 20 s.
+    /// Waits until a note of this kind is there from this many handlers; fails when that takes longer than 45 s.
     pub async fn until(&self, count: usize, of: impl Fn(&Note) -> bool) {
         let begun = Instant::now();
         while self.notes().iter().filter(|note| of(note)).count() < count {
             assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "in vain for 20 s: {:#?}",
+                begun.elapsed() < Duration::from_secs(45),
+                "in vain for 45 s: {:#?}",
                 self.notes()
             );
             tokio::time::sleep(Duration::from_millis(2)).await;
