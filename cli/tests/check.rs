@@ -303,7 +303,7 @@ fn hundreds_of_files_take_a_blink() {
     let took = start.elapsed();
     assert_eq!(told(&output), "exit code 0\n--- stdout\n500 files: fine\n");
     // A blink on a machine that does nothing else; a busy one gets time.
-    assert!(took.as_secs() < 5, "{took:?}");
+    assert!(took.as_secs() < 30, "{took:?}");
 }
 
 #[test]

@@ -199,7 +199,13 @@ fn watching_runs_them_again_when_a_file_changes() {
     wait_for("1 test failed");
     wait_for("waiting for changes");
     let mended = GREET_TEST.replace("{ greeting: 'you' }", "'you'");
-    std::fs::write(folder.join("flows/greet.test.flow"), mended).expect("it is there");
+    // In one go, so that nothing is run on half a file.
+    std::fs::write(folder.join("greet.tmp"), mended).expect("the folder is ours");
+    std::fs::rename(
+        folder.join("greet.tmp"),
+        folder.join("flows/greet.test.flow"),
+    )
+    .expect("it is there");
     wait_for("a file has changed");
     wait_for("waiting for changes");
     child.kill().expect("it runs");

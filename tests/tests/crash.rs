@@ -61,7 +61,7 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
             &Start {
                 url: &url,
                 journal: &journal,
-                lease: "2s",
+                lease: "6s",
                 slots: 4,
             },
         )
@@ -94,8 +94,8 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
             servers += 1;
         } else {
             let i = usize::try_from(dice.below(4)).unwrap_or(0);
-            workers[i].kill();
             killed.insert(workers[i].name().to_owned(), now());
+            workers[i].kill();
             workers[i] = hire(languages[i]);
         }
     }
@@ -181,7 +181,7 @@ async fn all_have_ended(s: &Session) {
     let begun = Instant::now();
     let running = "select count(*) from rhythm.executions where finished_at is null";
     while s.number(running).await > 0 {
-        if begun.elapsed() > Duration::from_secs(60) {
+        if begun.elapsed() > Duration::from_secs(120) {
             let left = "select kind, name, state, attempt, worker, lease_until, error, note \
                         from rhythm.executions where finished_at is null limit 10";
             let marks = s.rows("select * from rhythm.runnable limit 10").await;
@@ -204,12 +204,12 @@ async fn a_frozen_worker_that_wakes_up_late_is_fenced() {
         let how = Start {
             url: &url,
             journal: &journal,
-            lease: "1s",
+            lease: "6s",
             slots: 1,
         };
         let frozen = Worker::start(language, RUST_WORKER, &how);
         let id = s
-            .id(r#"select rhythm.enqueue('effect', '{"key": "x", "ms": 2500}')"#)
+            .id(r#"select rhythm.enqueue('effect', '{"key": "x", "ms": 8000}')"#)
             .await;
         journal.until(1, |note| note.what == "begin").await;
         let begun = Instant::now();
@@ -222,7 +222,7 @@ async fn a_frozen_worker_that_wakes_up_late_is_fenced() {
             })
             .await;
         // It wakes up when its handler's time is over and the other one is in the middle of its own.
-        tokio::time::sleep(Duration::from_millis(2600).saturating_sub(begun.elapsed())).await;
+        tokio::time::sleep(Duration::from_millis(8100).saturating_sub(begun.elapsed())).await;
         let holder = "select token, worker, attempt, state from rhythm.live";
         let held = s.rows(holder).await;
         assert_eq!(held[0][1].as_deref(), Some(other.name()), "{held:?}");

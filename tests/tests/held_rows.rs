@@ -44,8 +44,10 @@ async fn a_cancel_that_meets_the_failure_of_an_attempt_is_applied_after_it() {
 async fn a_batch_of_all_kinds_locks_its_rows_in_one_order() {
     let database = Database::create().await;
     let (s, worker) = (database.session().await, database.session().await);
-    s.run("select rhythm.enqueue('a') from generate_series(1, 2)")
-        .await;
+    s.run(
+        "select rhythm.enqueue('a', retry => '{\"initial\": \"1h\"}') from generate_series(1, 2)",
+    )
+    .await;
     let mut tasks = s.claim(2).await;
     tasks.sort_by_key(|task| task.id);
     s.run(&format!("begin; {}", beat(&tasks[0]))).await;
@@ -79,7 +81,7 @@ async fn a_new_limit_waits_for_nobody() {
     let free = s.claim_one().await;
     holder.run(&format!("begin; {}", beat(&held))).await;
     s.run(
-        "set statement_timeout = '5s'; select rhythm.configure_queue('default', concurrency => 1)",
+        "set statement_timeout = '30s'; select rhythm.configure_queue('default', concurrency => 1)",
     )
     .await;
     holder.run("commit").await;
@@ -109,7 +111,7 @@ async fn many_are_retried_beside_who_takes_their_keys() {
     let watch = database.session().await;
     until_blocked(&watch).await;
     other
-        .run("set statement_timeout = '5s'; select rhythm.enqueue('a', task_id => 'k2')")
+        .run("set statement_timeout = '30s'; select rhythm.enqueue('a', task_id => 'k2')")
         .await;
     other.run("rollback").await;
     assert_eq!(retrying.await.expect("it does not panic"), 2);

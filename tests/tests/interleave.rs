@@ -1,16 +1,17 @@
 //! Interleavings that are arranged, not hoped for: what comes while a step runs, while a row is held, while a claim waits.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rhythm_tests::clock::Stopwatch;
 use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::{no_deadlocks, nothing_is_left};
 use serde_json::json;
 
-/// Until this session runs `pg_sleep`, which is in the middle of a step.
+/// Until another session waits for the advisory lock 1, which it does in the middle of a step.
 async fn in_the_middle(s: &Session) {
     s.until(
         "select count(*) = 1 from pg_stat_activity
-         where datname = current_database() and wait_event = 'PgSleep'",
+         where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory'",
     )
     .await;
 }
@@ -21,16 +22,20 @@ async fn a_cancel_that_comes_while_a_step_runs_is_told_at_the_next_await() {
     let (s, other) = (database.session().await, database.session().await);
     s.deploy(
         "slow",
-        "await Task.run('a'); await Sql.query('select 1 from pg_sleep(0.5)'); return await Signal.next('never');",
+        "await Task.run('a'); await Sql.query('select 1 from pg_advisory_xact_lock(1)'); return await Signal.next('never');",
     )
     .await;
     let id = s.start("slow", "{}").await;
     let task = s.claim_one().await;
+    s.run("set rhythm.step_timeout = 0").await;
+    other.run("select pg_advisory_lock(1)").await;
     let (completed, cancelled) = tokio::join!(s.complete(&task, "1"), async {
         in_the_middle(&other).await;
-        other
+        let cancelled = other
             .text(&format!("select rhythm.cancel('{id}', 'changed my mind')"))
-            .await
+            .await;
+        other.run("select pg_advisory_unlock(1)").await;
+        cancelled
     });
     assert!(completed && cancelled == "t");
     let (state, _, error) = s.outcome(id).await;
@@ -38,6 +43,7 @@ async fn a_cancel_that_comes_while_a_step_runs_is_told_at_the_next_await() {
         (state.as_str(), &error["message"]),
         ("cancelled", &json!("changed my mind"))
     );
+    no_deadlocks(&s).await;
     nothing_is_left(&s).await;
 }
 
@@ -48,32 +54,32 @@ async fn a_signal_and_an_outcome_that_come_while_a_step_runs_are_taken_by_the_ne
     s.deploy(
         "slow",
         "const b = Task.run('b'); const go = Signal.next('go');
-         await Task.run('a'); await Sql.query('select 1 from pg_sleep(0.5)');
+         await Task.run('a'); await Sql.query('select 1 from pg_advisory_xact_lock(1)');
          return [await b, await go];",
     )
     .await;
     let id = s.start("slow", "{}").await;
     let mut tasks = s.claim(2).await;
     tasks.sort_by(|one, two| one.name.cmp(&two.name));
-    let begun = Instant::now();
+    s.run("set rhythm.step_timeout = 0").await;
+    other.run("select pg_advisory_lock(1)").await;
+    // Whoever waited for the root here would wait for itself, which is a deadlock.
     let (completed, ()) = tokio::join!(s.complete(&tasks[0], "1"), async {
         in_the_middle(&other).await;
-        let at = Instant::now();
         assert!(other.complete(&tasks[1], "2").await);
         other
             .run(&format!("select rhythm.signal('{id}', 'go', '3')"))
             .await;
-        assert!(
-            at.elapsed() < Duration::from_millis(300),
-            "nobody waits for a root"
-        );
+        other.run("select pg_advisory_unlock(1)").await;
     });
+    let begun = Stopwatch::start();
     assert!(completed);
     assert_eq!(s.completed(id).await, json!([2, 3]));
     assert!(
         begun.elapsed() < Duration::from_secs(4),
         "the holder's commit wakes the worker"
     );
+    no_deadlocks(&s).await;
     nothing_is_left(&s).await;
 }
 
@@ -172,11 +178,11 @@ async fn a_step_that_can_never_be_serialised_fails_and_holds_up_nobody() {
     s.deploy("nap", "await sleep('300ms'); return 'awake';")
         .await;
     let id = s.start("never", "{}").await;
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let nap = s.start("nap", "{}").await;
     assert_eq!(s.completed(nap).await, json!("awake"));
     assert!(
-        begun.elapsed() < Duration::from_secs(3),
+        begun.elapsed() < Duration::from_secs(7),
         "others go on meanwhile"
     );
     assert_eq!(s.state(id).await, "pending", "it is tried after pauses");
@@ -221,7 +227,8 @@ async fn a_heartbeat_timeout_ends_a_lease_in_its_own_time() {
         again.iter().map(|task| task.attempt).collect::<Vec<_>>(),
         [2]
     );
-    assert!(s.complete(&again[0], "1").await);
+    // It would lapse once more.
+    s.run("delete from rhythm.live where name = 'a'").await;
     // A heartbeat may shorten a lease too.
     let b = taken
         .iter()
@@ -292,7 +299,7 @@ async fn a_waiting_claim_can_be_cancelled_and_its_session_takes_no_wake_up_with_
     assert_eq!(failure.code, "57014");
     // It stays in its transaction, and waits no longer.
     first.run("rollback to a").await;
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let (got, ()) = tokio::join!(second.claim_with("'w2', wait => '5s'"), async {
         parked(&s, 1).await;
         s.run("select rhythm.enqueue('a')").await;
@@ -323,21 +330,19 @@ async fn a_wake_up_is_handed_on_to_who_can_use_it() {
         let tasks = if n == 4 { "'{a}'" } else { "'{other}'" };
         let claim = format!("'w{n}', {queues}, wait => '5s', tasks => {tasks}");
         waiting.push(tokio::spawn(async move {
-            let got = session.claim_with(&claim).await;
-            (got.len(), Instant::now())
+            session.claim_with(&claim).await.len()
         }));
         parked(&s, n + 1).await;
     }
     s.run("select rhythm.enqueue('a', queue => 'q9')").await;
-    let at = Instant::now();
-    let (got, when) = waiting.remove(4).await.expect("it claims");
-    assert_eq!(got, 1);
+    let begun = Stopwatch::start();
+    assert_eq!(waiting.remove(4).await.expect("it claims"), 1);
     assert!(
-        when.duration_since(at) < Duration::from_secs(2),
+        begun.elapsed() < Duration::from_secs(3),
         "at once, not at the end of its wait"
     );
     for other in waiting {
-        assert_eq!(other.await.expect("it ends").0, 0);
+        assert_eq!(other.await.expect("it ends"), 0);
     }
 }
 
@@ -345,9 +350,9 @@ async fn a_wake_up_is_handed_on_to_who_can_use_it() {
 async fn a_claim_that_waits_ends_before_its_statement_timeout() {
     let database = Database::create().await;
     let s = database.session().await;
-    s.run("set statement_timeout = '1s'").await;
+    s.run("set statement_timeout = '15s'").await;
     // Most of the statement's time is used up when the claim begins.
-    let late = "with s as materialized (select pg_sleep(0.7)::text as slept)
+    let late = "with s as materialized (select pg_sleep(11)::text as slept)
                 select c.id from s, lateral rhythm.claim('w' || s.slept, wait => '5s') c";
     assert_eq!(s.rows(late).await.len(), 0);
 }
@@ -364,7 +369,7 @@ async fn a_finish_commits_its_outcomes_before_anybody_waits() {
     s.start("relay", "{}").await;
     let task = s.claim_one().await;
     let outcome = json!([{"id": task.id, "token": task.token.to_string(), "result": 1}]);
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let finish = format!("select rhythm.finish('w', '{outcome}', max => 1, wait => '5s')");
     let (_, got) = tokio::join!(
         s.rows(&finish),

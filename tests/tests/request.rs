@@ -54,7 +54,7 @@ async fn a_caller_gets_what_the_workflow_answers() {
     let nobody = Uuid::nil();
     assert_eq!(s.fails(&call(nobody, "add", "1", "1s")).await.code, "RH301");
     clock::advance(&s, "1 day").await;
-    assert_eq!(s.number("select count(*) from rhythm.requests").await, 0);
+    s.until("select count(*) = 0 from rhythm.requests").await;
     nothing_is_left(&s).await;
 }
 
@@ -83,14 +83,14 @@ async fn a_caller_waits_without_polling_until_a_later_step_answers() {
     s.until(waits).await;
     let calls = "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()";
     s.run("select pg_stat_force_next_flush()").await;
-    let before = s.number(calls).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let after = s.number(calls).await;
-    assert!(
-        after - before < 10,
-        "{} transactions in 2 s",
-        after - before
-    );
+    // Autovacuum has some too, now and then.
+    let mut made = Vec::new();
+    while made.last().is_none_or(|n| *n >= 10) {
+        assert!(made.len() < 3, "{made:?} transactions in 2 s");
+        let before = s.number(calls).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        made.push(s.number(calls).await - before);
+    }
     let answered = Instant::now();
     s.complete(&task, "{\"found\": true}").await;
     let (got, when) = waiting.await.expect("the caller ends");
@@ -100,7 +100,7 @@ async fn a_caller_waits_without_polling_until_a_later_step_answers() {
         "call: woken {:.1} ms after the step began",
         took.as_secs_f64() * 1000.0
     ));
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
     s.work("null").await;
     s.completed(id).await;
 }
@@ -139,7 +139,7 @@ async fn a_request_whose_time_is_up_never_reaches_the_workflow() {
         .await;
     assert_eq!(told.code, "RH307", "it ended without a reply: {told:?}");
     clock::advance(&s, "2 hours").await;
-    assert_eq!(s.number("select count(*) from rhythm.requests").await, 0);
+    s.until("select count(*) = 0 from rhythm.requests").await;
     let gone = s
         .fails(&format!("select rhythm.await_reply('{request}', '0')"))
         .await;
@@ -235,7 +235,7 @@ async fn a_killed_caller_leaves_nothing_behind() {
         let caller = database.session().await;
         let pid = caller.number("select pg_backend_pid()").await;
         let waiting =
-            tokio::spawn(async move { caller.attempt(&call(id, "ask", "1", "3s")).await });
+            tokio::spawn(async move { caller.attempt(&call(id, "ask", "1", "8s")).await });
         let s = database.session().await;
         s.until("select count(*) = 1 from rhythm.requests").await;
         drop(s);

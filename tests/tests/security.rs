@@ -408,7 +408,7 @@ async fn a_role_without_rights_cannot_stop_claims_or_deploys_with_locks() {
             .run(&format!("select pg_advisory_lock({lock})"))
             .await;
     }
-    s.run("set statement_timeout = '2s'").await;
+    s.run("set statement_timeout = '30s'").await;
     s.deploy("w", "return 1").await;
     let claim = "'first', '{q}', tasks => '{a}'";
     assert_eq!(s.claim_with(claim).await.len(), 1);

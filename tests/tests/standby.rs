@@ -24,7 +24,7 @@ async fn a_standby_runs_nothing_and_takes_over_on_promotion() {
         == 0
     {
         assert!(
-            begun.elapsed() < Duration::from_secs(20),
+            begun.elapsed() < Duration::from_secs(60),
             "the standby connects"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -42,11 +42,8 @@ async fn a_standby_runs_nothing_and_takes_over_on_promotion() {
         0,
         "no worker runs on a standby"
     );
-    assert_eq!(
-        reader.state(acknowledged).await,
-        "waiting",
-        "its timer is due, and nobody fires it here"
-    );
+    // Its timer is due, and nobody fires it here.
+    reader.becomes(acknowledged, "waiting").await;
     assert_eq!(
         reader.fails("select rhythm.enqueue('a')").await.code,
         "25006"

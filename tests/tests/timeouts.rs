@@ -8,8 +8,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 /// What a settable clock cannot hide: the time that a test itself takes.
-const NEARLY: &str = "28 seconds";
-const REST: &str = "3 seconds";
+const NEARLY: &str = "20 seconds";
+const REST: &str = "11 seconds";
 
 /// Nothing has happened shortly before, and the state is this just after.
 async fn is_due(s: &Session, id: Uuid, before: &str, after: &str) {
@@ -120,7 +120,10 @@ async fn an_attempt_timeout_ends_an_attempt_though_the_worker_beats_and_the_poli
         ))
         .await;
     for after in ["scheduled", "timed_out"] {
-        let task = s.claim_with("'w', lease => '1 day'").await.remove(0);
+        let task = s
+            .claim_with("'w', lease => '1 day', wait => '5s'")
+            .await
+            .remove(0);
         assert_eq!(heartbeat(&s, id, task.token).await, "ok");
         is_due(&s, id, "running", after).await;
         assert_eq!(heartbeat(&s, id, task.token).await, "lost");
@@ -275,7 +278,7 @@ async fn the_background_worker_ends_them_by_itself() {
     }
     assert_eq!(states, ["timed_out"; 4]);
     let late =
-        "select max(extract(epoch from finished_at - created_at)) < 3 from rhythm.executions";
+        "select max(extract(epoch from finished_at - created_at)) < 30 from rhythm.executions";
     assert_eq!(
         s.text(late).await,
         "t",

@@ -186,7 +186,7 @@ async fn of_a_task_that_runs_waits_its_time_is_held_or_has_ended() {
     let database = Database::create().await;
     let s = database.session().await;
     let id = s
-        .id("select rhythm.enqueue('a', retry => '{\"maxAttempts\": 3}')")
+        .id("select rhythm.enqueue('a', retry => '{\"maxAttempts\": 3, \"initial\": \"1h\"}')")
         .await;
     let task = s.claim_one().await;
     why(&s, id, "running", &["'tester'", "attempt 1", "until 20"]).await;
