@@ -38,7 +38,7 @@ def work(url: str, queue: str) -> Iterator[Callable[..., rhythm.Worker]]:
     running: list[tuple[rhythm.Worker, threading.Thread]] = []
 
     def start(*tasks: Any, **options: Any) -> rhythm.Worker:
-        options = {"lease": 2.0, "grace": 5.0, "queues": [queue], "name": f"w-{uuid.uuid4()}", **options}
+        options = {"lease": 30.0, "grace": 5.0, "queues": [queue], "name": f"w-{uuid.uuid4()}", **options}
         worker = rhythm.Worker(tasks, url=url, **options)
         thread = threading.Thread(target=worker.run)
         thread.start()

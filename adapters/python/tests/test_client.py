@@ -233,7 +233,7 @@ def test_a_wait_ends_at_its_timeout(client: rhythm.Client, queue: str) -> None:
     began = time.monotonic()
     outcome = client.wait(run, timeout=0.3)
     assert (outcome.state, outcome.done) == ("pending", False)
-    assert 0.2 < time.monotonic() - began < 3
+    assert 0.2 < time.monotonic() - began < 4.5
     with pytest.raises(rhythm.ExecutionFailed, match="pending"):
         outcome.value()
 
@@ -295,6 +295,6 @@ def test_a_cancelled_call_frees_its_connection(url: str, queue: str) -> None:
                 await asyncio.wait_for(client.wait(run), timeout=0.2)
             began = time.monotonic()
             assert (await client.result(run)).state == "pending"
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 4
 
     asyncio.run(scenario())

@@ -39,6 +39,17 @@ def command(*arguments: str, cwd: pathlib.Path) -> subprocess.Popen[str]:
     )
 
 
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Reads what it says up to a line with these words."""
+    assert process.stderr is not None
+    said = ""
+    while words not in said:
+        line = process.stderr.readline()
+        assert line, f"it ended before it said {words!r}: {said}"
+        said += line
+    return said
+
+
 @pytest.fixture
 def app(tmp_path: pathlib.Path, queue: str) -> tuple[pathlib.Path, str]:
     name = queue.replace("-", "_")
@@ -50,15 +61,15 @@ def test_it_serves_and_drains_at_sigterm(
     url: str, client: rhythm.Client, queue: str, app: tuple[pathlib.Path, str]
 ) -> None:
     folder, name = app
-    process = command("--url", url, "--slots", "2", "--name", queue, "--lease", "5s", "app", cwd=folder)
+    process = command("--url", url, "--slots", "2", "--name", queue, "--lease", "30s", "app", cwd=folder)
     try:
         run = client.enqueue(f"echo_{name}", {"a": [1, "ü"]}, queue=queue)
         assert client.wait(run, timeout=20).value() == {"a": [1, "ü"]}
-        nap = client.enqueue(f"nap_{name}", 1, queue=queue)
+        nap = client.enqueue(f"nap_{name}", 6, queue=queue)
         while client.result(nap).state != "running":
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 0
@@ -76,9 +87,9 @@ def test_a_second_signal_gives_back_what_runs(
         while client.result(nap).state != "running":
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        read_until(process, "leaving")
         process.send_signal(signal.SIGINT)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 0

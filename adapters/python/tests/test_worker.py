@@ -17,7 +17,13 @@ Work = Callable[..., rhythm.Worker]
 QUICK = {"maxAttempts": 3, "initial": "10ms", "jitter": 0}
 
 
-SHORT_OF_A_HEARTBEAT = 3.0
+# The heartbeats of the tests that use it come every 30 s.
+SHORT_OF_A_HEARTBEAT = 15.0
+
+
+@rhythm.task
+def ready(inputs: Any) -> None:
+    """Shows that its worker has registered, which it does before it claims."""
 
 
 def outcome(client: rhythm.Client, queue: str, name: str, inputs: Any = None, **options: Any) -> rhythm.Outcome:
@@ -126,7 +132,7 @@ def test_slots_bound_what_runs_at_once(client: rhythm.Client, queue: str, work: 
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        time.sleep(0.02)
+        time.sleep(0.3)
         with lock:
             now[0] -= 1
 
@@ -139,10 +145,10 @@ def test_slots_bound_what_runs_at_once(client: rhythm.Client, queue: str, work: 
 def test_a_long_task_keeps_its_lease(client: rhythm.Client, queue: str, work: Work) -> None:
     @rhythm.task
     def long(inputs: Any, ctx: rhythm.Context) -> int:
-        time.sleep(1.5)
+        time.sleep(9)
         return ctx.attempt
 
-    work(long, lease=0.4)
+    work(long, lease=4.0)
     assert outcome(client, queue, "long").value() == 1
 
 
@@ -178,7 +184,7 @@ def test_a_cancel_reaches_a_waiting_worker_long_before_its_heartbeat(
         except asyncio.CancelledError:
             cancelled.set()
             if inputs == "stubborn":
-                await asyncio.sleep(1.5)
+                await asyncio.sleep(6)
                 gone_on.set()
                 return "done all the same"
             raise
@@ -202,8 +208,8 @@ def test_a_cancel_reaches_a_waiting_worker_long_before_its_heartbeat(
     assert client.cancel(stubborn)
     assert cancelled.wait(SHORT_OF_A_HEARTBEAT)
     assert client.cancel(stubborn, "really")
-    assert gone_on.wait(10)
-    assert client.wait(stubborn, timeout=10).value() == "done all the same"
+    assert gone_on.wait(30)
+    assert client.wait(stubborn, timeout=30).value() == "done all the same"
 
 
 def test_progress_passes_to_the_next_attempt(client: rhythm.Client, queue: str, work: Work) -> None:
@@ -282,8 +288,8 @@ def test_errors_that_are_not_retried(client: rhythm.Client, queue: str, work: Wo
             raise error
         raise Declined("a subclass") if inputs == "class" else OSError("another")
 
-    work(charge)
-    time.sleep(0.3)
+    work(charge, ready)
+    assert outcome(client, queue, "ready").state == "completed"
     runs = {what: client.enqueue("charge", what, queue=queue, retry=QUICK) for what in ("class", "code", "other")}
     assert {client.wait(run, timeout=20).state for run in runs.values()} == {"failed"}
     counts = {what: len(client.attempts(run)) for what, run in runs.items()}
@@ -295,15 +301,15 @@ def test_errors_that_are_not_retried(client: rhythm.Client, queue: str, work: Wo
 def test_an_attempt_that_takes_too_long_is_tried_again(client: rhythm.Client, queue: str, work: Work) -> None:
     name = f"slow-{uuid.uuid4()}"
 
-    @rhythm.task(name=name, attempt_timeout="500ms", retry={"maxAttempts": 2, "delays": ["10ms"]}, result="discard")
+    @rhythm.task(name=name, attempt_timeout="4s", retry={"maxAttempts": 2, "delays": ["10ms"]}, result="discard")
     async def slow(inputs: Any, ctx: rhythm.Context) -> int:
         await asyncio.sleep(60 if ctx.attempt == 1 else 0)
         return ctx.attempt
 
-    work(slow)
-    time.sleep(0.3)
+    work(slow, ready)
+    assert outcome(client, queue, "ready").state == "completed"
     run = client.enqueue(name, queue=queue)
-    done = client.wait(run, timeout=20)
+    done = client.wait(run, timeout=30)
     assert (done.state, done.result) == ("completed", None)
     assert len(client.attempts(run)) == 1
 
@@ -328,20 +334,20 @@ def test_a_cancel_reaches_a_sync_task_that_looks(client: rhythm.Client, queue: s
 def test_a_heartbeat_timeout_needs_the_tasks_own_heartbeats(client: rhythm.Client, queue: str, work: Work) -> None:
     name = f"silent-{uuid.uuid4()}"
 
-    @rhythm.task(name=name, heartbeat_timeout=0.5, retry={"maxAttempts": 1})
+    @rhythm.task(name=name, heartbeat_timeout=4, retry={"maxAttempts": 1})
     def silent(inputs: dict[str, bool], ctx: rhythm.Context) -> str:
         for _ in range(30):
-            time.sleep(0.05)
+            time.sleep(0.3)
             if inputs["beats"]:
                 ctx.heartbeat()
         return "done"
 
-    work(silent)
-    time.sleep(0.3)
+    work(silent, ready, lease=30.0)
+    assert outcome(client, queue, "ready").state == "completed"
     beating = client.enqueue(name, {"beats": True}, queue=queue)
     hanging = client.enqueue(name, {"beats": False}, queue=queue)
-    assert client.wait(beating, timeout=20).state == "completed"
-    assert client.wait(hanging, timeout=20).state in ("failed", "timed_out")
+    assert client.wait(beating, timeout=30).state == "completed"
+    assert client.wait(hanging, timeout=30).state in ("failed", "timed_out")
 
 
 def test_a_drain_lets_running_tasks_end(client: rhythm.Client, queue: str, work: Work) -> None:
