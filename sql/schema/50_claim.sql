@@ -194,6 +194,8 @@ declare
   v_left int := p_max;
   v_got int;
   v_until timestamptz;
+  -- For how long this may wait in all and from now on, in milliseconds.
+  v_whole int;
   v_wait int;
   v_parked bool;
 begin
@@ -271,13 +273,16 @@ begin
     exit when v_left < p_max or p_wait = interval '0' or v_any_locked;
     if v_until is null then
       v_until := rhythm._wait_until(p_wait);
+      v_whole := extract(epoch from v_until - clock_timestamp()) * 1000;
       -- The slot first, then another look: work that commits in between finds the slot.
       v_parked := rhythm._park_begin(p_queues || rhythm._cancel_topic(p_worker));
     else
-      -- Nothing to do, but somebody wants the worker to stop something: it shall ask by a heartbeat.
-      exit when rhythm._heard_cancel(p_worker);
       v_wait := (extract(epoch from v_until - clock_timestamp()) * 1000)::int;
       exit when v_wait <= 0;
+      -- Nothing to do, but somebody wants the worker to stop something: it shall ask by a heartbeat. It knows that by how early
+      -- its wait ends; so what comes late in a wait is left for the next one, which then ends as it begins.
+      exit when v_wait < v_whole * 0.2 and exists (select from rhythm.cancels c where c.worker = p_worker);
+      exit when rhythm._heard_cancel(p_worker);
       if v_again_at is not null then
         -- Rather a moment too late than a look in vain.
         v_wait := greatest(least(v_wait, ceil(extract(epoch from v_again_at - rhythm._now()) * 1000)), 1);

@@ -94,6 +94,25 @@ async fn a_cancel_that_came_while_the_worker_did_not_wait_ends_its_next_wait() {
     assert_eq!(status(&s, &task).await, "cancel");
 }
 
+/// A wait that is nearly over tells its worker nothing by its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_that_comes_late_in_a_wait_ends_the_next_one_as_well() {
+    let database = Database::create().await;
+    let (s, waits) = (database.session().await, database.session().await);
+    let task = running(&s).await;
+    let begun = Instant::now();
+    let waiting = tokio::spawn(async move {
+        wait_of(&waits, "5s").await;
+        waits
+    });
+    tokio::time::sleep(Duration::from_millis(4500).saturating_sub(begun.elapsed())).await;
+    s.run(&format!("select rhythm.cancel('{}')", task.id)).await;
+    let waits = waiting.await.expect("it does not panic");
+    cut_short(&waits).await;
+    assert!(wait_of(&waits, "400ms").await > SHORT);
+    assert_eq!(status(&s, &task).await, "cancel");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_that_is_rolled_back_ends_no_wait() {
     let database = Database::create().await;

@@ -358,7 +358,8 @@ impl<S: Server> Shift<S> {
                 match result {
                     Ok(claimed) if claimed.is_empty() => {
                         self.answered();
-                        // The server ends a wait early when something that runs here was cancelled.
+                        // The server ends a wait early when something that runs here was cancelled. What comes in the
+                        // last fifth of a wait also ends the next one, so that no cancellation is taken for a wait's end.
                         if now - asked < self.options.wait.mul_f64(0.9) {
                             self.beats.hurry_all(now);
                         }
