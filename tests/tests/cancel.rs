@@ -100,12 +100,12 @@ async fn a_cancel_that_comes_late_in_a_wait_ends_the_next_one_as_well() {
     let database = Database::create().await;
     let (s, waits) = (database.session().await, database.session().await);
     let task = running(&s).await;
-    let begun = Instant::now();
     let waiting = tokio::spawn(async move {
         wait_of(&waits, "5s").await;
         waits
     });
-    tokio::time::sleep(Duration::from_millis(4500).saturating_sub(begun.elapsed())).await;
+    until_parked(&s).await;
+    tokio::time::sleep(Duration::from_millis(4300)).await;
     s.run(&format!("select rhythm.cancel('{}')", task.id)).await;
     let waits = waiting.await.expect("it does not panic");
     cut_short(&waits).await;
