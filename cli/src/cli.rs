@@ -49,7 +49,9 @@ enum Verb {
     Test(commands::test::TestArgs),
     Start(commands::start::StartArgs),
     Enqueue(commands::enqueue::EnqueueArgs),
+    EnqueueMany(commands::enqueue_many::EnqueueManyArgs),
     Wait(commands::wait::WaitArgs),
+    #[command(visible_aliases = ["ls", "executions"])]
     List(commands::list::ListArgs),
     Show(commands::show::ShowArgs),
     Why(commands::why::WhyArgs),
@@ -58,14 +60,20 @@ enum Verb {
     Cancel(commands::cancel::CancelArgs),
     Terminate(commands::terminate::TerminateArgs),
     Retry(commands::retry::RetryArgs),
+    Cleanup(commands::cleanup::CleanupArgs),
+    #[command(visible_alias = "queues")]
     Queue(commands::queue::QueueArgs),
+    #[command(visible_alias = "schedules")]
     Schedule(commands::schedule::ScheduleArgs),
+    #[command(visible_alias = "calendars")]
     Calendar(commands::calendar::CalendarArgs),
     Pause(commands::pause::PauseArgs),
     Resume(commands::pause::ResumeArgs),
     Adopt(commands::adopt::AdoptArgs),
+    #[command(visible_alias = "workers")]
     Worker(commands::worker::WorkerArgs),
-    Tasks(commands::tasks::TasksArgs),
+    #[command(visible_alias = "tasks")]
+    Task(commands::task::TaskArgs),
     Completions(commands::completions::CompletionsArgs),
 }
 
@@ -118,6 +126,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Test(args) => commands::test::run(args, context),
         Verb::Start(args) => commands::start::run(args, context).await,
         Verb::Enqueue(args) => commands::enqueue::run(args, context).await,
+        Verb::EnqueueMany(args) => commands::enqueue_many::run(args, context).await,
         Verb::Wait(args) => commands::wait::run(args, context).await,
         Verb::List(args) => commands::list::run(args, context).await,
         Verb::Show(args) => commands::show::run(args, context).await,
@@ -127,6 +136,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Cancel(args) => commands::cancel::run(args, context).await,
         Verb::Terminate(args) => commands::terminate::run(args, context).await,
         Verb::Retry(args) => commands::retry::run(args, context).await,
+        Verb::Cleanup(args) => commands::cleanup::run(args, context).await,
         Verb::Queue(args) => commands::queue::run(args, context).await,
         Verb::Schedule(args) => commands::schedule::run(args, context).await,
         Verb::Calendar(args) => commands::calendar::run(args, context).await,
@@ -134,7 +144,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Resume(args) => commands::pause::resume(args, context).await,
         Verb::Adopt(args) => commands::adopt::run(args, context).await,
         Verb::Worker(args) => commands::worker::run(args, context).await,
-        Verb::Tasks(args) => commands::tasks::run(args, context).await,
+        Verb::Task(args) => commands::task::run(args, context).await,
         Verb::Completions(args) => commands::completions::run(&args, context),
     }
 }

@@ -56,6 +56,15 @@ impl CliError {
         self
     }
 
+    /// Says more, behind what the detail says already.
+    pub(crate) fn add_detail(mut self, more: &str) -> Self {
+        self.detail = Some(match self.detail {
+            Some(detail) => format!("{detail} {more}"),
+            None => more.to_owned(),
+        });
+        self
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

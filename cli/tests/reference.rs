@@ -2,7 +2,7 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 29] = [
+const VERBS: [&[&str]; 34] = [
     &[],
     &["dev"],
     &["deploy"],
@@ -12,6 +12,7 @@ const VERBS: [&[&str]; 29] = [
     &["test"],
     &["start"],
     &["enqueue"],
+    &["enqueue-many"],
     &["wait"],
     &["list"],
     &["show"],
@@ -20,6 +21,7 @@ const VERBS: [&[&str]; 29] = [
     &["cancel"],
     &["terminate"],
     &["retry"],
+    &["cleanup"],
     &["queue"],
     &["queue", "list"],
     &["queue", "show"],
@@ -29,7 +31,10 @@ const VERBS: [&[&str]; 29] = [
     &["pause"],
     &["resume"],
     &["adopt"],
-    &["tasks"],
+    &["task"],
+    &["task", "show"],
+    &["task", "pause"],
+    &["task", "resume"],
     &["worker", "list"],
     &["completions"],
 ];

@@ -9,6 +9,7 @@ mod batch;
 mod cancel;
 mod children;
 mod cli;
+mod cli_many;
 mod cli_schedule;
 mod concurrency;
 mod counts;

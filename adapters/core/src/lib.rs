@@ -38,5 +38,5 @@ pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
     Outcome, QueueInfo, StartOptions, State, TaskInfo, TimelineEvent, WorkerInfo, WorkflowInfo,
 };
-pub use schedules::{CalendarInfo, During, ScheduleInfo, ScheduleOptions};
-pub use trouble::{FailedAttempt, RetryFilter, Why};
+pub use schedules::{CalendarInfo, During, ScheduleInfo, ScheduleOptions, ScheduleRun};
+pub use trouble::{CleanupFilter, FailedAttempt, RetryFilter, Why};

@@ -280,8 +280,13 @@ pub struct Execution {
     /// When it reached its terminal state.
     #[serde(with = "time::option")]
     pub finished_at: Option<SystemTime>,
+    /// Of the trace that its starter gave.
+    pub trace_id: Option<String>,
     /// Who runs it, or ran it last.
     pub worker: Option<String>,
+    /// Until when that worker holds it.
+    #[serde(with = "time::option")]
+    pub lease_until: Option<SystemTime>,
     /// JSON text of how far it has got, as its handler said.
     #[serde(serialize_with = "json")]
     pub progress: Option<String>,
@@ -293,7 +298,8 @@ impl Execution {
     /// The columns of the view, in the order of `from_row`.
     pub(crate) const COLUMNS: &'static str = "id, kind::text, name, version, queue, state::text, \
         task_id, parent_id, root_id, inputs::text, result::text, error::text, attempt, priority, \
-        attributes::text, created_at, run_at, started_at, finished_at, worker, progress::text, note";
+        attributes::text, created_at, run_at, started_at, finished_at, worker, progress::text, note, \
+        trace_id, lease_until";
 
     pub(crate) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
@@ -319,6 +325,8 @@ impl Execution {
             worker: row.try_get(19)?,
             progress: row.try_get(20)?,
             note: row.try_get(21)?,
+            trace_id: row.try_get(22)?,
+            lease_until: row.try_get(23)?,
         })
     }
 }
@@ -326,14 +334,22 @@ impl Execution {
 /// Which executions to list; what is `None` does not narrow the choice.
 #[derive(Clone, Debug, Default)]
 pub struct ExecutionFilter {
-    /// Only those in this state.
-    pub state: Option<State>,
+    /// Only those in one of these states; none: in any.
+    pub states: Vec<State>,
     /// Only `task` or `workflow`.
     pub kind: Option<String>,
     /// Only those of this name.
     pub name: Option<String>,
     /// Only those of this queue.
     pub queue: Option<String>,
+    /// Only those with this key of their caller.
+    pub task_id: Option<String>,
+    /// Only those that were made then or later.
+    pub since: Option<SystemTime>,
+    /// Only those that were made before then.
+    pub until: Option<SystemTime>,
+    /// The next page: only those that come after the execution that was made then and has this id.
+    pub after: Option<(SystemTime, Uuid)>,
     /// How many at most, the newest first.
     pub limit: i64,
 }
@@ -380,6 +396,10 @@ pub struct QueueInfo {
     pub failed: i64,
     /// Those that have timed out; 10 000 at most.
     pub timed_out: i64,
+    /// Whether `pending`, `scheduled` and `running` are estimates.
+    pub estimated: bool,
+    /// Whether workers get nothing from it.
+    pub paused: bool,
     /// Since when it is paused.
     #[serde(with = "time::option")]
     pub paused_at: Option<SystemTime>,
@@ -391,6 +411,8 @@ pub struct QueueInfo {
     pub rate_limit: Option<String>,
     /// How many may run at once.
     pub concurrency: Option<i32>,
+    /// How long what has ended is kept, in words of SQL, where that is set.
+    pub retention: Option<String>,
     /// Since when the oldest of those that a worker could take waits.
     #[serde(with = "time::option")]
     pub oldest_pending_at: Option<SystemTime>,
@@ -403,8 +425,13 @@ pub struct WorkerInfo {
     pub name: String,
     /// The tasks that it can run.
     pub tasks: Vec<String>,
+    /// The queues from which it takes them; `None` for the first ten seconds after its registration.
+    pub queues: Option<Vec<String>>,
     /// Tasks that it holds.
     pub running: i64,
+    /// When it registered; `None` for one that only claims.
+    #[serde(with = "time::option")]
+    pub registered_at: Option<SystemTime>,
     /// When it last called.
     #[serde(with = "time")]
     pub last_seen: SystemTime,
@@ -427,13 +454,22 @@ pub struct TaskInfo {
     pub retry: Option<String>,
     /// How long it may take in all, in seconds.
     pub timeout: Option<f64>,
+    /// How long it may wait for a worker, in seconds.
+    pub start_timeout: Option<f64>,
+    /// How long one attempt may take, in seconds.
+    pub attempt_timeout: Option<f64>,
     /// How long it may be silent, in seconds.
     pub heartbeat_timeout: Option<f64>,
+    /// `keep` or `discard`: what becomes of its results, where that is registered.
+    pub result: Option<String>,
     /// The workers that were seen in the last minute.
     pub workers: Vec<String>,
     /// When one that has it last called.
     #[serde(with = "time::option")]
     pub last_seen: Option<SystemTime>,
+    /// When a worker first registered it.
+    #[serde(with = "time::option")]
+    pub first_served_at: Option<SystemTime>,
 }
 
 /// A row of the view `workflows`: one version of a workflow.

@@ -109,6 +109,31 @@ pub struct ScheduleInfo {
     pub pause_reason: Option<String>,
 }
 
+/// A row of the view `schedule_runs`: a start of a schedule, or one that it holds back.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScheduleRun {
+    /// The schedule's name.
+    pub schedule: String,
+    /// The time for which it was started.
+    #[serde(with = "time")]
+    pub tick: SystemTime,
+    /// `tick`, `trigger` or `backfill`.
+    pub cause: String,
+    /// The execution; `None` while it is held.
+    pub id: Option<Uuid>,
+    /// Its state; `held` while it waits for the running one, `None` once retention has swept it.
+    pub state: Option<String>,
+    /// When it was started.
+    #[serde(with = "time::option")]
+    pub created_at: Option<SystemTime>,
+    /// When it ended.
+    #[serde(with = "time::option")]
+    pub finished_at: Option<SystemTime>,
+    /// JSON text.
+    #[serde(serialize_with = "json")]
+    pub error: Option<String>,
+}
+
 /// A row of the view `calendars`.
 #[derive(Clone, Debug, Serialize)]
 pub struct CalendarInfo {
@@ -325,6 +350,29 @@ impl Client {
                     weekdays: row.try_get(2)?,
                     during: during.map(|(from, to)| During { from, to }).collect(),
                     schedules: row.try_get(5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The last starts of all schedules, or of the one of a name, and what is held back; the newest first.
+    pub async fn schedule_runs(&self, name: Option<&str>, limit: i64) -> Result<Vec<ScheduleRun>> {
+        let sql = "select schedule, tick, cause, id, state::text, created_at, finished_at, error::text \
+                   from rhythm.schedule_runs where schedule = coalesce($1, schedule) \
+                   order by tick desc, created_at desc nulls first limit $2";
+        self.rows(sql, &[(&name, Type::TEXT), (&limit, Type::INT8)])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(ScheduleRun {
+                    schedule: row.try_get(0)?,
+                    tick: row.try_get(1)?,
+                    cause: row.try_get(2)?,
+                    id: row.try_get(3)?,
+                    state: row.try_get(4)?,
+                    created_at: row.try_get(5)?,
+                    finished_at: row.try_get(6)?,
+                    error: row.try_get(7)?,
                 })
             })
             .collect()

@@ -1,4 +1,5 @@
-//! What somebody asks when something has gone wrong: why it does not move, which attempts failed, and another try.
+//! What somebody asks when something has gone wrong: why it does not move, which attempts failed, and another try; and how what has
+//! ended is taken away.
 
 use std::time::{Duration, SystemTime};
 
@@ -71,6 +72,21 @@ pub struct RetryFilter {
     pub dry_run: bool,
 }
 
+/// Which finished executions to delete; what is `None` does not narrow the choice.
+#[derive(Clone, Debug, Default)]
+pub struct CleanupFilter {
+    /// Only those that ended at least so long ago.
+    pub older_than: Duration,
+    /// Only those that ended in this state.
+    pub status: Option<String>,
+    /// Only those of this queue.
+    pub queue: Option<String>,
+    /// Only counts.
+    pub dry_run: bool,
+    /// How many at most, the oldest first, and the rest of the last tree; `None`: all.
+    pub max: Option<i32>,
+}
+
 impl Client {
     /// Why an execution does not move.
     pub async fn why(&self, id: Uuid) -> Result<Why> {
@@ -130,6 +146,21 @@ impl Client {
             (&filter.rate, Type::TEXT),
             (&filter.max, Type::INT4),
             (&filter.dry_run, Type::BOOL),
+        ];
+        Ok(self.row(sql, &parameters).await?.try_get(0)?)
+    }
+
+    /// Deletes finished executions before their retention is over, whole trees as their roots say; gives their number.
+    pub async fn cleanup(&self, filter: &CleanupFilter) -> Result<i64> {
+        let sql = "select rhythm.cleanup(make_interval(secs => $1), status => $2, queue => $3, \
+                   dry_run => $4, max => $5)";
+        let older_than = filter.older_than.as_secs_f64();
+        let parameters: [Parameter<'_>; 5] = [
+            (&older_than, Type::FLOAT8),
+            (&filter.status, Type::TEXT),
+            (&filter.queue, Type::TEXT),
+            (&filter.dry_run, Type::BOOL),
+            (&filter.max, Type::INT4),
         ];
         Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }

@@ -22,29 +22,43 @@ impl Client {
 
     /// Executions that pass a filter, the newest first.
     pub async fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<Execution>> {
-        let state = filter.state.map(|state| state.as_str());
-        let given: [(&str, Option<&str>); 4] = [
-            ("state", state),
-            ("kind", filter.kind.as_deref()),
-            ("name", filter.name.as_deref()),
-            ("queue", filter.queue.as_deref()),
-        ];
-        let given: Vec<_> = given
-            .iter()
-            .filter_map(|(column, value)| Some((column, value.as_ref()?)))
-            .collect();
-        let mut sql = format!("select {} from rhythm.executions", Execution::COLUMNS);
-        let mut parameters: Vec<Parameter<'_>> = Vec::new();
-        for (at, (column, value)) in given.iter().enumerate() {
-            let word = if at == 0 { "where" } else { "and" };
-            sql.push_str(&format!(" {word} {column}::text = ${}", at + 1));
-            parameters.push((value, Type::TEXT));
+        let states: Vec<_> = filter.states.iter().map(|state| state.as_str()).collect();
+        let (made, id) = filter.after.unzip();
+        // What is not asked for is not in the statement: its plan is made for what is.
+        let mut wanted = Vec::new();
+        let mut parameters: Vec<Parameter<'_>> = vec![(&filter.limit, Type::INT8)];
+        if !states.is_empty() {
+            parameters.push((&states, Type::TEXT_ARRAY));
+            wanted.push(format!("state::text = any(${})", parameters.len()));
         }
-        sql.push_str(&format!(
-            " order by created_at desc, id desc limit ${}",
-            given.len() + 1
-        ));
-        parameters.push((&filter.limit, Type::INT8));
+        for (column, value) in [
+            ("kind", &filter.kind),
+            ("name", &filter.name),
+            ("queue", &filter.queue),
+            ("task_id", &filter.task_id),
+        ] {
+            if value.is_some() {
+                parameters.push((value, Type::TEXT));
+                wanted.push(format!("{column}::text = ${}", parameters.len()));
+            }
+        }
+        for (comparison, value) in [(">=", &filter.since), ("<", &filter.until)] {
+            if value.is_some() {
+                parameters.push((value, Type::TIMESTAMPTZ));
+                wanted.push(format!("created_at {comparison} ${}", parameters.len()));
+            }
+        }
+        if filter.after.is_some() {
+            parameters.push((&made, Type::TIMESTAMPTZ));
+            parameters.push((&id, Type::UUID));
+            let last = parameters.len();
+            wanted.push(format!("(created_at, id) < (${}, ${last})", last - 1));
+        }
+        let mut sql = format!("select {} from rhythm.executions", Execution::COLUMNS);
+        if !wanted.is_empty() {
+            sql.push_str(&format!(" where {}", wanted.join(" and ")));
+        }
+        sql.push_str(" order by created_at desc, id desc limit $1");
         self.rows(&sql, &parameters)
             .await?
             .iter()
@@ -55,7 +69,8 @@ impl Client {
     /// All queues that have work or settings.
     pub async fn queues(&self) -> Result<Vec<QueueInfo>> {
         let sql = "select name, pending::bigint, scheduled::bigint, running::bigint, paused_at, \
-                   paused_by, pause_reason, rate_limit, concurrency, oldest_pending_at, failed, timed_out \
+                   paused_by, pause_reason, rate_limit, concurrency, oldest_pending_at, failed, timed_out, \
+                   estimated, paused, retention::text \
                    from rhythm.queues order by name";
         self.rows(sql, &[])
             .await?
@@ -74,6 +89,9 @@ impl Client {
                     oldest_pending_at: row.try_get(9)?,
                     failed: row.try_get(10)?,
                     timed_out: row.try_get(11)?,
+                    estimated: row.try_get(12)?,
+                    paused: row.try_get(13)?,
+                    retention: row.try_get(14)?,
                 })
             })
             .collect()
@@ -81,7 +99,8 @@ impl Client {
 
     /// All workers that were seen lately.
     pub async fn workers(&self) -> Result<Vec<WorkerInfo>> {
-        let sql = "select name, coalesce(tasks, '{}'), running::bigint, last_seen \
+        let sql = "select name, coalesce(tasks, '{}'), running::bigint, last_seen, \
+                   queues, registered_at \
                    from rhythm.workers order by name";
         self.rows(sql, &[])
             .await?
@@ -92,6 +111,8 @@ impl Client {
                     tasks: row.try_get(1)?,
                     running: row.try_get(2)?,
                     last_seen: row.try_get(3)?,
+                    queues: row.try_get(4)?,
+                    registered_at: row.try_get(5)?,
                 })
             })
             .collect()
@@ -100,7 +121,9 @@ impl Client {
     /// All tasks that workers have registered.
     pub async fn tasks(&self) -> Result<Vec<TaskInfo>> {
         let sql = "select name, queue, input_schema::text, schema_check, retry::text, \
-                   extract(epoch from timeout)::float8, extract(epoch from heartbeat_timeout)::float8, workers, last_seen \
+                   extract(epoch from timeout)::float8, extract(epoch from heartbeat_timeout)::float8, workers, last_seen, \
+                   extract(epoch from start_timeout)::float8, extract(epoch from attempt_timeout)::float8, result, \
+                   first_served_at \
                    from rhythm.tasks order by name";
         self.rows(sql, &[])
             .await?
@@ -116,6 +139,10 @@ impl Client {
                     heartbeat_timeout: row.try_get(6)?,
                     workers: row.try_get(7)?,
                     last_seen: row.try_get(8)?,
+                    start_timeout: row.try_get(9)?,
+                    attempt_timeout: row.try_get(10)?,
+                    result: row.try_get(11)?,
+                    first_served_at: row.try_get(12)?,
                 })
             })
             .collect()
@@ -145,7 +172,7 @@ impl Client {
 
     /// What a workflow logged, in order.
     pub async fn logs(&self, id: Uuid) -> Result<Vec<LogLine>> {
-        let sql = "select at, level::text, message from rhythm.logs where id = $1 order by at";
+        let sql = "select at, level::text, message from rhythm.logs where id = $1 order by seq";
         self.rows(sql, &[(&id, Type::UUID)])
             .await?
             .iter()

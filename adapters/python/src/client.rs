@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rhythm_client::{Config, EnqueueOptions, QueueSettings, RetryFilter, Run, StartOptions};
+use rhythm_client::{
+    CleanupFilter, Config, EnqueueOptions, QueueSettings, RetryFilter, Run, StartOptions,
+};
 
 use crate::call::{Answer, Call};
 use crate::error::{self, uuid};
@@ -299,6 +301,27 @@ impl Client {
         };
         Ok(Call::new(async move {
             client.retry_many(&filter).await.map(Answer::Number)
+        }))
+    }
+
+    fn cleanup(
+        &self,
+        older_than: f64,
+        status: Option<String>,
+        queue: Option<String>,
+        dry_run: bool,
+        max: Option<i32>,
+    ) -> PyResult<Call> {
+        let client = self.client();
+        let filter = CleanupFilter {
+            older_than: duration("older_than", Some(older_than))?.unwrap_or_default(),
+            status,
+            queue,
+            dry_run,
+            max,
+        };
+        Ok(Call::new(async move {
+            client.cleanup(&filter).await.map(Answer::Number)
         }))
     }
 

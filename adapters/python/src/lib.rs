@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! - `client`: a method for each call; `call`: waiting for its answer, blocking or as a callback.
-//! - `schedule`: the calls for schedules and calendars.
+//! - `schedule`: the calls for schedules and calendars; `view`: the reads of views.
 //! - `worker`: a worker whose handlers are Python's; `attempt`: what a handler is given.
 //! - `simulation`: a run without a database.
 //! - `error`: errors of the client as Python's exceptions; `runtime`: the threads behind it all.
@@ -17,6 +17,7 @@ mod error;
 mod runtime;
 mod schedule;
 mod simulation;
+mod view;
 mod worker;
 
 /// The compiled half of `rhythm`; use the package instead.
@@ -32,6 +33,8 @@ mod _native {
     use crate::schedule::Schedules;
     #[pymodule_export]
     use crate::simulation::{Simulation, duration, schema_fault};
+    #[pymodule_export]
+    use crate::view::Views;
     #[pymodule_export]
     use crate::worker::Worker;
 }

@@ -177,9 +177,25 @@ impl Schedules {
         let client = self.client();
         Call::new(async move {
             let found = client.schedules(name.as_deref()).await?;
-            Ok(Answer::Text(
-                serde_json::to_string(&found).unwrap_or_default(),
-            ))
+            Answer::json(&found)
+        })
+    }
+
+    /// The rows of the view as JSON.
+    fn schedule_runs(&self, name: Option<String>, limit: i64) -> Call {
+        let client = self.client();
+        Call::new(async move {
+            let found = client.schedule_runs(name.as_deref(), limit).await?;
+            Answer::json(&found)
+        })
+    }
+
+    /// The rows of the view as JSON.
+    fn calendars(&self, name: Option<String>) -> Call {
+        let client = self.client();
+        Call::new(async move {
+            let found = client.calendars(name.as_deref()).await?;
+            Answer::json(&found)
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::render::time;
 #[derive(Args)]
 pub(crate) struct CalendarArgs {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Subcommand)]
@@ -54,7 +54,7 @@ enum Verb {
 pub(crate) async fn run(args: CalendarArgs, context: &Context) -> Result<()> {
     let output = context.output;
     let client = context.client().await?;
-    match args.verb {
+    match args.verb.unwrap_or(Verb::List) {
         Verb::List => {
             let calendars = client.calendars(None).await?;
             output.either(&calendars, || table(&calendars, output));

@@ -1,6 +1,6 @@
 //! `rhythm enqueue`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use serde_json::json;
@@ -34,6 +34,9 @@ pub(crate) struct EnqueueArgs {
     /// Not before this much time has passed, such as 90s, 15m, 24h
     #[arg(long, value_parser = input::duration, value_name = "DURATION")]
     delay: Option<Duration>,
+    /// Not before this time, in UTC, such as 2026-11-24T03:53Z
+    #[arg(long, value_parser = input::moment, value_name = "TIME", conflicts_with = "delay")]
+    run_at: Option<SystemTime>,
     /// How to retry, as JSON: {"maxAttempts": 5, "initial": "1s", "backoff": 2, "max": "5m"}
     #[arg(long, value_name = "JSON")]
     retry: Option<String>,
@@ -55,10 +58,14 @@ pub(crate) struct EnqueueArgs {
     /// What becomes of its result
     #[arg(long, value_parser = ["keep", "discard"])]
     result: Option<String>,
+    /// Trace that it belongs to, as JSON for its handlers: {"traceparent": "00-…"}
+    #[arg(long, value_name = "JSON")]
+    trace: Option<String>,
 }
 
 pub(crate) async fn run(args: EnqueueArgs, context: &Context) -> Result<()> {
     let inputs = input::json(&args.inputs)?;
+    let trace = args.trace.as_deref().map(input::json).transpose()?;
     let retry = args.retry.as_deref().map(input::json).transpose()?;
     let client = context.client().await?;
     let options = rhythm_client::EnqueueOptions {
@@ -66,6 +73,7 @@ pub(crate) async fn run(args: EnqueueArgs, context: &Context) -> Result<()> {
         task_id: args.task_id,
         priority: args.priority,
         delay: args.delay,
+        run_at: args.run_at,
         retry,
         timeout: args.timeout,
         start_timeout: args.start_timeout,
@@ -73,7 +81,7 @@ pub(crate) async fn run(args: EnqueueArgs, context: &Context) -> Result<()> {
         heartbeat_timeout: args.heartbeat_timeout,
         remember: args.remember,
         result: args.result,
-        ..Default::default()
+        trace,
     };
     let id = client.enqueue(&args.task, &inputs, &options).await?;
     context

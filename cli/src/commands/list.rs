@@ -4,19 +4,23 @@ use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use comfy_table::Cell;
+use uuid::Uuid;
 
 use crate::cli::Context;
 use crate::commands::input;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::output::Output;
 use crate::render::time;
 
 /// List executions, the newest first
 #[derive(Args)]
+#[command(after_help = "Examples:
+  rhythm list --state failed,timed_out --queue stripe --since 1d
+  rhythm list --name send_mail --limit 100 --after 0190a1b2-0000-7000-8000-000000000000")]
 pub(crate) struct ListArgs {
-    /// Only those in this state
-    #[arg(long, value_enum)]
-    state: Option<State>,
+    /// Only those in one of these states, separated by commas
+    #[arg(long, visible_alias = "status", value_enum, value_delimiter = ',')]
+    state: Vec<State>,
     /// Only tasks, or only workflows
     #[arg(long, value_enum)]
     kind: Option<Kind>,
@@ -26,8 +30,20 @@ pub(crate) struct ListArgs {
     /// Only those of this queue
     #[arg(long)]
     queue: Option<String>,
+    /// Only those with this key of their caller
+    #[arg(long, value_name = "KEY")]
+    task_id: Option<String>,
+    /// Only those that were made since then: how long ago, such as 90s, 15m, 24h, or a time in UTC
+    #[arg(long, value_parser = input::past, value_name = "TIME")]
+    since: Option<SystemTime>,
+    /// Only those that were made before then
+    #[arg(long, value_parser = input::past, value_name = "TIME")]
+    until: Option<SystemTime>,
+    /// The next page: what comes after the last execution of this one
+    #[arg(long, value_name = "ID")]
+    after: Option<Uuid>,
     /// Only runs of the workflow --name that have published these attributes, as JSON: '{"customer": 7}'
-    #[arg(long, requires = "name", conflicts_with_all = ["kind", "queue"], value_name = "JSON")]
+    #[arg(long, requires = "name", conflicts_with_all = ["kind", "queue", "task_id", "since", "until", "after"], value_name = "JSON")]
     published: Option<String>,
     /// How many at most
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
@@ -64,7 +80,14 @@ pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<()> {
     if let (Some(published), Some(name)) = (&args.published, &args.name) {
         let published = input::json(published)?;
         let max = args.limit.try_into().unwrap_or(i32::MAX);
-        let state = args.state.map(word);
+        let state = match args.state.as_slice() {
+            [] => None,
+            [state] => Some(word(*state)),
+            _ => {
+                let many = CliError::usage("--published goes with one --state at most");
+                return Err(many.hint("Ask for one state after the other."));
+            }
+        };
         let client = context.client().await?;
         let found = client.find(name, &published, state.as_deref(), max).await?;
         context
@@ -73,11 +96,24 @@ pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<()> {
         return Ok(());
     }
     let client = context.client().await?;
+    let after = match args.after {
+        Some(id) => {
+            let last = client.execution(id).await?.ok_or_else(|| gone(id))?;
+            Some((last.created_at, id))
+        }
+        None => None,
+    };
+    let states: rhythm_client::Result<Vec<_>> =
+        args.state.into_iter().map(|s| word(s).parse()).collect();
     let filter = rhythm_client::ExecutionFilter {
-        state: args.state.map(|state| word(state).parse()).transpose()?,
+        states: states?,
         kind: args.kind.map(word),
         name: args.name,
         queue: args.queue,
+        task_id: args.task_id,
+        since: args.since,
+        until: args.until,
+        after,
         limit: args.limit.into(),
     };
     let found = client.executions(&filter).await?;
@@ -85,6 +121,11 @@ pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<()> {
         .output
         .either(&found, || table(&found, context.output));
     Ok(())
+}
+
+fn gone(id: Uuid) -> CliError {
+    CliError::user(format!("there is no execution {id}"))
+        .hint("What ended long ago is removed; go on with --until and a time.")
 }
 
 fn table(executions: &[rhythm_client::Execution], output: Output) -> String {

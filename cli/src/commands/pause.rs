@@ -1,4 +1,4 @@
-//! `rhythm pause` and `rhythm resume`: everything, or a task name. Queues have these verbs of their own.
+//! `rhythm pause` and `rhythm resume`: everything, a queue, or a task name.
 
 use clap::Args;
 use serde_json::json;
@@ -6,12 +6,13 @@ use serde_json::json;
 use crate::cli::Context;
 use crate::error::Result;
 
-/// Stop everything, or the tasks of one name
+/// Stop everything, a queue, or the tasks of one name
 ///
 /// Workers get nothing of it; what runs goes on. With --all workflows take no step and timers do not
-/// fire either. `rhythm queue pause` stops a queue.
+/// fire either.
 #[derive(Args)]
 #[command(after_help = "Examples:
+  rhythm pause --queue mail --reason 'the relay is down'
   rhythm pause --task charge --reason 'wrong amounts'
   rhythm pause --all --reason 'migration of the shop'")]
 pub(crate) struct PauseArgs {
@@ -22,12 +23,13 @@ pub(crate) struct PauseArgs {
     reason: Option<String>,
 }
 
-/// Go on with everything, or with the tasks of one name
+/// Go on with everything, a queue, or the tasks of one name
 ///
 /// What has become due meanwhile happens now. Without arguments it lists what is paused.
 #[derive(Args)]
 #[command(after_help = "Examples:
   rhythm resume
+  rhythm resume --queue mail
   rhythm resume --task charge
   rhythm resume --all")]
 pub(crate) struct ResumeArgs {
@@ -38,6 +40,9 @@ pub(crate) struct ResumeArgs {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct What {
+    /// A queue
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
     /// Tasks of this name, in all queues
     #[arg(long, value_name = "NAME")]
     task: Option<String>,
@@ -49,6 +54,9 @@ struct What {
 #[derive(Args)]
 #[group(multiple = false)]
 struct MaybeWhat {
+    /// A queue
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
     /// Tasks of this name, in all queues
     #[arg(long, value_name = "NAME")]
     task: Option<String>,
@@ -60,8 +68,16 @@ struct MaybeWhat {
 pub(crate) async fn pause(args: PauseArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
     let reason = args.reason.as_deref();
-    match args.what.task {
-        Some(task) => {
+    match (args.what.queue, args.what.task) {
+        (Some(queue), _) => {
+            client.pause_queue(&queue, reason).await?;
+            context
+                .output
+                .either(&json!({ "queue": queue, "paused": true }), || {
+                    format!("{queue} is paused")
+                });
+        }
+        (_, Some(task)) => {
             client.pause_task(&task, reason).await?;
             context
                 .output
@@ -69,7 +85,7 @@ pub(crate) async fn pause(args: PauseArgs, context: &Context) -> Result<()> {
                     format!("tasks {task} are paused")
                 });
         }
-        None => {
+        (None, None) => {
             client.pause_all(reason).await?;
             context
                 .output
@@ -85,6 +101,14 @@ pub(crate) async fn resume(args: ResumeArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
     let output = context.output;
     match args.what {
+        MaybeWhat {
+            queue: Some(queue), ..
+        } => {
+            client.resume_queue(&queue).await?;
+            output.either(&json!({ "queue": queue, "paused": false }), || {
+                format!("{queue} goes on")
+            });
+        }
         MaybeWhat {
             task: Some(task), ..
         } => {

@@ -14,12 +14,12 @@ use crate::output::Output;
 
 /// List, show, configure, pause and resume queues
 ///
-/// A queue exists by being named; only one that is to have limits or defaults of its own has to be
+/// Without a verb it lists them. A queue exists by being named; only one that is to have limits or defaults of its own has to be
 /// configured.
 #[derive(Args)]
 pub(crate) struct QueueArgs {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Subcommand)]
@@ -117,7 +117,7 @@ struct ConfigureArgs {
 
 pub(crate) async fn run(args: QueueArgs, context: &Context) -> Result<()> {
     let output = context.output;
-    match args.verb {
+    match args.verb.unwrap_or(Verb::List) {
         Verb::List => {
             let queues = context.client().await?.queues().await?;
             output.either(&queues, || table(&queues, output));

@@ -18,7 +18,7 @@ use crate::render::time;
 #[derive(Args)]
 pub(crate) struct ScheduleArgs {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Subcommand)]
@@ -194,7 +194,7 @@ impl Overlap {
 pub(crate) async fn run(args: ScheduleArgs, context: &Context) -> Result<()> {
     let output = context.output;
     let client = context.client().await?;
-    match args.verb {
+    match args.verb.unwrap_or(Verb::List) {
         Verb::List => {
             let schedules = client.schedules(None).await?;
             output.either(&schedules, || table(&schedules, output));

@@ -1,6 +1,6 @@
 //! `rhythm start`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use serde_json::json;
@@ -33,6 +33,9 @@ pub(crate) struct StartArgs {
     /// Not before this much time has passed, such as 90s, 15m, 24h
     #[arg(long, value_parser = input::duration, value_name = "DURATION")]
     delay: Option<Duration>,
+    /// Not before this time, in UTC, such as 2026-11-24T03:53Z
+    #[arg(long, value_parser = input::moment, value_name = "TIME", conflicts_with = "delay")]
+    run_at: Option<SystemTime>,
     /// How long it may take in all
     #[arg(long, value_parser = input::duration, value_name = "DURATION")]
     timeout: Option<Duration>,
@@ -42,6 +45,9 @@ pub(crate) struct StartArgs {
     /// What becomes of its result
     #[arg(long, value_parser = ["keep", "discard"])]
     result: Option<String>,
+    /// Trace that it belongs to, as JSON for its handlers: {"traceparent": "00-…"}
+    #[arg(long, value_name = "JSON")]
+    trace: Option<String>,
     /// Wait until the run has ended, and print its result
     #[arg(long)]
     wait: bool,
@@ -49,16 +55,18 @@ pub(crate) struct StartArgs {
 
 pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<()> {
     let inputs = input::json(&args.inputs)?;
+    let trace = args.trace.as_deref().map(input::json).transpose()?;
     let client = context.client().await?;
     let options = rhythm_client::StartOptions {
         task_id: args.task_id,
         queue: args.queue,
         priority: args.priority,
         delay: args.delay,
+        run_at: args.run_at,
         timeout: args.timeout,
         remember: args.remember,
         result: args.result,
-        ..Default::default()
+        trace,
     };
     let id = client.start(&args.workflow, &inputs, &options).await?;
     if args.wait {

@@ -14,7 +14,7 @@ use crate::render::time;
 #[derive(Args)]
 pub(crate) struct WorkerArgs {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Subcommand)]
@@ -25,7 +25,7 @@ enum Verb {
 
 pub(crate) async fn run(args: WorkerArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
-    match args.verb {
+    match args.verb.unwrap_or(Verb::List) {
         Verb::List => {
             let workers = client.workers().await?;
             context

@@ -12,24 +12,23 @@ from rhythm.calls import (
     Calls,
     Diagnostic,
     Enqueued,
-    FailedAttempt,
     Found,
     Id,
     KeepTime,
     Outcome,
-    Pause,
-    QueueSetting,
     Run,
     Signalled,
-    Why,
-    answer,
 )
+from rhythm.pending import answer
+from rhythm.records import FailedAttempt, Pause, QueueSetting, Why
 from rhythm.schedules import AsyncSchedules
 from rhythm.schedules import Calls as ScheduleCalls
 from rhythm.task import Duration
+from rhythm.views import AsyncViews
+from rhythm.views import Calls as ViewCalls
 
 
-class AsyncClient(AsyncSchedules):
+class AsyncClient(AsyncSchedules, AsyncViews):
     """`Client` for asyncio. A call whose task is cancelled is given up; whether it was done is not known."""
 
     def __init__(self, url: str | None = None, *, connections: int = 4) -> None:
@@ -38,6 +37,10 @@ class AsyncClient(AsyncSchedules):
     @property
     def _schedules(self) -> ScheduleCalls:
         return self._calls.schedules
+
+    @property
+    def _views(self) -> ViewCalls:
+        return self._calls.views
 
     async def _answered(self, call: _native.Call) -> Any:
         return await answer(call)
@@ -207,6 +210,18 @@ class AsyncClient(AsyncSchedules):
     ) -> int:
         """As `Client.retry_many`."""
         return await self._calls.retry_many(queue, name, error, since, kind, rate, max, dry_run)
+
+    async def cleanup(
+        self,
+        older_than: Duration,
+        *,
+        status: str | None = None,
+        queue: str | None = None,
+        dry_run: bool = False,
+        max: int | None = 10_000,
+    ) -> int:
+        """As `Client.cleanup`."""
+        return await self._calls.cleanup(older_than, status, queue, dry_run, max)
 
     async def attempts(self, id: Id) -> list[FailedAttempt]:
         """As `Client.attempts`."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar, Union
+from typing import Any, NamedTuple, Union
 from uuid import UUID
 
 from rhythm import _native
 from rhythm.errors import ExecutionFailed
+from rhythm.pending import Pending
+from rhythm.records import FailedAttempt, Pause, QueueSetting, Why, record, rows_of
 from rhythm.schedules import Calls as ScheduleCalls
-from rhythm.task import Duration, policy, seconds
+from rhythm.task import Duration, moment, policy, seconds
+from rhythm.views import Calls as ViewCalls
 
 Id = Union[UUID, str]
 #: A run by its id, or by what holds a task_id: (workflow, task_id).
@@ -23,8 +25,6 @@ Run = Union[UUID, str, tuple[str, str]]
 KeepTime = Union[str, float, timedelta]
 
 _TERMINAL = frozenset(("completed", "failed", "cancelled", "timed_out"))
-
-T = TypeVar("T")
 
 
 class Enqueued(NamedTuple):
@@ -89,79 +89,13 @@ class Found(NamedTuple):
     attributes: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Why:
-    """Why something does not move."""
-
-    #: A short name that stays the same between versions, such as "rate_limited" or "key_full".
-    reason: str | None
-    #: The sentence.
-    explanation: str | None
-    since: datetime | None
-    #: Until when, where that is known.
-    until: datetime | None
-    #: What to do.
-    hint: str | None
-
-
-@dataclass(frozen=True)
-class QueueSetting:
-    """A setting of a queue."""
-
-    #: In words of SQL, such as "00:01:30"; None: nothing of the kind.
-    value: str | None
-    #: Whether nobody has set it.
-    is_default: bool
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Something that is paused."""
-
-    #: "queue", "task", "all"; "restored" or "copied" for a database that nobody has adopted.
-    what: str
-    #: Of the queue or the task.
-    name: str | None
-    reason: str | None
-    paused_by: str | None
-    paused_at: datetime | None
-
-
-@dataclass(frozen=True)
-class FailedAttempt:
-    """An attempt that failed."""
-
-    attempt: int
-    worker: str | None
-    started_at: datetime | None
-    failed_at: datetime
-    #: `name`, `message` and perhaps `code`, `stack`, `cause`, `data`.
-    error: dict[str, Any] | None
-    #: When it was to be tried again; None for the last one.
-    next_at: datetime | None
-
-
-class Pending(Generic[T]):
-    """A call that has not been started: `wait` blocks for its answer, `await` does not."""
-
-    def __init__(self, call: _native.Call, decode: Callable[[Any], T]) -> None:
-        self._call = call
-        self._decode = decode
-
-    def wait(self) -> T:
-        """Blocks for the answer."""
-        return self._decode(self._call.wait())
-
-    def __await__(self) -> Generator[Any, None, T]:
-        return self._decode((yield from answer(self._call).__await__()))
-
-
 class Calls:
     """Makes the compiled half's calls from Python's values."""
 
     def __init__(self, url: str | None, connections: int) -> None:
         self.native = _native.Client(url or os.environ.get("RHYTHM_URL") or None, connections)
         self.schedules = ScheduleCalls(self.native)
+        self.views = ViewCalls(self.native)
 
     def start(
         self,
@@ -315,8 +249,16 @@ class Calls:
         since_seconds = moment("since", since)
         return Pending(self.native.retry_many(queue, name, error, since_seconds, kind, rate, max, dry_run), int)
 
+    def cleanup(
+        self, older_than: Duration, status: str | None, queue: str | None, dry_run: bool, max: int | None
+    ) -> Pending[int]:
+        age = seconds(older_than)
+        if age is None:
+            raise TypeError("older_than must be a duration, not None")
+        return Pending(self.native.cleanup(age, status, queue, dry_run, max), int)
+
     def attempts(self, id: Id) -> Pending[list[FailedAttempt]]:
-        return Pending(self.native.attempts(str(id)), _rows_of(FailedAttempt))
+        return Pending(self.native.attempts(str(id)), rows_of(FailedAttempt))
 
     def why(self, id: Id) -> Pending[Why]:
         return Pending(self.native.why(str(id)), _why)
@@ -354,7 +296,7 @@ class Calls:
         return Pending(self.native.resume(what, name), _nothing)
 
     def pauses(self) -> Pending[list[Pause]]:
-        return Pending(self.native.pauses(), _rows_of(Pause))
+        return Pending(self.native.pauses(), rows_of(Pause))
 
     def adopt(self) -> Pending[bool]:
         return Pending(self.native.adopt(), bool)
@@ -372,32 +314,6 @@ class Calls:
         return Pending(self.native.version(), str)
 
 
-async def answer(call: _native.Call) -> Any:
-    """Waits for the answer without blocking."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def settle(answer: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(error)
-
-    def told(answer: Any, error: BaseException | None) -> None:
-        # A loop that was closed meanwhile has nobody who waits.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, answer, error)
-
-    started = call.then(told)
-    try:
-        return await future
-    except asyncio.CancelledError:
-        started.abort()
-        raise
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, allow_nan=False)
 
@@ -408,15 +324,6 @@ def _inputs(inputs: Any) -> str:
 
 def _optional(value: Any) -> str | None:
     return None if value is None else _json(value)
-
-
-def moment(what: str, at: datetime | None) -> float | None:
-    """Seconds since 1970."""
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise ValueError(f"{what} needs a time zone, such as datetime.now(timezone.utc)")
-    return at.timestamp()
 
 
 def _kept(time: KeepTime | None) -> str | None:
@@ -461,20 +368,8 @@ def _outcome(row: tuple[str, str | None, str | None]) -> Outcome:
     return Outcome(state, None if result is None else json.loads(result), None if error is None else json.loads(error))
 
 
-def _record(made: Callable[..., T], parts: dict[str, Any]) -> T:
-    """One of the classes above from the JSON of the compiled half, whose times are text in UTC."""
-    for key in ("since", "until", "paused_at", "started_at", "failed_at", "next_at"):
-        if parts.get(key) is not None:
-            parts[key] = datetime.fromisoformat(parts[key].replace("Z", "+00:00"))
-    return made(**parts)
-
-
-def _rows_of(made: Callable[..., T]) -> Callable[[str], list[T]]:
-    return lambda text: [_record(made, row) for row in json.loads(text)]
-
-
 def _why(text: str) -> Why:
-    return _record(Why, json.loads(text))
+    return record(Why, json.loads(text))
 
 
 def _settings(text: str) -> dict[str, QueueSetting]:

@@ -11,23 +11,22 @@ from rhythm.calls import (
     Calls,
     Diagnostic,
     Enqueued,
-    FailedAttempt,
     Found,
     Id,
     KeepTime,
     Outcome,
-    Pause,
-    QueueSetting,
     Run,
     Signalled,
-    Why,
 )
+from rhythm.records import FailedAttempt, Pause, QueueSetting, Why
 from rhythm.schedules import Calls as ScheduleCalls
 from rhythm.schedules import Schedules
 from rhythm.task import Duration
+from rhythm.views import Calls as ViewCalls
+from rhythm.views import Views
 
 
-class Client(Schedules):
+class Client(Schedules, Views):
     """A client of one database that blocks for its answers. May be used by many threads.
 
     url: `postgresql://…` or `host=… dbname=…`; otherwise RHYTHM_URL, or PGHOST and its like.
@@ -48,6 +47,10 @@ class Client(Schedules):
     @property
     def _schedules(self) -> ScheduleCalls:
         return self._calls.schedules
+
+    @property
+    def _views(self) -> ViewCalls:
+        return self._calls.views
 
     def __enter__(self) -> Client:
         return self
@@ -258,6 +261,26 @@ class Client(Schedules):
         dry_run: only counts.
         """
         return self._calls.retry_many(queue, name, error, since, kind, rate, max, dry_run).wait()
+
+    def cleanup(
+        self,
+        older_than: Duration,
+        *,
+        status: str | None = None,
+        queue: str | None = None,
+        dry_run: bool = False,
+        max: int | None = 10_000,
+    ) -> int:
+        """Deletes finished executions before their retention is over; gives their number.
+
+        A tree goes as a whole, as its root says (age, status, queue), and stays while that is alive.
+
+        older_than: how long ago they ended at least; 0 for all.
+        status, queue: only those; status is "completed", "failed", "cancelled" or "timed_out".
+        dry_run: only counts.
+        max: how many at most, the oldest first (and the rest of the last tree), in one transaction; None for all.
+        """
+        return self._calls.cleanup(older_than, status, queue, dry_run, max).wait()
 
     def attempts(self, id: Id) -> list[FailedAttempt]:
         """Tells the failed attempts of a task, in order; of more than a hundred the last hundred."""

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from rhythm import _native
+from rhythm.records import Calendar, ScheduleRun, calendars, rows_of
 from rhythm.task import Duration, policy, seconds
 
 
@@ -197,6 +198,15 @@ class Schedules:
         """Tells of all schedules, or of the one of this name: rows of the view `rhythm.schedules`, times as text."""
         return _rows(self._schedules.native.schedules(name).wait())
 
+    def schedule_runs(self, name: str | None = None, *, limit: int = 100) -> list[ScheduleRun]:
+        """Tells the last starts of all schedules, or of the one of this name, and what is held back; the newest
+        first. A schedule keeps its last hundred."""
+        return rows_of(ScheduleRun)(self._schedules.native.schedule_runs(name, limit).wait())
+
+    def calendars(self, name: str | None = None) -> list[Calendar]:
+        """Tells all calendars of exclusion, or the one of this name, and which schedules use each."""
+        return calendars(self._schedules.native.calendars(name).wait())
+
 
 class AsyncSchedules:
     """The calls of `AsyncClient` that are about schedules."""
@@ -307,6 +317,14 @@ class AsyncSchedules:
     async def schedules(self, name: str | None = None) -> list[dict[str, Any]]:
         """As `Client.schedules`."""
         return _rows(await self._answered(self._schedules.native.schedules(name)))
+
+    async def schedule_runs(self, name: str | None = None, *, limit: int = 100) -> list[ScheduleRun]:
+        """As `Client.schedule_runs`."""
+        return rows_of(ScheduleRun)(await self._answered(self._schedules.native.schedule_runs(name, limit)))
+
+    async def calendars(self, name: str | None = None) -> list[Calendar]:
+        """As `Client.calendars`."""
+        return calendars(await self._answered(self._schedules.native.calendars(name)))
 
 
 def _moment(what: str, at: datetime | None) -> float | None:

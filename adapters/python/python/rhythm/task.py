@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, overload
 
@@ -333,6 +333,15 @@ def seconds(duration: Duration | None) -> float | None:
     if isinstance(duration, str):
         return _native.duration(duration)
     return None if duration is None else float(duration)
+
+
+def moment(what: str, at: datetime | None) -> float | None:
+    """Seconds since 1970."""
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise ValueError(f"{what} needs a time zone, such as datetime.now(timezone.utc)")
+    return at.timestamp()
 
 
 def _final(retry: Mapping[str, Any] | None, more: Iterable[Any]) -> list[Any]:

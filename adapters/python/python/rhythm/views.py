@@ -1,0 +1,199 @@
+"""Reads of both clients: executions and what happened to them, queues, workers, tasks, workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Literal, Union
+from uuid import UUID
+
+from rhythm import _native
+from rhythm.pending import Pending
+from rhythm.records import (
+    Execution,
+    LogLine,
+    QueueInfo,
+    TaskInfo,
+    TimelineEvent,
+    WorkerInfo,
+    WorkflowInfo,
+    row_of,
+    rows_of,
+)
+from rhythm.task import moment
+
+Id = Union[UUID, str]
+Kind = Literal["task", "workflow"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Calls:
+    """Makes the compiled half's calls from Python's values. Shared by both clients, so that they cannot differ."""
+
+    def __init__(self, client: _native.Client) -> None:
+        self.native = _native.Views(client)
+
+    def execution(self, id: Id) -> Pending[Execution]:
+        return Pending(self.native.execution(str(id)), row_of(Execution))
+
+    def executions(
+        self,
+        state: str | Iterable[str] | None,
+        kind: str | None,
+        name: str | None,
+        queue: str | None,
+        task_id: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        after: Execution | None,
+        limit: int,
+    ) -> Pending[list[Execution]]:
+        states = [] if state is None else [state] if isinstance(state, str) else list(state)
+        # Numbers with a fraction are not exact enough for this.
+        place = None if after is None else ((after.created_at - _EPOCH) // timedelta(microseconds=1), str(after.id))
+        call = self.native.executions(
+            states, kind, name, queue, task_id, moment("since", since), moment("until", until), place, limit
+        )
+        return Pending(call, rows_of(Execution))
+
+    def tree(self, id: Id) -> Pending[list[Execution]]:
+        return Pending(self.native.tree(str(id)), rows_of(Execution))
+
+    def timeline(self, id: Id) -> Pending[list[TimelineEvent]]:
+        return Pending(self.native.timeline(str(id)), rows_of(TimelineEvent))
+
+    def logs(self, id: Id) -> Pending[list[LogLine]]:
+        return Pending(self.native.logs(str(id)), rows_of(LogLine))
+
+    def queues(self) -> Pending[list[QueueInfo]]:
+        return Pending(self.native.queues(), rows_of(QueueInfo))
+
+    def workers(self) -> Pending[list[WorkerInfo]]:
+        return Pending(self.native.workers(), rows_of(WorkerInfo))
+
+    def tasks(self) -> Pending[list[TaskInfo]]:
+        return Pending(self.native.tasks(), rows_of(TaskInfo))
+
+    def workflows(self) -> Pending[list[WorkflowInfo]]:
+        return Pending(self.native.workflows(), rows_of(WorkflowInfo))
+
+
+class Views:
+    """The calls of `Client` that are about what is there."""
+
+    @property
+    def _views(self) -> Calls:
+        raise NotImplementedError
+
+    def execution(self, id: Id) -> Execution:
+        """Tells all of one execution. Raises `ControlError` when there is none of this id (any more)."""
+        return self._views.execution(id).wait()
+
+    def executions(
+        self,
+        *,
+        state: str | Iterable[str] | None = None,
+        kind: Kind | None = None,
+        name: str | None = None,
+        queue: str | None = None,
+        task_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: Execution | None = None,
+        limit: int = 100,
+    ) -> list[Execution]:
+        """Tells the executions that fit, the newest first.
+
+        state: one or several: `("failed", "timed_out")` are the dead letters, which `retry_many` lets go on.
+        kind, name, queue, task_id: only those.
+        since, until: only those that were made then or later, or before; datetimes with a time zone.
+        limit: how many at most; the next page is what comes `after` the last one of this page.
+        """
+        call = self._views.executions(state, kind, name, queue, task_id, since, until, after, limit)
+        return call.wait()
+
+    def tree(self, id: Id) -> list[Execution]:
+        """Tells all executions of the tree that begins with this one, parents before their children."""
+        return self._views.tree(id).wait()
+
+    def timeline(self, id: Id) -> list[TimelineEvent]:
+        """Tells what happened to an execution, in order."""
+        return self._views.timeline(id).wait()
+
+    def logs(self, id: Id) -> list[LogLine]:
+        """Tells what a workflow has logged, in order."""
+        return self._views.logs(id).wait()
+
+    def queues(self) -> list[QueueInfo]:
+        """Tells the queues that have settings, live tasks or dead letters; `show_queue` tells one's settings."""
+        return self._views.queues().wait()
+
+    def workers(self) -> list[WorkerInfo]:
+        """Tells the workers that were seen lately."""
+        return self._views.workers().wait()
+
+    def tasks(self) -> list[TaskInfo]:
+        """Tells the tasks that workers have registered, with what they take and their defaults."""
+        return self._views.tasks().wait()
+
+    def workflows(self) -> list[WorkflowInfo]:
+        """Tells every version of every deployed workflow, the newest version first."""
+        return self._views.workflows().wait()
+
+
+class AsyncViews:
+    """The calls of `AsyncClient` that are about what is there."""
+
+    @property
+    def _views(self) -> Calls:
+        raise NotImplementedError
+
+    async def execution(self, id: Id) -> Execution:
+        """As `Client.execution`."""
+        return await self._views.execution(id)
+
+    async def executions(
+        self,
+        *,
+        state: str | Iterable[str] | None = None,
+        kind: Kind | None = None,
+        name: str | None = None,
+        queue: str | None = None,
+        task_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: Execution | None = None,
+        limit: int = 100,
+    ) -> list[Execution]:
+        """As `Client.executions`."""
+        call = self._views.executions(state, kind, name, queue, task_id, since, until, after, limit)
+        return await call
+
+    async def tree(self, id: Id) -> list[Execution]:
+        """As `Client.tree`."""
+        return await self._views.tree(id)
+
+    async def timeline(self, id: Id) -> list[TimelineEvent]:
+        """As `Client.timeline`."""
+        return await self._views.timeline(id)
+
+    async def logs(self, id: Id) -> list[LogLine]:
+        """As `Client.logs`."""
+        return await self._views.logs(id)
+
+    async def queues(self) -> list[QueueInfo]:
+        """As `Client.queues`."""
+        return await self._views.queues()
+
+    async def workers(self) -> list[WorkerInfo]:
+        """As `Client.workers`."""
+        return await self._views.workers()
+
+    async def tasks(self) -> list[TaskInfo]:
+        """As `Client.tasks`."""
+        return await self._views.tasks()
+
+    async def workflows(self) -> list[WorkflowInfo]:
+        """As `Client.workflows`."""
+        return await self._views.workflows()
