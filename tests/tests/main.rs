@@ -19,6 +19,7 @@ mod defaults;
 mod dev;
 mod dump;
 mod enqueue;
+mod examples;
 mod give_up;
 mod held_rows;
 mod idempotency;

@@ -1,4 +1,4 @@
-//! What the pages tell a newcomer to type, typed: README's quickstart, the one of `docs/sql`, and the examples of queues.
+//! What the pages tell a newcomer to type, typed: README's quickstart, and the one of `docs/sql`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -178,28 +178,4 @@ async fn pythons_part_follows_the_one_of_psql() {
     );
     process::signal(worker.id(), Signal::SIGTERM);
     assert!(worker.wait().expect("it is our child").success());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_examples_of_queues_give_what_the_page_says() {
-    let database = Database::create().await;
-    let examples = blocks("docs/sql/queues.md", "sql");
-    let script: Vec<_> = examples
-        .iter()
-        .map(|block| format!("{block}\n\\echo END OF BLOCK\n"))
-        .collect();
-    let said = psql(&database, &script.concat()).await;
-    let said: Vec<&str> = said.split("END OF BLOCK").collect();
-    assert_eq!(said.len(), examples.len() + 1);
-    for (block, said) in examples.iter().zip(said) {
-        let expected = block.lines().filter_map(|line| line.strip_prefix("-- → "));
-        let mut lines = said.lines();
-        // In this order, each in a line of its own.
-        for expected in expected {
-            assert!(
-                lines.any(|line| line.contains(expected)),
-                "`{expected}` is not in what this gives:\n{block}\n{said}"
-            );
-        }
-    }
 }
