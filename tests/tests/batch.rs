@@ -115,3 +115,40 @@ async fn finish_steps_the_workflow_and_claims_its_next_task_in_one_round_trip() 
     assert!(s.complete(&task, "5").await);
     assert_eq!(s.completed(id).await, json!(5));
 }
+
+/// It works in batches of 10 000, but it is one statement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn enqueue_rows_enqueues_all_rows_of_a_query_or_none() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("create table mine (n int)").await;
+    let rows = |what: &str| format!("select rhythm.enqueue_rows($q${what}$q$)");
+    for (query, code) in [
+        // The row is wrong, the query itself fails, it is more than one query, it is none.
+        (
+            "select 'a' as name, case when n = 25000 then 40000 else 0 end as priority from generate_series(1, 25000) n",
+            "RH002",
+        ),
+        (
+            "select 'a' as name, to_jsonb(1 / (25000 - n)) as inputs from generate_series(1, 25000) n",
+            "22012",
+        ),
+        (
+            "select 'a' as name) r; delete from mine; select (1",
+            "42P11",
+        ),
+        ("delete from pg_class returning relname as name", "42601"),
+    ] {
+        let failure = s.fails(&rows(query)).await;
+        assert_eq!(failure.code, code, "{query}: {}", failure.message);
+        assert_eq!(
+            s.number("select count(*) from rhythm.executions").await,
+            0,
+            "{query}"
+        );
+    }
+    let whole = "-- all of them\nselect 'a' as name /* a task */ from generate_series(1, 25000)\n";
+    assert_eq!(s.number(&rows(whole)).await, 25_000);
+    let enqueued = "select count(*) from rhythm.executions where state = 'pending'";
+    assert_eq!(s.number(enqueued).await, 25_000);
+}
