@@ -67,6 +67,8 @@ pub struct Model {
     pub now: u64,
     /// The queues that are.
     pub paused: [bool; 3],
+    /// Whether the task's name is, or everything.
+    pub stopped: bool,
 }
 
 impl Model {
@@ -133,7 +135,7 @@ impl Model {
     /// How many could be claimed of a queue.
     #[must_use]
     pub fn claimable(&self, queue: usize) -> usize {
-        if self.paused[queue] {
+        if self.paused[queue] || self.stopped {
             return 0;
         }
         let mut by_key: BTreeMap<u64, usize> = BTreeMap::new();
@@ -412,7 +414,7 @@ pub fn claimed(model: &mut Model, done: &Do, answer: &Answer) {
             free.0 > 0 && free.1 > 0,
             "over the limit: {done:?} {free:?}"
         );
-        assert!(!model.paused[*queue], "paused: {done:?}");
+        assert!(!model.paused[*queue] && !model.stopped, "paused: {done:?}");
         let task = model.tasks.get_mut(&id).expect("it is known");
         let was_cancelled = task.state == "cancelled" && task.cancelled;
         assert!(

@@ -169,6 +169,12 @@ async fn random_operations_do_what_a_small_model_says() {
                 s.run(&format!("select rhythm.{call}('{}')", QUEUES[queue]))
                     .await;
             }
+            4 => {
+                // For a round: whatever is done then is done, but for claims.
+                let call = ["pause_task('work')", "pause_all('why')"][dice.below(2) as usize];
+                s.run(&format!("select rhythm.{call}")).await;
+                model.stopped = true;
+            }
             _ => {}
         }
         let mut used = Vec::new();
@@ -227,6 +233,11 @@ async fn random_operations_do_what_a_small_model_says() {
                 );
                 claimed(&mut model, &claim, &answer);
             }
+        }
+        if model.stopped {
+            s.run("select rhythm.resume_task('work'), rhythm.resume_all()")
+                .await;
+            model.stopped = false;
         }
     }
     for queue in QUEUES {
