@@ -83,11 +83,11 @@ impl Views {
         }))
     }
 
-    fn tree(&self, id: &str) -> PyResult<Call> {
+    fn tree(&self, id: &str, max: i32) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
-        Ok(Call::new(
-            async move { Answer::json(&client.tree(id).await?) },
-        ))
+        Ok(Call::new(async move {
+            Answer::json(&client.tree(id, max).await?)
+        }))
     }
 
     fn timeline(&self, id: &str) -> PyResult<Call> {

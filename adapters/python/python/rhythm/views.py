@@ -57,8 +57,8 @@ class Calls:
         )
         return Pending(call, rows_of(Execution))
 
-    def tree(self, id: Id) -> Pending[list[Execution]]:
-        return Pending(self.native.tree(str(id)), rows_of(Execution))
+    def tree(self, id: Id, max: int) -> Pending[list[Execution]]:
+        return Pending(self.native.tree(str(id), max), rows_of(Execution))
 
     def timeline(self, id: Id) -> Pending[list[TimelineEvent]]:
         return Pending(self.native.timeline(str(id)), rows_of(TimelineEvent))
@@ -113,9 +113,10 @@ class Views:
         call = self._views.executions(state, kind, name, queue, task_id, since, until, after, limit)
         return call.wait()
 
-    def tree(self, id: Id) -> list[Execution]:
-        """Tells all executions of the tree that begins with this one, parents before their children."""
-        return self._views.tree(id).wait()
+    def tree(self, id: Id, max: int = 1000) -> list[Execution]:
+        """Tells an execution and all that it has started, directly or through others, each before what it started
+        itself; of more than max the upper levels."""
+        return self._views.tree(id, max).wait()
 
     def timeline(self, id: Id) -> list[TimelineEvent]:
         """Tells what happened to an execution, in order."""
@@ -170,9 +171,9 @@ class AsyncViews:
         call = self._views.executions(state, kind, name, queue, task_id, since, until, after, limit)
         return await call
 
-    async def tree(self, id: Id) -> list[Execution]:
+    async def tree(self, id: Id, max: int = 1000) -> list[Execution]:
         """As `Client.tree`."""
-        return await self._views.tree(id)
+        return await self._views.tree(id, max)
 
     async def timeline(self, id: Id) -> list[TimelineEvent]:
         """As `Client.timeline`."""
