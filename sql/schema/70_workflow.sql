@@ -105,7 +105,7 @@ begin
     v_ids := '{}';
     v_groups := '{}';
     for v_at in 1 .. cardinality(v_ready) loop
-      select l.id, l.parent_id, l.wake_group, d.uses_sql,
+      select l.id, l.parent_id, l.promise, l.wake_group, d.uses_sql,
         exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once) as ends into v_one
       from rhythm.live l join rhythm.definitions d on d.id = l.definition_id where l.id = v_ready[v_at];
       continue when v_one.id is null;
@@ -127,7 +127,10 @@ begin
       v_outcome := rhythm._step_one(v_one.id, v_one.uses_sql);
       if v_outcome in ('completed', 'failed', 'cancelled') and v_one.parent_id is not null then
         v_ids := v_ids || v_one.parent_id;
-        v_groups := v_groups || case when v_outcome = 'completed' then v_one.wake_group end;
+        -- One that was cancelled while it did its last step rejects, whatever it has returned.
+        v_groups := v_groups || case when v_outcome = 'completed' and not exists (
+            select from rhythm.events e where e.execution_id = v_one.parent_id and e.promise = v_one.promise and not e.ok)
+          then v_one.wake_group end;
       end if;
     end loop;
   end loop;
@@ -210,13 +213,15 @@ begin
   select l.definition_id, s.save, l.inputs::text, l.name, d.version, l.task_id,
     floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
     coalesce(l.trace ->> 'traceId', nullif(split_part(l.trace ->> 'traceparent', '-', 2), '')),
-    c.reason, l.cancelling or c.reason is not null, c.cancels
+    -- It is told once: a second word must not end its cleaning up.
+    case when l.cancelling is not true then c.reason end, l.cancelling or c.reason is not null, c.cancels
   from rhythm.live l
   join rhythm.definitions d on d.id = l.definition_id
   left join rhythm.saves s on s.id = l.id
   left join lateral (
     select (array_agg(coalesce(x.reason, 'cancelled') order by x.at))[1] as reason, array_agg(x.seq) as cancels
-    from rhythm.cancels x where x.execution_id = p_id) c on true
+    -- One that is to end at once is not told: a look at its mark ends it.
+    from rhythm.cancels x where x.execution_id = p_id and not x.at_once) c on true
   where l.id = p_id;
 end
 $$;
@@ -292,6 +297,7 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_grace interval;
+  v_reason text;
 begin
   insert into rhythm.saves as s (id, save) values (p_id, p_save)
   on conflict (id) do update set save = excluded.save;
@@ -301,11 +307,13 @@ begin
   update rhythm.live l set state = 'waiting', attempt = 1
   where l.id = p_id and l.state = 'pending';
   if cardinality(p_told) > 0 then
-    v_grace := (select min(c.grace) from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told));
+    select min(c.grace), (array_agg(c.reason order by c.seq))[1] into v_grace, v_reason
+    from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told);
     delete from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told);
     -- A step that goes on at once saves more than once.
     if found then
-      insert into rhythm.history (execution_id, at, event) values (p_id, rhythm._now(), 'cancelling');
+      insert into rhythm.history (execution_id, at, event, data)
+      values (p_id, rhythm._now(), 'cancelling', jsonb_strip_nulls(jsonb_build_object('reason', v_reason, 'grace', v_grace)));
       update rhythm.live l set cancelling = true, end_by = least(l.end_by, rhythm._now() + v_grace),
         due_at = least(l.due_at, rhythm._now() + v_grace)
       where l.id = p_id;
@@ -326,6 +334,8 @@ language plpgsql as $$
 declare
   v_reason text;
   v_at_once bool;
+  v_grace interval;
+  v_is_over bool := false;
   v_cancelled bool;
   v_is_kept bool;
   v_name text;
@@ -334,7 +344,8 @@ declare
   v_error jsonb := p_error;
   v_watching uuid[];
 begin
-  select (array_agg(coalesce(c.reason, 'cancelled') order by c.at_once desc, c.at))[1], bool_or(c.at_once) into v_reason, v_at_once
+  select (array_agg(coalesce(c.reason, 'cancelled') order by c.at_once desc, c.at))[1], bool_or(c.at_once), min(c.grace)
+  into v_reason, v_at_once, v_grace
   from rhythm.cancels c where c.execution_id = p_id;
   select v_reason is not null or coalesce(l.cancelling, false), rhythm._expires_on(l.kind, q.retention, rhythm._now()) is not null,
     l.name, l.task_id
@@ -342,13 +353,16 @@ begin
   from rhythm.live l left join rhythm.queue_settings q on q.name = l.queue where l.id = p_id;
   if v_cancelled then
     v_state := 'cancelled';
-    -- The time for cleaning up is over, too.
-    v_at_once := v_at_once or p_state = 'timed_out';
+    -- What its program was told.
+    select coalesce(v_reason, (array_agg(h.data ->> 'reason' order by h.seq))[1]), least(v_grace, min((h.data ->> 'grace')::interval)),
+      p_state = 'timed_out' and count(h.data ->> 'grace') > 0
+    into v_reason, v_grace, v_is_over
+    from rhythm.history h where h.execution_id = p_id and h.event = 'cancelling';
+    if v_is_over then
+      insert into rhythm.history (execution_id, at, event) values (p_id, rhythm._now(), 'grace_over');
+    end if;
     v_error := coalesce(case when p_error ->> 'name' = 'CancelledError' then p_error end,
-      jsonb_build_object('name', 'CancelledError', 'message', coalesce(v_reason,
-        -- Its program has been told, and did not end.
-        (select h.data ->> 'reason' from rhythm.history h
-          where h.execution_id = p_id and h.event = 'cancel_requested' order by h.seq limit 1), 'cancelled')));
+      jsonb_build_object('name', 'CancelledError', 'message', coalesce(v_reason, 'cancelled')));
   end if;
   v_watching := array(
     select s.parent_id from rhythm._settle(array[p_id], null, array[v_state],
@@ -371,7 +385,7 @@ begin
       and not exists (select from rhythm.keys k where k.kind = 'workflow' and k.name = v_name and k.task_id = v_task_id and k.id = p_id);
   end if;
   if v_state in ('cancelled', 'timed_out') then
-    perform rhythm._cancel_children(p_id, coalesce(v_error ->> 'message', 'cancelled'), coalesce(v_at_once, false));
+    perform rhythm._cancel_children(p_id, coalesce(v_error ->> 'message', 'cancelled'), v_grace, coalesce(v_at_once, false), v_is_over);
   end if;
 end
 $$;

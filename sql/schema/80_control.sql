@@ -1,6 +1,6 @@
 -- Control: result, wait, cancel, terminate, retry.
 --
--- Locks: cancel and terminate take a waiting task's row with SKIP LOCKED and never wait; retry takes the row of the archive and the
+-- Locks: cancel takes a waiting task's row with SKIP LOCKED and never waits, terminate also one that runs; retry takes the row of the archive and the
 -- key. A cancel of what somebody holds at the moment is recorded, and applied after the holder's commit.
 
 -- Requests to cancel.
@@ -134,11 +134,13 @@ begin
 end
 $$;
 
--- Looks again at tasks that somebody held when they were cancelled; those that run hear it from heartbeat.
+-- Looks again at what somebody held when it was cancelled: tasks, of which those that run hear it from heartbeat, and workflows that
+-- were to begin or to go on later, whose roots the caller has locked.
 create function rhythm._apply_cancels(p_ids uuid[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
+  v_one record;
   v_parents uuid[];
   v_groups int[];
 begin
@@ -150,6 +152,22 @@ begin
   if v_parents is not null then
     perform rhythm._mark(v_parents, v_groups, false);
   end if;
+  for v_one in
+    select l.id, l.parent_id, exists (select from rhythm.saves s where s.id = l.id and s.save is not null) as has_begun
+    from rhythm.live l
+    where l.id = any (p_ids) and l.kind = 'workflow' and l.state = 'scheduled'
+      and exists (select from rhythm.cancels c where c.execution_id = l.id)
+    order by l.id
+  loop
+    if v_one.has_begun then
+      perform rhythm._promote(array[v_one.id]);
+      continue;
+    end if;
+    perform rhythm._finish_workflow(v_one.id, 'cancelled', null, null);
+    if v_one.parent_id is not null then
+      perform rhythm._mark(array[v_one.parent_id], array[null::int], false);
+    end if;
+  end loop;
 end
 $$;
 
@@ -175,35 +193,50 @@ begin
 end
 $$;
 
--- Cancels what a workflow has started, all of it; `p_at_once`: ends it.
-create function rhythm._cancel_children(p_id uuid, p_reason text, p_at_once bool) returns void
+-- Cancels what a workflow has started, all of it; `p_at_once`: ends it. `p_is_over`: the parent's time for cleaning up is over; so is that
+-- of its tasks and of child workflows that know, and others are told.
+create function rhythm._cancel_children(p_id uuid, p_reason text, p_grace interval, p_at_once bool, p_is_over bool) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_ids uuid[] := array(select l.id from rhythm.live l where l.parent_id = p_id);
+  v_told uuid[];
+  v_ended uuid[];
 begin
-  if v_ids <> '{}' then
-    perform rhythm._cancel_started(v_ids, p_reason, p_at_once);
+  select array_agg(l.id) filter (where not e.ends), array_agg(l.id) filter (where e.ends) into v_told, v_ended
+  from rhythm.live l
+  cross join lateral (
+    select p_at_once or (p_is_over and (l.kind = 'task' or l.cancelling is true)) as ends) e
+  where l.parent_id = p_id;
+  if v_ended is not null then
+    perform rhythm._cancel_started(v_ended, p_reason, null, true);
+  end if;
+  if v_told is not null then
+    perform rhythm._cancel_started(v_told, p_reason, p_grace, false);
   end if;
 end
 $$;
 
 -- Cancels what a workflow has started and nobody has begun; what runs is told: at once if its worker waits, or at a heartbeat. A
 -- child workflow is told by a step of its own, which goes on down.
-create function rhythm._cancel_started(p_ids uuid[], p_reason text, p_at_once bool) returns void
+create function rhythm._cancel_started(p_ids uuid[], p_reason text, p_grace interval, p_at_once bool) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := p_ids;
+  -- Who awaits one of them although he is not its parent: it has the same task_id.
+  v_watching uuid[] := array(
+    select c.parent_id from rhythm._cancel_waiting(p_ids, p_reason, p_at_once) c where c.id = c.parent_id);
 begin
-  perform from rhythm._cancel_waiting(v_ids, p_reason, p_at_once);
+  if v_watching <> '{}' then
+    perform rhythm._mark(v_watching, array_fill(null::int, array[cardinality(v_watching)]), false);
+  end if;
   perform rhythm._finish_workflow(s.id, 'cancelled', null, jsonb_build_object('name', 'CancelledError', 'message', p_reason))
   from (
     select l.id from rhythm.live l
     where l.id = any (v_ids) and l.kind = 'workflow' and l.state = 'scheduled'
       and not exists (select from rhythm.saves s where s.id = l.id and s.save is not null)
     order by l.id for update skip locked) s;
-  perform rhythm._note_cancels(v_ids, p_reason, p_at_once => p_at_once);
+  perform rhythm._note_cancels(v_ids, p_reason, p_grace, p_at_once);
   insert into rhythm.runnable (root_id, execution_id)
   select l.id, l.id from rhythm.live l where l.id = any (v_ids);
   if found then
@@ -236,7 +269,7 @@ begin
     join rhythm.live l on l.parent_id = p_id and l.promise = (e ->> 'promise')::int
     group by 2
   loop
-    perform rhythm._cancel_started(v_children.ids, v_children.reason, false);
+    perform rhythm._cancel_started(v_children.ids, v_children.reason, null, false);
   end loop;
   -- What ended just now would bring a step about in which nothing happens.
   delete from rhythm.events e where e.execution_id = p_id and e.promise = any (v_promises);
@@ -288,7 +321,17 @@ begin
   insert into rhythm.history (execution_id, at, event, data)
   values (p_id, rhythm._now(), case when p_at_once then 'terminate_requested' else 'cancel_requested' end,
     jsonb_build_object('reason', v_reason) || case when p_grace is not null then jsonb_build_object('grace', p_grace) else '{}' end);
-  if v_live.state = 'scheduled' and not p_at_once and rhythm._sees_commits() then
+  if p_at_once and rhythm._sees_commits() and not rhythm._in_step() then
+    -- Runs no program, so it need not wait for the end of a pause.
+    perform from rhythm.live l where l.id = p_id for update skip locked;
+    if found then
+      perform rhythm._finish_workflow(p_id, 'cancelled', null, null);
+      if v_live.parent_id is not null then
+        perform rhythm._advance(array[v_live.parent_id], array[null::int]);
+      end if;
+      return true;
+    end if;
+  elsif v_live.state = 'scheduled' and rhythm._sees_commits() then
     perform from rhythm.live l where l.id = p_id and l.state = 'scheduled' for update skip locked;
     if found and exists (select from rhythm.saves s where s.id = p_id and s.save is not null) then
       -- It was to be retried later: its program goes on now, and is told.
@@ -320,10 +363,11 @@ begin
 end
 $$;
 comment on function rhythm.cancel(uuid, text, interval) is
-'Cancels: a task that waits ends, one that runs is told (at once where its worker waits in a claim, or at its next heartbeat), a workflow gets a CancelledError at its await, and may clean up: for ever, or as long as grace says, then it is terminated. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'', grace => ''10 minutes'')';
+'Cancels: a task that waits ends, one that runs is told (at once where its worker waits in a claim, or at its next heartbeat), a workflow gets a CancelledError at its await, and may clean up: for ever, or as long as grace says, then it is terminated; its children get the same grace. A second cancel says nothing new, but may give or shorten the grace. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'', grace => ''10 minutes'')';
 
--- Ends an execution and all that it has started. Locks: the row of a task, or the root of a workflow's tree, if nobody holds it; else
--- the request is kept, and the database's worker sees to it after the holder's commit. Dying halfway leaves no request.
+-- Ends an execution and all that it has started. Locks: the rows of tasks, also of those that run, so that their workers' heartbeats
+-- wait for the caller's commit; and the root of a workflow's tree. If somebody holds them the request is kept, and the database's worker
+-- sees to it after the holder's commit; so it does with child workflows, a level a round. Dying halfway leaves no request.
 create function rhythm.terminate(id uuid, reason text default null) returns bool
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
@@ -333,7 +377,7 @@ begin
 end
 $$;
 comment on function rhythm.terminate(uuid, text) is
-'Ends an execution at once, as cancelled: a workflow runs neither catch nor finally, and all that it has started ends with it; a task that runs ends too, and its worker is told at its next heartbeat that it has lost it. Undoes nothing: cancel first, and give it a grace. False: it has ended before. Example: select rhythm.terminate(''0190a1b2-0000-7000-8000-000000000000'', ''runs in circles'')';
+'Ends an execution at once, as cancelled: a workflow runs neither catch nor finally, and what it has started and is alive ends with it, and so on down (what an ended child has left running goes on); a task that runs ends too, and its worker is told at its next heartbeat that it has lost it. Undoes nothing: cancel first, and give it a grace. Commit soon: the heartbeats of such workers wait. False: it has ended before. Example: select rhythm.terminate(''0190a1b2-0000-7000-8000-000000000000'', ''runs in circles'')';
 
 -- Lets a failed execution go on; a workflow steps here, or is left to the worker. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
 -- retry at once the second waits for the first, and is told that it goes on already. Dying halfway leaves it failed.

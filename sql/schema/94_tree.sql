@@ -8,7 +8,9 @@ create function rhythm.tree(root uuid, max int default 1000)
 returns table (depth int, id uuid, parent_id uuid, kind text, name text, state text, attempt int, task_id text,
   created_at timestamptz, started_at timestamptz, finished_at timestamptz, error jsonb)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
+-- Joined by hash: what is joined is as long as the tree.
+set enable_nestloop = off as $$
 #variable_conflict use_column
 declare
   -- What was met, level by level.
@@ -16,6 +18,7 @@ declare
   v_depths int[] := array[0];
   v_level uuid[] := array[tree.root];
   v_depth int := 0;
+  v_today date := rhythm._today();
 begin
   perform rhythm._check_given('root', tree.root is not null);
   perform rhythm._check_known(tree.root);
@@ -23,13 +26,13 @@ begin
     perform rhythm._raise('RH002', format('max must be 1 to 100000, not %s', coalesce(tree.max::text, 'null')), null,
       'It is the number of rows that are given at most.');
   end if;
-  while v_level <> '{}' and cardinality(v_ids) < tree.max loop
+  while v_level <> '{}' and cardinality(v_ids) < tree.max and v_depth < 1000 loop
     v_depth := v_depth + 1;
     v_level := array(
       select c.id from (
         select l.id, l.seq from rhythm.live l where l.parent_id = any (v_level)
         union all
-        select a.id, a.seq from rhythm.archive a where a.parent_id = any (v_level)) c
+        select a.id, a.seq from rhythm.archive a where a.parent_id = any (v_level) and a.expires_on > v_today) c
       order by c.seq limit tree.max - cardinality(v_ids));
     v_ids := v_ids || v_level;
     v_depths := v_depths || array_fill(v_depth, array[cardinality(v_level)]);
@@ -44,7 +47,7 @@ begin
       union all
       select a.id, a.seq, a.parent_id, a.kind, a.name, a.state::text, a.attempt, a.task_id, a.created_at, a.started_at,
         a.finished_at, a.error
-      from rhythm.archive a where a.id = any (v_ids)) x on x.id = u.id
+      from rhythm.archive a where a.id = any (v_ids) and a.expires_on > v_today) x on x.id = u.id
   ), walk as (
     select m.id, array[m.seq] as path from met m where m.depth = 0
     union all
@@ -56,4 +59,4 @@ begin
 end
 $$;
 comment on function rhythm.tree(uuid, int) is
-'Gives an execution and all that it has started, directly or through others, each before what it started itself: at most max rows, upper levels first. Example: select repeat(''  '', depth) || name as name, state, finished_at - started_at as took from rhythm.tree(''0190a1b2-0000-7000-8000-000000000000'')';
+'Gives an execution and all that it has started, directly or through others, each before what it started itself: at most max rows and 1000 levels, upper levels first. Example: select repeat(''  '', depth) || name as name, state, finished_at - started_at as took from rhythm.tree(''0190a1b2-0000-7000-8000-000000000000'')';

@@ -118,11 +118,7 @@ async fn each_verb_does_its_work() {
     assert_eq!(queues[0]["scheduled"], json!(1));
     assert!(queues[0]["paused_at"].is_string());
     says(&database, &["queue", "resume", "slow"]).await;
-    says(
-        &database,
-        &["cancel", &task, "--reason", "enough", "--grace", "1m"],
-    )
-    .await;
+    says(&database, &["cancel", &task, "--reason", "enough"]).await;
     let run = says(&database, &["enqueue", "mail", "{}", "--queue", "slow"]).await;
     says(&database, &["terminate", &run, "--reason", "enough"]).await;
     let ended = json_of(&database, &["show", &run]).await;

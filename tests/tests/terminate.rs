@@ -170,25 +170,157 @@ async fn a_cancelled_workflow_has_its_grace_and_no_more() {
         json!({"name": "CancelledError", "message": "closed"})
     );
     assert!(!s.complete(&undo, "1").await);
-    // A second word may shorten it.
+    // A second word is not thrown again, but may give a grace.
     let id = s.start("stubborn", "{}").await;
-    s.run(&format!("select rhythm.cancel('{id}')")).await;
+    s.run(&format!("select rhythm.cancel('{id}', 'closed')"))
+        .await;
     advance(&s, "1 day").await;
-    assert_eq!(
-        s.state(id).await,
-        "waiting",
-        "without a grace it takes its time"
-    );
-    s.run(&format!(
-        "select rhythm.cancel('{id}', grace => '1 minute')"
-    ))
-    .await;
+    for _ in 0..2 {
+        s.run(&format!(
+            "select rhythm.cancel('{id}', 'now', grace => '1 minute')"
+        ))
+        .await;
+        assert_eq!(s.state(id).await, "waiting", "it cleans up");
+    }
     advance(&s, "2 minutes").await;
     s.becomes(id, "cancelled").await;
+    let (_, _, error) = s.outcome(id).await;
+    assert_eq!(error["message"], json!("closed"));
+    let over = format!("select count(*) from rhythm.timeline('{id}') where event = 'grace_over'");
+    assert_eq!(s.text(&over).await, "1");
     let wrong = s
         .fails(&format!("select rhythm.cancel('{id}', grace => '-1 s')"))
         .await;
     assert_eq!(wrong.code, "RH002");
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn children_have_the_same_grace_after_their_parent() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("stubborn", STUBBORN).await;
+    s.deploy("parent", "await Workflow.run('stubborn', {});")
+        .await;
+    s.deploy(
+        "slow_parent",
+        "try { await Workflow.run('stubborn', {}); } finally { await Signal.next('never'); }",
+    )
+    .await;
+    for parent in ["parent", "slow_parent"] {
+        let id = s.start(parent, "{}").await;
+        s.until("select exists (select from rhythm.live where name = 'work')")
+            .await;
+        s.run(&format!(
+            "select rhythm.cancel('{id}', 'closed', grace => '10 minutes')"
+        ))
+        .await;
+        let child = s
+            .id(&format!(
+                "select id from rhythm.executions where parent_id = '{id}'"
+            ))
+            .await;
+        if parent == "slow_parent" {
+            // It ends when its own time is over, and only then its child is told.
+            assert_eq!(s.state(id).await, "waiting");
+            advance(&s, "11 minutes").await;
+        }
+        s.becomes(id, "cancelled").await;
+        s.until("select exists (select from rhythm.live where name = 'undo')")
+            .await;
+        advance(&s, "9 minutes").await;
+        assert_eq!(s.state(child).await, "waiting", "{parent}");
+        advance(&s, "2 minutes").await;
+        s.becomes(child, "cancelled").await;
+        s.until("select not exists (select from rhythm.live)").await;
+    }
+    // The time of the run itself ends cleaning up, but not that of its children, when the cancel gave no grace.
+    let id = s
+        .id("select rhythm.start('slow_parent', '{}', timeout => '1 hour')")
+        .await;
+    s.until("select exists (select from rhythm.live where name = 'work')")
+        .await;
+    s.run(&format!("select rhythm.cancel('{id}')")).await;
+    advance(&s, "61 minutes").await;
+    s.becomes(id, "cancelled").await;
+    s.until("select exists (select from rhythm.live where name = 'undo')")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_awaits_the_task_of_another_by_its_task_id_hears_of_its_end() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "shares",
+        "try { return await Task.run('shared', {}, {taskId: 'k'}); } catch (e) { return e.cause.name; }",
+    )
+    .await;
+    for end in ["terminate", "cancel"] {
+        let first = s.start("shares", "{}").await;
+        let second = s.start("shares", "{}").await;
+        s.until("select bool_and(confirmed) and count(*) = 1 from rhythm.watchers")
+            .await;
+        s.run(&format!("select rhythm.{end}('{first}')")).await;
+        s.becomes(first, "cancelled").await;
+        assert_eq!(s.completed(second).await, json!("CancelledError"), "{end}");
+    }
+    // The same within one run.
+    s.deploy(
+        "gives_up",
+        "const [one, two] = [1, 2].map(() => Task.run('shared', {}, {taskId: 'k'}));
+         await sleep('1s');
+         Task.cancel(one);
+         try { return await two; } catch (e) { return e.cause?.name ?? e.name; }",
+    )
+    .await;
+    let id = s.start("gives_up", "{}").await;
+    advance(&s, "2 seconds").await;
+    s.until(&format!(
+        "select r.state = 'completed' from rhythm.result('{id}') r"
+    ))
+    .await;
+    assert_eq!(s.completed(id).await, json!("CancelledError"));
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_are_terminated_while_everything_is_paused() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("stubborn", STUBBORN).await;
+    let id = s.start("stubborn", "{}").await;
+    s.run("select rhythm.pause_all('an incident')").await;
+    s.run(&format!("select rhythm.terminate('{id}')")).await;
+    assert_eq!(s.state(id).await, "cancelled");
+    assert_eq!(s.text("select count(*) from rhythm.live").await, "0");
+    s.run("select rhythm.resume_all()").await;
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_of_what_is_to_begin_later_waits_for_nobody_but_its_holder() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    s.deploy("later", "await Task.run('begun', {});").await;
+    let later = "select rhythm.start('later', delay => '1 day')";
+    let held = s.id(later).await;
+    other
+        .run(&format!(
+            "begin; select from rhythm.live where id = '{held}' for update"
+        ))
+        .await;
+    s.run(&format!("select rhythm.cancel('{held}')")).await;
+    assert_eq!(s.state(held).await, "scheduled");
+    other.run("commit").await;
+    s.becomes(held, "cancelled").await;
+    // Nor for the time of a transaction that sees nothing new.
+    let id = s.id(later).await;
+    s.run(&format!(
+        "begin isolation level repeatable read; select rhythm.cancel('{id}'); commit"
+    ))
+    .await;
+    s.becomes(id, "cancelled").await;
     nothing_is_left(&s).await;
 }
 
@@ -249,6 +381,7 @@ async fn many_workflows_start_at_once_or_none() {
         (r#"[{"workflow": "echo"}, {"name": "echo"}]"#, "RH003"),
         (r#"[{"workflow": "echo"}, 1]"#, "RH003"),
         (r#"[{"inputs": {}}]"#, "RH003"),
+        (r#"[{"workflow": "echo", "start_timeout": "1s"}]"#, "RH003"),
         (r#"{"workflow": "echo"}"#, "RH003"),
     ] {
         let wrong = s

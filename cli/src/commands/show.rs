@@ -34,8 +34,10 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
         CliError::user(format!("there is no execution {}", args.id))
             .hint("See `rhythm list`; what ended long ago is removed.")
     })?;
-    let most = if args.all { 100_000 } else { 1000 };
-    let members = client.tree(args.id, most).await?;
+    let most = if args.all { ALL } else { 1000 };
+    let mut members = client.tree(args.id, most + 1).await?;
+    let is_cut = members.len() > usize::try_from(most).unwrap_or_default();
+    members.truncate(usize::try_from(most).unwrap_or_default());
     let attempts = client.attempts(args.id).await?;
     let events = if args.verbose {
         client.timeline(args.id).await?
@@ -44,7 +46,7 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
     };
     let output = context.output;
     if output.is_json() {
-        let mut value = json!({ "execution": execution, "attempts": attempts, "tree": members });
+        let mut value = json!({ "execution": execution, "attempts": attempts, "tree": members, "truncated": is_cut });
         if args.verbose {
             value["timeline"] = json!(events);
         }
@@ -60,6 +62,10 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
     let nodes: Vec<Node> = members.iter().map(node).collect();
     let id = execution.id.to_string();
     output.line(format!("\n{}", tree(&nodes, &id, now, args.all, output)));
+    if is_cut {
+        let more = if args.all { "" } else { " (more with --all)" };
+        output.line(output.faint(&format!("these are the first {most}{more}")));
+    }
     if args.verbose {
         let events: Vec<Event> = events.iter().map(event).collect();
         output.line(format!("\n{}", timeline(&events, args.all, output)));
@@ -116,6 +122,9 @@ fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
     );
     format!("{} ({what})\n{facts}", output.strong(&execution.name))
 }
+
+/// Rows of a tree that are read at most.
+const ALL: i32 = 99_999;
 
 /// How many failed attempts are shown: the last ones.
 const ATTEMPTS: usize = 10;

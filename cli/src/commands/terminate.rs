@@ -30,7 +30,7 @@ pub(crate) async fn run(args: TerminateArgs, context: &Context) -> Result<()> {
     context
         .output
         .either(&json!({ "id": args.id, "terminated": true }), || {
-            format!("{} is terminated", args.id)
+            format!("{} is being terminated", args.id)
         });
     Ok(())
 }
