@@ -238,9 +238,9 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
     (
         "console",
         &["table", "dir"],
-        "Write `console.log(JSON.stringify(value))`.",
+        "Write `console.log(value)`, which leaves nothing out.",
     ),
-    ("console", &["debug", "trace"], "Write `console.log(…)`."),
+    ("console", &["trace"], "Write `console.log(…)`."),
     (
         "console",
         &["assert"],

@@ -136,7 +136,8 @@ pub fn library() -> String {
     page.push_str(
         "\nThe functions of `Math` are V8's to the last bit: 1 600 000 arguments of each agree with Node 22 on x86-64.\n\
          Nothing is known to differ. On every machine Flow gives these bits; a Node that was built to take a system's\n\
-         library instead may not.\n",
+         library instead may not.\n\n\
+         What `console` writes is described in [Logging](logging.md).\n",
     );
     page.push_str(
         "\n## Methods\n\nA name in the last column is one that JavaScript's values inherit: reading it throws and says so.\n\n\

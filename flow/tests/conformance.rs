@@ -149,13 +149,36 @@ fn run(text: &str, mut program: Arc<Program>, saving: bool) -> Ended {
             ended.log = host
                 .logs
                 .into_iter()
-                .map(|(_, line)| line)
+                .map(|(_, line)| without_frames(&line))
                 .filter(|line| !line.contains(dropped))
                 .collect();
             return ended;
         }
     }
     panic!("the program did not end");
+}
+
+/// A line of the log without the frames of stacks, whose places are not Node's: `\n    at main (corpus:1:2)`.
+fn without_frames(line: &str) -> String {
+    let mut parts = line.split("\n    at ");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // A frame ends with the line and column, or with `(builtin)`.
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let end = part.match_indices(':').find_map(|(at, _)| {
+            let line = digits(&part[at + 1..]);
+            let column = at + 1 + line + 1;
+            let is_place = line > 0 && part[at + 1 + line..].starts_with(':');
+            is_place.then(|| column + digits(&part[column..]))
+        });
+        let rest = match (part.find("(builtin)"), end) {
+            (Some(at), end) if end.is_none_or(|end| at < end) => &part[at + "(builtin)".len()..],
+            (_, Some(end)) => part[end..].strip_prefix(')').unwrap_or(&part[end..]),
+            _ => "",
+        };
+        kept.push_str(rest);
+    }
+    kept
 }
 
 /// Fires the timer or the timeout of a signal that is due first. False when there is none.

@@ -7,6 +7,7 @@ mod drive;
 mod format;
 mod golden;
 mod limits;
+mod logging;
 mod memory;
 mod parse;
 mod project;

@@ -12,6 +12,7 @@
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { logged } from "./logged.mjs";
 
 const AsyncFunction = (async () => {}).constructor;
 const root = dirname(fileURLToPath(import.meta.url));
@@ -101,8 +102,8 @@ async function run(source) {
       }),
   };
   const Context = { executionId: "00000000-0000-7000-8000-000000000000", set() {} };
-  const print = (...values) => log.push(values.join(" "));
-  const console = { log: print, info: print, warn: print, error: print };
+  const print = (...values) => log.push(logged(...values));
+  const console = { log: print, debug: print, info: print, warn: print, error: print };
   const VirtualDate = new Proxy(Date, {
     construct: (target, given) => (given.length ? new target(...given) : new target(now)),
     get: (target, name) => (name === "now" ? () => now : target[name]),

@@ -1,6 +1,8 @@
 // Compares what Node and Flow say of a program. Says also of what kind a disagreement is, so that a hundred programs
 // with one cause are told once.
 
+import { withoutFrames } from '../conformance/logged.mjs'
+
 /** Words that V8 makes of the source, in ways of its own. Only when answers differ are they taken out. */
 const WORDS = [
   // Messages of Flow are whole characters.
@@ -26,7 +28,7 @@ const UNITERABLE = [
 const blur = (text, words) => words.reduce((blurred, [pattern, by]) => blurred.replace(pattern, by), text.replaceAll('%20', ' '))
 
 export function compare(node, answer) {
-  const [flow, saved] = answer.split('\u0001saved\u0001')
+  const [flow, saved] = withoutFrames(answer).split('\u0001saved\u0001')
   if (saved !== undefined) return { verdict: 'disagreed', kind: `a save changes it: ${kindOf(flow, saved)}` }
   // Limits are the host's, and what Flow refuses by name at run time is no other meaning.
   if (/^limit/.test(flow) || /Flow|A promise is among the values/.test(flow) || /Maximum call stack|ERR_MISSING_ARGS/.test(node)) return { verdict: 'skipped' }

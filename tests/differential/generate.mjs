@@ -226,7 +226,7 @@ class Generator {
   }
 
   logStatement() {
-    return make('stmt', 'log(%)', [list(Array.from({ length: 1 + this.random(2) }, () => this.expr(this.pick(TYPES), 3)))])
+    return make('stmt', this.chance(20) ? 'console.log(%)' : 'log(%)', [list(Array.from({ length: 1 + this.random(2) }, () => this.expr(this.pick(TYPES), 3)))])
   }
 
   effectStatement() {

@@ -1,6 +1,8 @@
 // Runs a program in this Node, beside a host that behaves as the one of flow/examples/runs.rs does: tasks give their
 // inputs back, or fail; the clock is virtual. Gives the same lines as that one.
 
+import { logged } from '../conformance/logged.mjs'
+
 const AsyncFunction = (async () => {}).constructor
 const START = Date.UTC(2024, 0, 1)
 
@@ -134,7 +136,7 @@ export async function runInNode(text) {
     const due = now + seconds * 1000
     return new Promise((resolve) => timers.push({ due, resolve, order: order++ }))
   }
-  const console = { log: (line) => lines.push(String(line).replaceAll('\0', '\u{FFFD}')) }
+  const console = { log: (...values) => lines.push(logged(...values).toWellFormed().replaceAll('\0', '\u{FFFD}')) }
   let end
   fail = (error) => {
     // How another value than an error is told is Flow's own.

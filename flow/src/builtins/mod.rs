@@ -16,6 +16,7 @@ pub mod duration;
 mod encoding;
 mod error;
 mod globals;
+mod inspect;
 mod iterator;
 mod json;
 mod map_set;
