@@ -1,7 +1,7 @@
 //! The pages of the documentation that are made of the tables of the code.
 
 use crate::absent;
-use crate::builtins::{Registry, registry};
+use crate::builtins::{ALIASES, Registry, registry};
 use crate::codes::{Code, Severity};
 use crate::parse::refuse::Refused;
 use crate::stricter;
@@ -151,6 +151,14 @@ pub fn library() -> String {
             .filter_map(|one| Some((one.path.strip_prefix(start.as_str())?, one.length)))
             .map(|(name, length)| format!("`{name}` {length}"))
             .collect();
+        let aliases = ALIASES.iter().filter_map(|(path, same)| {
+            let name = path.strip_prefix(start.as_str())?;
+            Some(format!(
+                "`{name}` = `{}`",
+                same.strip_prefix(start.as_str())?
+            ))
+        });
+        has.extend(aliases);
         has.sort_unstable();
         let lacks: Vec<String> = inherited::names(kind)
             .iter()
@@ -166,6 +174,14 @@ pub fn library() -> String {
             lacks.join(", ")
         ));
     }
+    page.push_str(
+        "\n`normalize` gives what Node 22 gives for every character of its Unicode. `toLocaleUpperCase` and `toLocaleLowerCase` take no\n\
+         locale and do what `toUpperCase` and `toLowerCase` do, as Node does except where the machine's language is Turkish, Azeri or\n\
+         Lithuanian. All times are in UTC, so `getTimezoneOffset` is always 0. `localeCompare` is not there: its order depends on the\n\
+         language and on the version of tables that change; compare with `<`, or sort in SQL with a collation. An array, a function, a\n\
+         map, a set, a date, a promise or an iterator keeps no properties of one's own: setting one is E0126 where it can be seen, and\n\
+         throws a `TypeError` at run time.\n",
+    );
     page.push_str(
         "\n## Names that Flow refuses\n\nSyntax that is refused stands in [Diagnostics](diagnostics.md).\n\n\
          | name | instead |\n|---|---|\n",

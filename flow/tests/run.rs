@@ -443,3 +443,36 @@ fn a_thrown_object_gives_its_name_message_and_code() {
     let data = error.data.expect("the object itself");
     assert!(data.contains("\"sku\""), "{data}");
 }
+
+#[test]
+fn what_values_of_flow_do_not_have_throws_by_name() {
+    let thrown = |text: &str| {
+        let (_, message, ..) = failure(finish(text).0);
+        message
+    };
+    for (text, said) in [
+        ("const o = Inputs ?? [1]; o.extra = 1", "'extra'"),
+        ("const o = [new Map()]; o[0].extra = 1", "'extra'"),
+        ("const o = [() => 1]; o[0].extra = 1", "'extra'"),
+        ("const o = [Math.max]; o[0].extra = 1", "'extra'"),
+        ("const o = [Promise.resolve(1)]; o[0].extra = 1", "'extra'"),
+        ("return [() => 1][0].bind(1)", "Write an arrow function"),
+        ("return [() => 1][0].call(1)", "Call the function itself"),
+        ("return 'a'.localeCompare('b')", "compares by code units"),
+        ("return 'a'['constructor']", "instanceof"),
+        ("return new Date(0).getHours()", "Write `getUTCHours()`"),
+        ("return [1].values().map((n) => n)", "[...iterator].map(f)"),
+        (
+            "return 'a'.toLocaleUpperCase('tr')",
+            "leave the argument out",
+        ),
+        (
+            "const { constructor } = {}; return constructor",
+            "'constructor'",
+        ),
+    ] {
+        let message = thrown(text);
+        assert!(message.contains(said), "{text}: {message}");
+        assert!(message.contains("Flow"), "{text}: {message}");
+    }
+}

@@ -14,6 +14,8 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { logged } from "./logged.mjs";
 
+// Dates of Flow are in UTC.
+process.env.TZ = "UTC";
 const AsyncFunction = (async () => {}).constructor;
 const root = dirname(fileURLToPath(import.meta.url));
 const START = Date.UTC(2024, 0, 1);

@@ -60,6 +60,8 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("Date.prototype.setUTCMilliseconds", 1, |cx, call| {
         set(cx, call, 6, 1)
     }),
+    plain("Date.prototype.getTimezoneOffset", 0, get_timezone_offset),
+    plain("Date.prototype.toUTCString", 0, to_utc_string),
     plain("Date.prototype.toISOString", 0, to_iso_string),
     plain("Date.prototype.toJSON", 1, to_json),
     plain("Date.prototype.toString", 0, to_string),
@@ -240,5 +242,17 @@ fn to_json(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let text = date::to_string(time_of(cx, call.this)?);
+    cx.heap.str(&text)
+}
+
+/// `date.getTimezoneOffset()` → `0`: all times are in UTC.
+fn get_timezone_offset(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let ms = time_of(cx, call.this)?;
+    Ok(Value::Number(if ms.is_nan() { ms } else { 0.0 }))
+}
+
+/// `new Date(0).toUTCString()` → `"Thu, 01 Jan 1970 00:00:00 GMT"`
+fn to_utc_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    let text = date::to_utc_string(time_of(cx, call.this)?);
     cx.heap.str(&text)
 }

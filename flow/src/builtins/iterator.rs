@@ -37,6 +37,6 @@ fn to_array(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     }
 }
 
-fn not_iterator() -> Throw {
+pub(super) fn not_iterator() -> Throw {
     Throw::type_error("The method was not called on an iterator.")
 }

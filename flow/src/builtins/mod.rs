@@ -18,6 +18,7 @@ mod error;
 mod globals;
 mod inspect;
 mod iterator;
+mod iterator_walk;
 mod json;
 mod map_set;
 mod math;
@@ -35,6 +36,7 @@ mod replacement;
 mod signal;
 mod sql;
 mod string;
+mod string_normalize;
 mod string_replace;
 mod task;
 mod timer;
@@ -120,9 +122,11 @@ const TABLES: &[&[Builtin]] = &[
     array_sort::TABLE,
     array_walk::TABLE,
     iterator::TABLE,
+    iterator_walk::TABLE,
     map_set::TABLE,
     number::TABLE,
     string::TABLE,
+    string_normalize::TABLE,
     string_replace::TABLE,
     object::TABLE,
     json::TABLE,
@@ -142,6 +146,13 @@ const TABLES: &[&[Builtin]] = &[
     task::TABLE,
     workflow::TABLE,
     timer::TABLE,
+];
+
+/// Older names of methods: the same function, as in JavaScript.
+pub const ALIASES: &[(&str, &str)] = &[
+    ("Date.prototype.toGMTString", "Date.prototype.toUTCString"),
+    ("String.prototype.trimLeft", "String.prototype.trimStart"),
+    ("String.prototype.trimRight", "String.prototype.trimEnd"),
 ];
 
 /// The tables of constants: `Math.PI` and the like.
@@ -169,6 +180,13 @@ impl Registry {
             paths.insert(builtin.path, number);
             if let Some((class, name)) = builtin.path.split_once(".prototype.")
                 && let Some(kind) = Kind::of_name(class)
+            {
+                methods.insert((kind, name), number);
+            }
+        }
+        for (path, same) in ALIASES {
+            if let Some((class, name)) = path.split_once(".prototype.")
+                && let (Some(kind), Some(number)) = (Kind::of_name(class), paths.get(same).copied())
             {
                 methods.insert((kind, name), number);
             }

@@ -28,6 +28,16 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("String.prototype.startsWith", 1, starts_with),
     plain("String.prototype.substr", 2, substr),
     plain("String.prototype.substring", 2, substring),
+    plain(
+        "String.prototype.toLocaleLowerCase",
+        0,
+        to_locale_lower_case,
+    ),
+    plain(
+        "String.prototype.toLocaleUpperCase",
+        0,
+        to_locale_upper_case,
+    ),
     plain("String.prototype.toLowerCase", 0, to_lower_case),
     plain("String.prototype.toString", 0, to_string),
     plain("String.prototype.toUpperCase", 0, to_upper_case),
@@ -420,6 +430,28 @@ fn to_lower_case(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `"Ab".toUpperCase()` → `"AB"`
 fn to_upper_case(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     change_case(cx, call, "toUpperCase", str::to_uppercase)
+}
+
+/// `"Ab".toLocaleLowerCase()` → `"ab"`
+fn to_locale_lower_case(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    without_locale(cx, call, "toLowerCase")?;
+    change_case(cx, call, "toLocaleLowerCase", str::to_lowercase)
+}
+
+/// `"Ab".toLocaleUpperCase()` → `"AB"`
+fn to_locale_upper_case(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    without_locale(cx, call, "toUpperCase")?;
+    change_case(cx, call, "toLocaleUpperCase", str::to_uppercase)
+}
+
+/// Without a locale the method means the same in all locales but a few, which a program would have to name.
+fn without_locale(cx: &Cx<'_>, call: Call, instead: &str) -> Result<(), Throw> {
+    if cx.arg(call, 0).is_undefined() {
+        return Ok(());
+    }
+    Err(Throw::type_error(format!(
+        "Flow knows no locale but that of JavaScript's '{instead}': leave the argument out."
+    )))
 }
 
 /// `" a ".trim()` → `"a"`

@@ -3,8 +3,10 @@
 
 use std::collections::HashSet;
 
+use super::host::without_parentheses;
 use super::scope::Names;
 use super::walk::{self, Visitor};
+use crate::absent;
 use crate::ast::{Expr, ExprKind, Ident, Prop, PropKey, Script};
 use crate::builtins::registry;
 use crate::codes::Code;
@@ -12,12 +14,10 @@ use crate::diagnostic::Diagnostic;
 use crate::value::inherited::{Kind, is_inherited};
 
 pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
-    let mut keys = Keys(HashSet::new());
-    keys.list(&script.body);
     Methods {
         found,
         names,
-        keys: &keys.0,
+        keys: &keys(script),
         known: registry().methods(),
     }
     .list(&script.body);
@@ -36,39 +36,6 @@ const KINDS: [Kind; 8] = [
 
 /// What is often written for `length`.
 const LENGTHS: [&str; 5] = ["lenght", "legnth", "lenth", "lengh", "Length"];
-
-/// What to write instead of methods of JavaScript.
-const INSTEAD: &[(&[&str], &str)] = &[
-    (
-        &["localeCompare"],
-        "Write `a < b ? -1 : a > b ? 1 : 0`, which compares by code units.",
-    ),
-    (
-        &["toLocaleString", "toLocaleDateString", "toLocaleTimeString"],
-        "Write `toISOString()` or `toFixed(2)`; Flow depends on no locale.",
-    ),
-    (
-        &["toLocaleUpperCase", "toLocaleLowerCase"],
-        "Write `toUpperCase()` or `toLowerCase()`.",
-    ),
-    (
-        &["call", "apply"],
-        "Call the function itself: `f(a, b)` or `f(...list)`.",
-    ),
-    (
-        &["getTimezoneOffset"],
-        "Dates are in UTC: the offset is always 0.",
-    ),
-    (
-        &["normalize"],
-        "Normalize in a task, or in SQL: `select normalize($1)`.",
-    ),
-    (&["bind"], "Write an arrow function: `() => f(a)`."),
-    (
-        &["isPrototypeOf", "propertyIsEnumerable"],
-        "Write `Object.hasOwn(object, key)`.",
-    ),
-];
 
 /// Methods of other languages and libraries.
 const FOREIGN: &[(&[&str], &str)] = &[
@@ -96,7 +63,13 @@ const FOREIGN: &[(&[&str], &str)] = &[
 /// Members that are no methods, though other languages have methods of these names.
 const NO_METHODS: [&str; 2] = ["length", "size"];
 
-/// The keys of all object literals: methods of the program's own.
+/// The keys of all object literals: properties and methods of the program's own.
+pub(super) fn keys(script: &Script) -> HashSet<&[u16]> {
+    let mut keys = Keys(HashSet::new());
+    keys.list(&script.body);
+    keys.0
+}
+
 struct Keys<'a>(HashSet<&'a [u16]>);
 
 impl<'a> Visitor<'a> for Keys<'a> {
@@ -124,13 +97,33 @@ struct Methods<'c> {
     known: Vec<&'static str>,
 }
 
-/// `getUTCHours` for `getHours`.
-fn in_utc(name: &str) -> Option<String> {
-    let (verb, part) = name.split_at_checked(3)?;
-    matches!(verb, "get" | "set").then(|| format!("{verb}UTC{part}"))
-}
+/// What gives an iterator, and what iterators of JavaScript have and Flow's have not.
+const GIVES_ITERATOR: [&str; 4] = ["entries", "keys", "matchAll", "values"];
+const LAZY: [&str; 5] = ["drop", "filter", "flatMap", "map", "take"];
 
 impl Methods<'_> {
+    /// `map.values().filter(…)`
+    fn lazy(&mut self, object: &Expr, name: &Ident) {
+        if let ExprKind::Call { callee, .. } = &without_parentheses(object).kind
+            && let ExprKind::Member {
+                object,
+                name: gives,
+                ..
+            } = &callee.kind
+            && GIVES_ITERATOR.contains(&gives.name.as_str())
+            && LAZY.contains(&name.name.as_str())
+            && self.names.builtin(object).is_none()
+            && !self
+                .keys
+                .contains(gives.name.encode_utf16().collect::<Vec<_>>().as_slice())
+        {
+            let message = format!("Flow's iterators have no method `{}`", name.name);
+            let hint = absent::inherited(&name.name).unwrap_or_default();
+            self.found
+                .push(Diagnostic::new(Code::AbsentMethod, name.span, message).with_hint(hint));
+        }
+    }
+
     fn method(&mut self, name: &Ident) {
         let text = name.name.as_str();
         let units: Vec<u16> = text.encode_utf16().collect();
@@ -138,14 +131,9 @@ impl Methods<'_> {
             return;
         }
         let hint = if KINDS.iter().any(|kind| is_inherited(*kind, text)) {
-            let line = INSTEAD.iter().find(|(names, _)| names.contains(&text));
-            match (line, in_utc(text)) {
-                (Some((_, hint)), _) => (*hint).to_owned(),
-                (None, Some(meant)) if self.known.contains(&meant.as_str()) => {
-                    format!("Write `{meant}()`: Flow knows no time zone but UTC.")
-                }
-                _ => "See docs/flow/library.md for the methods that there are.".to_owned(),
-            }
+            absent::inherited(text).unwrap_or_else(|| {
+                "See docs/flow/library.md for the methods that there are.".to_owned()
+            })
         } else if let Some(meant) = self
             .known
             .iter()
@@ -188,6 +176,7 @@ impl<'a> Visitor<'a> for Methods<'_> {
                     && self.names.builtin(object).is_none()
                 {
                     self.method(name);
+                    self.lazy(object, name);
                 }
             }
             ExprKind::Member { name, .. } => self.length(name),

@@ -14,6 +14,7 @@ mod literal;
 mod members;
 mod methods;
 mod promises;
+mod properties;
 mod scope;
 mod slips;
 mod sql;
@@ -73,6 +74,7 @@ pub(crate) fn check_with_calls(script: &Script, source: &Source) -> (Vec<Diagnos
     awaits::check(script, source, &mut found);
     members::check(script, source, &names, &mut found);
     methods::check(script, &names, &mut found);
+    properties::check(script, &names, &mut found);
     host::check(script, &names, &mut found);
     promises::check(script, source, &names, &mut found);
     sql::check(script, source, &names, &mut found);

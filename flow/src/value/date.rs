@@ -144,13 +144,38 @@ pub fn to_iso(ms: f64) -> Option<String> {
     ))
 }
 
+const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// `date.toUTCString()`
+#[must_use]
+pub fn to_utc_string(ms: f64) -> String {
+    if ms.is_nan() {
+        return "Invalid Date".to_owned();
+    }
+    let Fields {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        ..
+    } = fields(ms);
+    let sign = if year < 0.0 { "-" } else { "" };
+    format!(
+        "{}, {day:02} {} {sign}{:04} {hour:02}:{minute:02}:{second:02} GMT",
+        DAYS[weekday(ms) as usize % 7],
+        MONTHS[month as usize % 12],
+        year.abs(),
+    )
+}
+
 /// `String(date)`: as in JavaScript where the zone is UTC.
 #[must_use]
 pub fn to_string(ms: f64) -> String {
-    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     if ms.is_nan() {
         return "Invalid Date".to_owned();
     }

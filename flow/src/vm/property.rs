@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::cx::Cx;
+use crate::absent;
 use crate::builtins::registry;
 use crate::error::Throw;
 use crate::program::NAME_OF_KEY;
@@ -118,8 +119,9 @@ impl Cx<'_> {
             return Ok(self.heap.native(number));
         }
         if is_inherited(kind, &name) {
+            let hint = absent::inherited(&name).map_or(String::new(), |hint| format!(" {hint}"));
             return Err(Throw::type_error(format!(
-                "Flow does not have '{name}', which JavaScript's {} inherits.",
+                "Flow does not have '{name}', which JavaScript's {} inherits.{hint}",
                 kind.name()
             )));
         }
