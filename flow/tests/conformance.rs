@@ -1,10 +1,10 @@
-//! Runs the conformance corpus (`tests/conformance`) in the VM: straight through, and with a save and a load at every
-//! suspension, of the program too. `tests/conformance/run_node.mjs` runs the same files in Node, and describes the comments
+//! Runs the conformance corpus (`tests/conformance`) in the VM: straight through, with a save and a load at every
+//! suspension, of the program too, and with each step cut short at many instructions before it is run from that save. `tests/conformance/run_node.mjs` runs the same files in Node, and describes the comments
 //! in which the expectation stands.
 //!
 //! A run cannot be saved between two instructions: a save holds what can be reached from the promises that the host will
-//! settle, and neither frames that are running nor microtasks have a form in it. A step that is cut short is run again from
-//! the save before it.
+//! settle, and neither frames that are running nor microtasks have a form in it. A step that is cut short is given up, with what it
+//! asked of its host, and run again from the save before it: that is what a server does when a step hits a deadlock or its process dies.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -101,8 +101,74 @@ fn handle(source: &str, call: &TaskCall) -> Settlement {
     }
 }
 
-/// Runs a program to its end; `saving`: through a save and a load at each suspension.
-fn run(text: &str, mut program: Arc<Program>, saving: bool) -> Ended {
+/// What happens at each suspension.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// The run goes on.
+    Straight,
+    /// It is saved and loaded.
+    Saved,
+    /// It is saved, and the step behind it is cut short again and again before it is run.
+    Cut,
+}
+
+/// Where a step begins: what the program is started with, or a save and what settles behind it.
+struct Origin {
+    program: Arc<Program>,
+    start: Start,
+    save: Option<Vec<u8>>,
+    settled: Option<(PromiseId, Settlement)>,
+}
+
+impl Origin {
+    fn vm(&self, limits: Limits) -> Vm {
+        let program = Arc::clone(&self.program);
+        let mut vm = match &self.save {
+            None => Vm::start(program, self.start.clone(), limits),
+            Some(save) => {
+                Vm::load(program, save, limits).unwrap_or_else(|why| panic!("load: {why:?}"))
+            }
+        };
+        if let Some((promise, settlement)) = self.settled.clone() {
+            vm.settle(promise, settlement);
+        }
+        vm
+    }
+
+    /// Cuts the step at each of its first instructions, then at ever fewer, until it comes to its end. The program
+    /// never notices: what it did up to the cut is how the whole step begins.
+    fn cut(&self, now_ms: f64, seed: u64) {
+        let host = || MockHost {
+            now_ms,
+            seed,
+            ..MockHost::default()
+        };
+        let mut whole = host();
+        self.vm(Limits::default()).run(&mut whole);
+        let mut fuel = 0;
+        loop {
+            let limits = Limits {
+                fuel,
+                ..Limits::default()
+            };
+            let mut cut = host();
+            let mut vm = self.vm(limits);
+            let outcome = vm.run(&mut cut);
+            assert!(whole.logs.starts_with(&cut.logs), "{:?}", cut.logs);
+            assert!(whole.tasks.starts_with(&cut.tasks), "{:?}", cut.tasks);
+            assert!(whole.timers.starts_with(&cut.timers), "{:?}", cut.timers);
+            let is_cut = matches!(&outcome, Outcome::Failed(error) if error.code.as_deref() == Some("rhythm.step_fuel"));
+            if !is_cut {
+                assert!(fuel > 0, "a step without fuel came to an end");
+                return;
+            }
+            fuel += 1 + fuel / 16;
+        }
+    }
+}
+
+/// Runs a program to its end.
+fn run(text: &str, program: Arc<Program>, way: Way) -> Ended {
     let mut host = MockHost {
         now_ms: START_MS,
         seed: 7,
@@ -113,7 +179,13 @@ fn run(text: &str, mut program: Arc<Program>, saving: bool) -> Ended {
         .copied()
         .unwrap_or("{}")
         .to_owned();
-    let mut vm = Vm::start(program.clone(), start(&inputs), Limits::default());
+    let mut origin = Origin {
+        program,
+        start: start(&inputs),
+        save: None,
+        settled: None,
+    };
+    let mut vm = origin.vm(Limits::default());
     let mut tasks: VecDeque<(PromiseId, TaskCall)> = VecDeque::new();
     let mut ended = Ended {
         result: None,
@@ -121,25 +193,33 @@ fn run(text: &str, mut program: Arc<Program>, saving: bool) -> Ended {
         log: Vec::new(),
     };
     for _ in 0..PATIENCE {
+        if way == Way::Cut {
+            origin.cut(host.now_ms, host.seed);
+        }
         match vm.run(&mut host) {
             Outcome::Completed(result) => ended.result = Some(result),
             Outcome::Failed(error) => {
                 ended.throws = Some(format!("{}: {}", error.name, error.message));
             }
             Outcome::Suspended => {
-                if saving {
-                    let save = vm.save().unwrap_or_else(|why| panic!("save: {why:?}"));
-                    program = Arc::new(
-                        Program::decode(&program.encode()).unwrap_or_else(|why| panic!("{why:?}")),
-                    );
-                    vm = Vm::load(program.clone(), &save, Limits::default())
-                        .unwrap_or_else(|why| panic!("load: {why:?}"));
-                }
                 tasks.extend(host.tasks.drain(..));
-                if let Some((promise, call)) = tasks.pop_front() {
-                    vm.settle(promise, handle(text, &call));
-                } else if !fire(&mut host, &mut vm) {
+                origin.settled = match tasks.pop_front() {
+                    Some((promise, call)) => Some((promise, handle(text, &call))),
+                    None => fire(&mut host),
+                };
+                if origin.settled.is_none() {
                     ended.throws = Some("stuck: nothing will ever settle".to_owned());
+                }
+                if way == Way::Straight {
+                    if let Some((promise, settlement)) = origin.settled.take() {
+                        vm.settle(promise, settlement);
+                    }
+                } else {
+                    let save = vm.save().unwrap_or_else(|why| panic!("save: {why:?}"));
+                    origin.save = Some(save);
+                    let same = Program::decode(&origin.program.encode());
+                    origin.program = Arc::new(same.unwrap_or_else(|why| panic!("{why:?}")));
+                    vm = origin.vm(Limits::default());
                 }
             }
             other => panic!("unexpected outcome {other:?}"),
@@ -181,8 +261,8 @@ fn without_frames(line: &str) -> String {
     kept
 }
 
-/// Fires the timer or the timeout of a signal that is due first. False when there is none.
-fn fire(host: &mut MockHost, vm: &mut Vm) -> bool {
+/// Fires the timer or the timeout of a signal that is due first, if there is one.
+fn fire(host: &mut MockHost) -> Option<(PromiseId, Settlement)> {
     let timer = host
         .timers
         .iter()
@@ -191,28 +271,22 @@ fn fire(host: &mut MockHost, vm: &mut Vm) -> bool {
         .signals
         .iter()
         .filter_map(|(promise, wait)| Some((wait.due_ms?, *promise, true)));
-    let Some((due, promise, is_signal)) = timer
+    let (due, promise, is_signal) = timer
         .chain(signal)
-        .min_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).expect("finite times"))
-    else {
-        return false;
-    };
+        .min_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).expect("finite times"))?;
     host.now_ms = host.now_ms.max(due);
     host.timers.retain(|(one, _)| *one != promise);
     host.signals.retain(|(one, _)| *one != promise);
-    vm.settle(
-        promise,
-        if is_signal {
-            Settlement::Rejected(HostError {
-                name: "TimeoutError".to_owned(),
-                message: "no signal came in time".to_owned(),
-                ..HostError::default()
-            })
-        } else {
-            Settlement::Fulfilled(None)
-        },
-    );
-    true
+    let settlement = if is_signal {
+        Settlement::Rejected(HostError {
+            name: "TimeoutError".to_owned(),
+            message: "no signal came in time".to_owned(),
+            ..HostError::default()
+        })
+    } else {
+        Settlement::Fulfilled(None)
+    };
+    Some((promise, settlement))
 }
 
 fn expected(text: &str) -> Ended {
@@ -239,7 +313,7 @@ fn programs(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn the_corpus_gives_what_node_gives_also_through_saves() {
+fn the_corpus_gives_what_node_gives_also_through_saves_and_cuts() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance");
     let mut found = Vec::new();
     programs(&root, &mut found);
@@ -265,16 +339,15 @@ fn the_corpus_gives_what_node_gives_also_through_saves() {
                 continue;
             }
         };
-        for saving in [false, true] {
-            let how = if saving { "with saves" } else { "straight" };
+        for how in [Way::Straight, Way::Saved, Way::Cut] {
             let ended =
-                std::panic::catch_unwind(|| run(&text, program.clone(), saving).told_as(&expected));
+                std::panic::catch_unwind(|| run(&text, program.clone(), how).told_as(&expected));
             match ended {
                 Ok(actual) if actual == expected => {}
                 Ok(actual) => wrong.push(format!(
-                    "{name} ({how})\n  expected {expected:?}\n  actual   {actual:?}"
+                    "{name} ({how:?})\n  expected {expected:?}\n  actual   {actual:?}"
                 )),
-                Err(_) => wrong.push(format!("{name} ({how}) panicked")),
+                Err(_) => wrong.push(format!("{name} ({how:?}) panicked")),
             }
         }
     }
