@@ -77,7 +77,7 @@ pub(crate) fn compile(
         hash: 0,
     };
     // The compiler names only builtins that it found in the registry and makes balanced code.
-    let linked = program.link();
+    let linked = program.finish();
     debug_assert_eq!(linked, Ok(()), "{}", program.disassemble());
     Ok((program, compiler.covered.unwrap_or_default()))
 }

@@ -67,6 +67,8 @@ impl Program {
         }
         let mut program = read_program(&mut input).ok_or(Fault::Damaged("program body"))?;
         program.link()?;
+        // Those are the bytes that `encode` gives again; writing them would take as long as reading them.
+        program.hash = hash(bytes);
         Ok(program)
     }
 

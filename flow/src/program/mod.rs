@@ -163,16 +163,21 @@ impl Program {
         &self.file
     }
 
+    /// Links a program that was just compiled.
+    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+        self.link()?;
+        self.hash = encode::hash(&self.encode());
+        Ok(())
+    }
+
     /// Looks up the builtins and checks every number in the code.
-    pub(crate) fn link(&mut self) -> Result<(), Fault> {
+    fn link(&mut self) -> Result<(), Fault> {
         self.resolved = self
             .globals
             .iter()
             .map(|path| resolve(path))
             .collect::<Result<_, _>>()?;
-        verify::verify(self)?;
-        self.hash = encode::hash(&self.encode());
-        Ok(())
+        verify::verify(self)
     }
 
     /// The instructions of all functions as text, for tests and for people.
