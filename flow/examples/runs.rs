@@ -82,7 +82,11 @@ fn run(program: &Arc<Program>, saving: bool) -> (String, bool) {
         match vm.run(&mut host) {
             Outcome::Completed(result) => break format!("result {result}"),
             Outcome::Failed(error) if error.name == "LimitError" => break "limit".to_owned(),
-            Outcome::Failed(error) => break format!("throws {}: {}", error.name, error.message),
+            // The end is one line.
+            Outcome::Failed(error) => {
+                let told = format!("throws {}: {}", error.name, error.message);
+                break told.replace('\n', "\\n");
+            }
             Outcome::Abandoned => break "abandoned".to_owned(),
             Outcome::Suspended => waited = true,
         }

@@ -140,7 +140,7 @@ export async function runInNode(text) {
   let end
   fail = (error) => {
     // How another value than an error is told is Flow's own.
-    end ??= error instanceof Error ? `throws ${error.name}: ${String(error.message).toWellFormed()}` : 'throws *'
+    end ??= error instanceof Error ? `throws ${error.name}: ${String(error.message).toWellFormed()}`.replaceAll('\n', '\\n') : 'throws *'
   }
   program(Task, sleep, console, VirtualDate, {}, {}).then((value) => (end ??= `result ${JSON.stringify(value ?? null)}`), fail)
   for (;;) {
