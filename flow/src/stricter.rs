@@ -52,6 +52,7 @@ pub(crate) fn refused_by(code: Code) -> Option<&'static str> {
         | Code::SqlInterpolation
         | Code::SqlParameters
         | Code::AbsentMethod
+        | Code::AbsentProperty
         | Code::LateAwait
         | Code::UnknownWorkflow
         | Code::UnknownTask
@@ -82,6 +83,9 @@ pub(crate) fn refused_by(code: Code) -> Option<&'static str> {
         }
         Code::UnknownMember => {
             "a member that `Math`, `Object`, `Task` and the like have not, where JavaScript gives `undefined`"
+        }
+        Code::PropertyNotKept => {
+            "a property of your own on an array, function, map, set or date, where the text shows that it is one"
         }
         Code::NotConstructor => {
             "`new` of anything but errors, dates, maps, sets and regular expressions, where JavaScript throws at best"
@@ -124,6 +128,10 @@ pub(crate) const WHILE_RUNNING: &[(&[&str], &str)] = &[
         ],
         "Setting a property of your own on an array, function, map, set, date, promise or regular expression. Objects and errors take \
          any; `Object.assign(new Error(\"no\"), { code: 5 })` is how an error gets a code.",
+    ),
+    (
+        &["Flow knows no locale but"],
+        "`toLocaleUpperCase` and `toLocaleLowerCase` with a locale.",
     ),
     (
         &["Flow has no prototypes"],
