@@ -29,6 +29,7 @@ pub mod format;
 pub mod harness;
 pub mod host;
 pub mod input_type;
+pub(crate) mod instead;
 pub mod limits;
 pub mod mock;
 pub mod nearest;

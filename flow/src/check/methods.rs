@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use super::host::without_parentheses;
 use super::scope::Names;
 use super::walk::{self, Visitor};
-use crate::absent;
 use crate::ast::{Expr, ExprKind, Ident, Prop, PropKey, Script};
 use crate::builtins::registry;
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
+use crate::instead::instead_of;
 use crate::value::inherited::{Kind, is_inherited};
 
 pub(super) fn check(script: &Script, names: &Names, found: &mut Vec<Diagnostic>) {
@@ -118,7 +118,7 @@ impl Methods<'_> {
                 .contains(gives.name.encode_utf16().collect::<Vec<_>>().as_slice())
         {
             let message = format!("Flow's iterators have no method `{}`", name.name);
-            let hint = absent::inherited(&name.name).unwrap_or_default();
+            let hint = instead_of(&name.name).unwrap_or_default();
             self.found
                 .push(Diagnostic::new(Code::AbsentMethod, name.span, message).with_hint(hint));
         }
@@ -131,7 +131,7 @@ impl Methods<'_> {
             return;
         }
         let hint = if KINDS.iter().any(|kind| is_inherited(*kind, text)) {
-            absent::inherited(text).unwrap_or_else(|| {
+            instead_of(text).unwrap_or_else(|| {
                 "See docs/flow/library.md for the methods that there are.".to_owned()
             })
         } else if let Some(meant) = self

@@ -6,10 +6,10 @@ use super::host::without_parentheses;
 use super::methods::keys;
 use super::scope::Names;
 use super::walk::{self, Visitor};
-use crate::absent;
 use crate::ast::{Declare, Expr, ExprKind, Ident, Pattern, PatternKind, Script, Stmt, StmtKind};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
+use crate::instead::instead_of;
 use crate::source::Span;
 use crate::value::coerce::array_index;
 use crate::value::inherited::Kind;
@@ -106,7 +106,7 @@ impl Properties<'_> {
             "prototype" => self.kind(object) == Some(Kind::Function),
             _ => false,
         };
-        let Some(hint) = absent::inherited(text).filter(|_| is_absent) else {
+        let Some(hint) = instead_of(text).filter(|_| is_absent) else {
             return;
         };
         let units: Vec<u16> = text.encode_utf16().collect();

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::cx::Cx;
-use crate::absent;
 use crate::builtins::registry;
 use crate::error::Throw;
+use crate::instead::instead_of;
 use crate::program::NAME_OF_KEY;
 use crate::value::inherited::{Kind, is_inherited};
 use crate::value::object::{Integrity, Key};
@@ -119,7 +119,7 @@ impl Cx<'_> {
             return Ok(self.heap.native(number));
         }
         if is_inherited(kind, &name) {
-            let hint = absent::inherited(&name).map_or(String::new(), |hint| format!(" {hint}"));
+            let hint = instead_of(&name).map_or(String::new(), |hint| format!(" {hint}"));
             return Err(Throw::type_error(format!(
                 "Flow does not have '{name}', which JavaScript's {} inherits.{hint}",
                 kind.name()
