@@ -14,7 +14,9 @@ begin
   if enqueue_rows.query is null then
     perform rhythm._raise('RH001', 'query must not be null', null, 'Give a query as text.');
   end if;
-  open v_rows for execute pg_catalog.format('select pg_catalog.to_jsonb(r) as item from (%s) r', enqueue_rows.query);
+  -- A query may end as in psql, or in a comment of a line.
+  open v_rows for execute pg_catalog.format(E'select pg_catalog.to_jsonb(r) as item from (%s\n) r',
+    pg_catalog.rtrim(enqueue_rows.query, E'; \t\r\n'));
   loop
     v_batch := '{}';
     for v_at in 1 .. 10000 loop

@@ -165,7 +165,7 @@ $$;
 create function rhythm._claim(p_worker text, p_queues text[], p_max int, p_wait interval, p_lease interval,
   p_tasks text[])
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
-  trace jsonb, progress jsonb)
+  trace jsonb, progress jsonb, heartbeat_timeout interval)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -243,10 +243,10 @@ begin
           started_at = coalesce(l.started_at, v_now), attempt_at = v_now, attempt_until = v_now + l.attempt_timeout,
           concurrency_key = case when v_counted then coalesce(l.concurrency_key, '-') else l.concurrency_key end
         from picked where l.id = picked.id
-        returning l.id, l.token, l.name, l.queue, l.inputs, l.attempt, l.lease_until, l.trace, l.progress, l.priority, l.seq,
+        returning l.id, l.token, l.name, l.queue, l.inputs, l.attempt, l.lease_until, l.trace, l.progress, l.beat, l.priority, l.seq,
           case when l.due_at < v_now + p_lease then rhythm._wake_due(l.due_at) end as noted
       )
-      select c.id, c.token, c.name, c.queue, c.inputs, c.attempt, c.lease_until, c.trace, c.progress from leased c
+      select c.id, c.token, c.name, c.queue, c.inputs, c.attempt, c.lease_until, c.trace, c.progress, c.beat from leased c
       order by c.priority desc, c.seq;
       get diagnostics v_got = row_count;
       if v_got > 0 then
@@ -378,7 +378,7 @@ $$;
 create function rhythm.claim(worker text, queues text[] default '{default}', max int default 1,
   wait interval default '0', lease interval default '60s', tasks text[] default null)
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
-  trace jsonb, progress jsonb)
+  trace jsonb, progress jsonb, heartbeat_timeout interval)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$

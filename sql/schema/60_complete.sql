@@ -263,7 +263,7 @@ comment on function rhythm.snooze(uuid, bigint, interval) is
 create function rhythm.finish(worker text, outcomes jsonb, queues text[] default null, max int default 0,
   wait interval default '0', lease interval default '60s')
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
-  trace jsonb, progress jsonb)
+  trace jsonb, progress jsonb, heartbeat_timeout interval)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$

@@ -128,8 +128,10 @@ begin
       if v_outcome in ('completed', 'failed', 'cancelled') and v_one.parent_id is not null then
         v_ids := v_ids || v_one.parent_id;
         -- One that was cancelled while it did its last step rejects, whatever it has returned.
-        v_groups := v_groups || case when v_outcome = 'completed' and not exists (
-            select from rhythm.events e where e.execution_id = v_one.parent_id and e.promise = v_one.promise and not e.ok)
+        v_groups := v_groups || case when v_outcome = 'completed' and coalesce((
+            -- Its event is the newest, or nearly so, of maybe many.
+            select e.ok from rhythm.events e where e.execution_id = v_one.parent_id and e.promise = v_one.promise
+            order by e.seq desc limit 1), true)
           then v_one.wake_group end;
       end if;
     end loop;
@@ -355,7 +357,8 @@ begin
     v_state := 'cancelled';
     -- What its program was told.
     select coalesce(v_reason, (array_agg(h.data ->> 'reason' order by h.seq))[1]), least(v_grace, min((h.data ->> 'grace')::interval)),
-      p_state = 'timed_out' and count(h.data ->> 'grace') > 0
+      
+      coalesce(p_state = 'timed_out' and min(h.at + (h.data ->> 'grace')::interval) <= rhythm._now(), false)
     into v_reason, v_grace, v_is_over
     from rhythm.history h where h.execution_id = p_id and h.event = 'cancelling';
     if v_is_over then

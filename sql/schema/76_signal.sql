@@ -169,7 +169,8 @@ begin
         for update skip locked));
     end if;
   end if;
-  -- Counted at one signal in a hundred, since it takes as long as there are signals: so some hundred more may get in.
+  -- Counted at one signal in a hundred, since it takes as long as there are signals. So this is a brake for senders that stop at an
+  -- error; who sends on in spite of it gets most of his signals in.
   if random() < 0.01 and exists (select from rhythm.signals s where s.execution_id = p_id offset 9999) then
     perform rhythm._raise('RH902', format('workflow %s has 10000 signals or more that it has not taken', p_id), null,
       'Let it take them with Signal.next, or put them into a table and send one signal for many.');
@@ -259,7 +260,7 @@ begin
 end
 $$;
 comment on function rhythm.signal(uuid, text, jsonb, text, text, text) is
-'Sends a signal to a workflow, by its id or by workflow and task_id: Signal.next(name) gets them in order of arrival, also those that came before it waited (10000, or some hundred more, at most). With a key, a signal of that name and key is delivered to a run once, however often it is sent. False: the workflow has ended. Example: select rhythm.signal(''0190a1b2-0000-7000-8000-000000000000'', ''approved'', ''{"by": "ann"}'', key => ''message-7'')';
+'Sends a signal to a workflow, by its id or by workflow and task_id: Signal.next(name) gets them in order of arrival, also those that came before it waited. With 10000 that no Signal.next has taken, about one signal in a hundred is refused: let the sender stop then. With a key, a signal of that name and key is delivered to a run once, however often it is sent. False: the workflow has ended. Example: select rhythm.signal(''0190a1b2-0000-7000-8000-000000000000'', ''approved'', ''{"by": "ann"}'', key => ''message-7'')';
 
 -- Delivers a signal to the live run under a task_id, or starts one: p_start is what signal_with_start was given. `p_again`:
 -- whether the signal may start yet another run, if this one completes without having taken it.

@@ -147,8 +147,12 @@ async fn enqueue_rows_enqueues_all_rows_of_a_query_or_none() {
             "{query}"
         );
     }
-    let whole = "-- all of them\nselect 'a' as name /* a task */ from generate_series(1, 25000)\n";
-    assert_eq!(s.number(&rows(whole)).await, 25_000);
+    for end in ["", ";\n", " -- and that is all"] {
+        let whole = format!(
+            "-- all of them\nselect 'a' as name /* a task */ from generate_series(1, 25000){end}"
+        );
+        assert_eq!(s.number(&rows(&whole)).await, 25_000, "{end:?}");
+    }
     let enqueued = "select count(*) from rhythm.executions where state = 'pending'";
-    assert_eq!(s.number(enqueued).await, 25_000);
+    assert_eq!(s.number(enqueued).await, 75_000);
 }

@@ -234,17 +234,25 @@ async fn children_have_the_same_grace_after_their_parent() {
         s.becomes(child, "cancelled").await;
         s.until("select not exists (select from rhythm.live)").await;
     }
-    // The time of the run itself ends cleaning up, but not that of its children, when the cancel gave no grace.
-    let id = s
-        .id("select rhythm.start('slow_parent', '{}', timeout => '1 hour')")
-        .await;
-    s.until("select exists (select from rhythm.live where name = 'work')")
-        .await;
-    s.run(&format!("select rhythm.cancel('{id}')")).await;
-    advance(&s, "61 minutes").await;
-    s.becomes(id, "cancelled").await;
-    s.until("select exists (select from rhythm.live where name = 'undo')")
-        .await;
+    // The time of the run itself ends cleaning up, but not that of its children.
+    for grace in ["", ", grace => '2 hours'"] {
+        let id = s
+            .id("select rhythm.start('slow_parent', '{}', timeout => '1 hour')")
+            .await;
+        s.until("select exists (select from rhythm.live where name = 'work')")
+            .await;
+        s.run(&format!("select rhythm.cancel('{id}'{grace})")).await;
+        advance(&s, "61 minutes").await;
+        s.becomes(id, "cancelled").await;
+        s.until("select exists (select from rhythm.live where name = 'undo')")
+            .await;
+        let over =
+            format!("select count(*) from rhythm.timeline('{id}') where event = 'grace_over'");
+        assert_eq!(s.text(&over).await, "0", "{grace}");
+        s.run("select rhythm.terminate(id) from rhythm.live where kind = 'workflow'")
+            .await;
+        s.until("select not exists (select from rhythm.live)").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

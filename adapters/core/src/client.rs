@@ -24,7 +24,8 @@ const SESSIONS: usize = 4;
 
 /// What `claimed` reads. How long the lease holds is asked of the server, whose clock may differ.
 const CLAIMED: &str = "id, token, name, queue, inputs::text, attempt, trace::text, \
-                       extract(epoch from lease_until - clock_timestamp())::float8, progress::text";
+                       extract(epoch from lease_until - clock_timestamp())::float8, progress::text, \
+                       extract(epoch from heartbeat_timeout)::float8";
 
 /// How long one call of `wait` stays in the server.
 pub(crate) const ONE_WAIT: Duration = Duration::from_secs(5);
@@ -482,6 +483,9 @@ fn claimed(row: &Row) -> Result<Claimed> {
         trace: row.try_get(6)?,
         lease_left: Duration::try_from_secs_f64(row.try_get(7)?).unwrap_or_default(),
         progress: row.try_get(8)?,
+        heartbeat_timeout: row
+            .try_get::<_, Option<f64>>(9)?
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     })
 }
 

@@ -171,10 +171,12 @@ pub struct Claimed {
     pub attempt: i32,
     /// JSON text.
     pub trace: Option<String>,
-    /// For how long the claim holds. Shorter than what was asked for where the task has a heartbeat timeout.
+    /// For how long the claim holds: as long as was asked for, or the task's heartbeat timeout.
     pub lease_left: Duration,
     /// How far an attempt before has got, as JSON text.
     pub progress: Option<String>,
+    /// How long its handler may be silent: then its own heartbeats count, and not those that a worker sends for it.
+    pub heartbeat_timeout: Option<Duration>,
 }
 
 /// What a heartbeat is answered with.

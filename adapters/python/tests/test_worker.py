@@ -331,7 +331,10 @@ def test_a_cancel_reaches_a_sync_task_that_looks(client: rhythm.Client, queue: s
     assert client.wait(run, timeout=10).state == "cancelled"
 
 
-def test_a_heartbeat_timeout_needs_the_tasks_own_heartbeats(client: rhythm.Client, queue: str, work: Work) -> None:
+@pytest.mark.parametrize("lease", [30.0, 4.0])
+def test_a_heartbeat_timeout_needs_the_tasks_own_heartbeats(
+    client: rhythm.Client, queue: str, work: Work, lease: float
+) -> None:
     name = f"silent-{uuid.uuid4()}"
 
     @rhythm.task(name=name, heartbeat_timeout=4, retry={"maxAttempts": 1})
@@ -342,7 +345,7 @@ def test_a_heartbeat_timeout_needs_the_tasks_own_heartbeats(client: rhythm.Clien
                 ctx.heartbeat()
         return "done"
 
-    work(silent, ready, lease=30.0)
+    work(silent, ready, lease=lease)
     assert outcome(client, queue, "ready").state == "completed"
     beating = client.enqueue(name, {"beats": True}, queue=queue)
     hanging = client.enqueue(name, {"beats": False}, queue=queue)

@@ -454,9 +454,9 @@ impl<S: Server> Shift<S> {
                 _ if !self.phase.is_serving() => self.outbox.push(key, &Fate::Released),
                 None => self.outbox.push(key, &Fate::Released),
                 Some(handler) => {
-                    // With a lease shorter than ours the task has a heartbeat timeout: then only its handler's own
-                    // heartbeats count, or a handler that hangs would never be noticed.
-                    let automatic = task.lease_left.mul_f64(1.1) >= self.options.lease;
+                    // With a heartbeat timeout only its handler's own heartbeats count, or one that hangs would never
+                    // be noticed.
+                    let automatic = task.heartbeat_timeout.is_none();
                     self.beats.add(key, since, automatic);
                     let (cancel, progress) = self.handlers.start(handler, task);
                     let running = Running {

@@ -23,6 +23,7 @@ pub(super) fn claimed(n: u64, name: &str) -> Claimed {
         trace: None,
         lease_left: Duration::from_secs(60),
         progress: None,
+        heartbeat_timeout: None,
     }
 }
 
