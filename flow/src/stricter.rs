@@ -102,7 +102,8 @@ pub(crate) const WHILE_RUNNING: &[(&[&str], &str)] = &[
             "Flow's library has no '{name}' here.",
         ],
         "Reading a name that JavaScript's values inherit and Flow's have not (`order.__defineGetter__`, `fn.call`, \
-         `list.constructor`): it is never `undefined`. [The library](library.md#methods) lists them.",
+         `list.constructor`), and any name that an object or function of the library does not have (`Math[key]`, \
+         `const {tau = 6.28} = Math`): it is never `undefined`. [The library](library.md#methods) lists them.",
     ),
     (
         &["has a '{name}' of its own", "has a 'toJSON' of its own"],
