@@ -82,6 +82,12 @@ impl Source {
             .unwrap_or_default()
     }
 
+    /// The text of a span as a hint repeats it: if it is one line of at most `most` letters.
+    pub(crate) fn quote(&self, span: Span, most: usize) -> Option<&str> {
+        let text = self.slice(span);
+        (text.chars().count() <= most && !text.contains('\n')).then_some(text)
+    }
+
     /// The line of a byte offset, from 1. Cheaper than `position`, which has to count the column.
     #[must_use]
     pub fn line_of(&self, offset: u32) -> u32 {

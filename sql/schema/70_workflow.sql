@@ -357,7 +357,6 @@ begin
     v_state := 'cancelled';
     -- What its program was told.
     select coalesce(v_reason, (array_agg(h.data ->> 'reason' order by h.seq))[1]), least(v_grace, min((h.data ->> 'grace')::interval)),
-      
       coalesce(p_state = 'timed_out' and min(h.at + (h.data ->> 'grace')::interval) <= rhythm._now(), false)
     into v_reason, v_grace, v_is_over
     from rhythm.history h where h.execution_id = p_id and h.event = 'cancelling';

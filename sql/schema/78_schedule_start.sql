@@ -299,9 +299,12 @@ begin
   foreach v_name in array v_names loop
     begin
       perform rhythm._start_held(v_name);
-    exception when others then
-      get stacked diagnostics v_code = returned_sqlstate, v_message = message_text;
-      perform rhythm._note_failure(v_name, 0, v_code, v_message);
+    exception
+      when lock_not_available or deadlock_detected or serialization_failure then
+        null;
+      when others then
+        get stacked diagnostics v_code = returned_sqlstate, v_message = message_text;
+        perform rhythm._note_failure(v_name, 0, v_code, v_message);
     end;
   end loop;
   v_count := v_count + cardinality(v_names);

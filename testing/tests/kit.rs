@@ -371,6 +371,20 @@ fn the_table_of_matchers_is_complete() {
     assert!(log.ends_with(&suite::MATCHERS.join(" ")), "{log}");
 }
 
+/// And the table of `runWorkflow`'s options, which is looked at before a test runs, is what `runWorkflow` knows.
+#[test]
+fn the_table_of_options_is_complete() {
+    let test = "test('all', async () => {
+  const wrong = { ['no' + 'thing']: 1 };
+  try { await runWorkflow('greet', {}, wrong); } catch (error) { console.log(error.message); }
+})";
+    let result = run_with(test, &[], false);
+    assert!(!result.has_failed(), "{}", told(&result));
+    let log = result.tests[0].log.join("");
+    let known = format!("there are {}.", suite::RUN_OPTIONS.join(", "));
+    assert!(log.contains(&known), "{log}");
+}
+
 #[test]
 fn one_only_leaves_out_the_others() {
     let result = run(

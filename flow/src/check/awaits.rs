@@ -66,9 +66,10 @@ impl<'a> Visitor<'a> for Awaits<'_> {
         {
             // Making the callback async alone would exchange this error for a silent one.
             let quote = |span: Span, otherwise: &str| {
-                let text = self.source.slice(span);
-                let long = text.chars().count() > MAX_QUOTE || text.contains('\n');
-                if long { otherwise } else { text }.to_owned()
+                self.source
+                    .quote(span, MAX_QUOTE)
+                    .unwrap_or(otherwise)
+                    .to_owned()
             };
             let list = quote(object.span, "list");
             let item = function

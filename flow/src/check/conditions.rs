@@ -39,12 +39,7 @@ impl<'a> Conditions<'_> {
     }
 
     fn quote(&self, span: Span) -> String {
-        let text = self.source.slice(span);
-        if text.chars().count() <= MAX_QUOTE && !text.contains('\n') {
-            text.to_owned()
-        } else {
-            "…".to_owned()
-        }
+        self.source.quote(span, MAX_QUOTE).unwrap_or("…").to_owned()
     }
 
     /// `!a === 5` and `!a > 5`

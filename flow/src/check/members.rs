@@ -118,12 +118,10 @@ impl<'c> Members<'c> {
             return;
         }
         let (what, otherwise) = Refused::LocalDate.words();
-        let args = self.source.slice(first.value.span.to(last.value.span));
-        let fits = args.chars().count() <= MAX_QUOTE && !args.contains('\n');
-        let hint = if fits {
-            format!("Write `new Date(Date.UTC({args}))`.")
-        } else {
-            otherwise.to_owned()
+        let args = first.value.span.to(last.value.span);
+        let hint = match self.source.quote(args, MAX_QUOTE) {
+            Some(args) => format!("Write `new Date(Date.UTC({args}))`."),
+            None => otherwise.to_owned(),
         };
         let message = format!("Flow does not have {what}");
         self.found

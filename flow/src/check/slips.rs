@@ -54,12 +54,7 @@ impl Slips<'_> {
     }
 
     fn quote(&self, span: Span) -> String {
-        let text = self.source.slice(span);
-        if text.chars().count() <= MAX_QUOTE && !text.contains('\n') {
-            text.to_owned()
-        } else {
-            "…".to_owned()
-        }
+        self.source.quote(span, MAX_QUOTE).unwrap_or("…").to_owned()
     }
 
     fn is_nan(&self, expr: &Expr) -> bool {

@@ -152,32 +152,25 @@ const MONTHS: [&str; 12] = [
 /// `date.toUTCString()`
 #[must_use]
 pub fn to_utc_string(ms: f64) -> String {
-    if ms.is_nan() {
+    let Some([weekday, month, day, year, time]) = words(ms) else {
         return "Invalid Date".to_owned();
-    }
-    let Fields {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-        ..
-    } = fields(ms);
-    let sign = if year < 0.0 { "-" } else { "" };
-    format!(
-        "{}, {day:02} {} {sign}{:04} {hour:02}:{minute:02}:{second:02} GMT",
-        DAYS[weekday(ms) as usize % 7],
-        MONTHS[month as usize % 12],
-        year.abs(),
-    )
+    };
+    format!("{weekday}, {day} {month} {year} {time} GMT")
 }
 
 /// `String(date)`: as in JavaScript where the zone is UTC.
 #[must_use]
 pub fn to_string(ms: f64) -> String {
-    if ms.is_nan() {
+    let Some([weekday, month, day, year, time]) = words(ms) else {
         return "Invalid Date".to_owned();
+    };
+    format!("{weekday} {month} {day} {year} {time} GMT+0000 (Coordinated Universal Time)")
+}
+
+/// Weekday, month, day, year and time as dates in English have them; none of an invalid date.
+fn words(ms: f64) -> Option<[String; 5]> {
+    if ms.is_nan() {
+        return None;
     }
     let Fields {
         year,
@@ -189,12 +182,13 @@ pub fn to_string(ms: f64) -> String {
         ..
     } = fields(ms);
     let sign = if year < 0.0 { "-" } else { "" };
-    format!(
-        "{} {} {day:02} {sign}{:04} {hour:02}:{minute:02}:{second:02} GMT+0000 (Coordinated Universal Time)",
-        DAYS[weekday(ms) as usize % 7],
-        MONTHS[month as usize % 12],
-        year.abs(),
-    )
+    Some([
+        DAYS[weekday(ms) as usize % 7].to_owned(),
+        MONTHS[month as usize % 12].to_owned(),
+        format!("{day:02}"),
+        format!("{sign}{:04}", year.abs()),
+        format!("{hour:02}:{minute:02}:{second:02}"),
+    ])
 }
 
 /// The milliseconds since 1970 of a text in ISO 8601 as ECMAScript reads it; none for anything else.

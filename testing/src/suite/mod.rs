@@ -22,7 +22,7 @@ use crate::coverage::FileCoverage;
 use crate::{Refused, Workflow};
 use host::Pass;
 pub use problem::{Diff, Frame, Problem};
-pub use words::MATCHERS;
+pub use words::{MATCHERS, RUN_OPTIONS};
 
 /// The harness. Declarations first, what runs last.
 const KIT: Harness = Harness {

@@ -82,7 +82,7 @@ const RUN: Options = Options {
 };
 
 /// The options of `runWorkflow`.
-pub(super) const RUN_OPTIONS: &[&str] = &[
+pub const RUN_OPTIONS: &[&str] = &[
     "tasks",
     "workflows",
     "signals",

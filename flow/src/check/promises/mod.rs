@@ -82,8 +82,7 @@ impl<'a> Promises<'a, '_> {
 
     /// A piece of the program for a hint, unless it is long.
     fn quote(&self, span: Span) -> Option<&str> {
-        let text = self.source.slice(span);
-        (text.chars().count() <= MAX_QUOTE && !text.contains('\n')).then_some(text)
+        self.source.quote(span, MAX_QUOTE)
     }
 
     fn quote_or(&self, span: Span, otherwise: &str) -> String {
