@@ -170,19 +170,25 @@ async fn a_full_key_hides_no_other_and_costs_a_look() {
     }
     s.run("select rhythm.enqueue('a', '{\"tenant\": \"small\"}', 'tenants')")
         .await;
-    let plan = s
-        .json(
-            "explain (analyze, buffers, format json) select * from rhythm.claim('w', '{tenants}')",
-        )
-        .await;
-    let plan = &plan[0]["Plan"];
-    assert_eq!(plan["Actual Rows"].as_f64(), Some(1.0), "{plan:#}");
-    let buffers = plan["Shared Hit Blocks"].as_i64().unwrap_or(0)
-        + plan["Shared Read Blocks"].as_i64().unwrap_or(0);
+    // A claim now and then reads catalogs too, when what it knew of them was invalidated: the least of some counts.
+    let mut buffers = i64::MAX;
+    for _ in 0..5 {
+        s.run("begin").await;
+        let plan = s
+            .json("explain (analyze, buffers, format json) select * from rhythm.claim('w', '{tenants}')")
+            .await;
+        s.run("rollback").await;
+        let plan = &plan[0]["Plan"];
+        assert_eq!(plan["Actual Rows"].as_f64(), Some(1.0), "{plan:#}");
+        buffers = buffers.min(
+            plan["Shared Hit Blocks"].as_i64().unwrap_or(0)
+                + plan["Shared Read Blocks"].as_i64().unwrap_or(0),
+        );
+    }
     report(&format!(
         "concurrency: {buffers} buffers for a claim behind 10000 tasks of a full key"
     ));
-    assert!(buffers < 600, "{buffers} buffers");
+    assert!(buffers < 200, "{buffers} buffers");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

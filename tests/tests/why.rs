@@ -365,16 +365,20 @@ async fn asking_touches_few_pages_however_long_the_queue_is() {
                 .text(&format!("select id from rhythm.live where queue = '{queue}' order by seq {order} limit 1"))
                 .await;
             for call in [format!("why('{id}')"), format!("why_queue('{queue}')")] {
-                // The first call reads catalogs.
-                s.run(&format!("select rhythm.{call}")).await;
-                let plan = s
-                    .json(&format!(
-                        "explain (analyze, buffers, format json) select rhythm.{call}"
-                    ))
-                    .await;
-                let plan = &plan[0]["Plan"];
-                let pages = plan["Shared Hit Blocks"].as_i64().unwrap_or(0)
-                    + plan["Shared Read Blocks"].as_i64().unwrap_or(0);
+                // The first call reads catalogs, and so does one after an invalidation: the least of some counts.
+                let mut pages = i64::MAX;
+                for _ in 0..5 {
+                    let plan = s
+                        .json(&format!(
+                            "explain (analyze, buffers, format json) select rhythm.{call}"
+                        ))
+                        .await;
+                    let plan = &plan[0]["Plan"];
+                    pages = pages.min(
+                        plan["Shared Hit Blocks"].as_i64().unwrap_or(0)
+                            + plan["Shared Read Blocks"].as_i64().unwrap_or(0),
+                    );
+                }
                 report(&format!("why: {pages} pages, {call} of {queue}, {order}"));
                 assert!(
                     pages < 300,
