@@ -42,6 +42,8 @@ pub struct Start<'a> {
     pub lease: &'a str,
     /// How many handlers run at once.
     pub slots: u32,
+    /// Whether its handlers start before their claim is on disk.
+    pub relaxed: bool,
 }
 
 impl Worker {
@@ -68,6 +70,9 @@ impl Worker {
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a handle can be copied"))
             .stderr(output);
+        if how.relaxed {
+            command.arg("--relaxed-claims");
+        }
         if language == Language::Python {
             command.arg("handlers");
         }

@@ -35,6 +35,7 @@ in_every_language! {
     a_worker_drains_on_sigterm
     a_worker_survives_a_restart_of_the_server
     a_workflow_goes_through_a_worker
+    what_a_claims_commit_waits_for_is_the_workers_choice
 }
 
 fn start(language: Language, database: &Database, journal: &Journal, lease: &str) -> Worker {
@@ -47,6 +48,7 @@ fn start(language: Language, database: &Database, journal: &Journal, lease: &str
             journal,
             lease,
             slots: 4,
+            relaxed: false,
         },
     )
 }
@@ -290,4 +292,38 @@ async fn a_workflow_goes_through_a_worker(language: Language) {
     .await;
     let id = s.start("journey", "{}").await;
     assert_eq!(s.completed(id).await, json!(49 * 50 / 2 + 10));
+}
+
+async fn what_a_claims_commit_waits_for_is_the_workers_choice(language: Language) {
+    for (relaxed, waits) in [(false, "on"), (true, "off")] {
+        let database = Database::create().await;
+        let s = database.session().await;
+        // Of the claim that waited, and of the outcome, which is always waited for.
+        s.run(
+            "create table waits (state text, commit text);
+             create function note_waits() returns trigger language plpgsql security definer as $$ begin
+               insert into public.waits values (coalesce(new.state::text, 'ended'), current_setting('synchronous_commit'));
+               return null; end $$;
+             create trigger waits after update or delete on rhythm.live for each row execute function note_waits()",
+        )
+        .await;
+        let journal = Journal::create();
+        let url = database.url();
+        let how = Start {
+            url: &url,
+            journal: &journal,
+            lease: "30s",
+            slots: 1,
+            relaxed,
+        };
+        let _worker = Worker::start(language, RUST_WORKER, &how);
+        s.until("select count(*) = 1 from rhythm.workers where last_seen is not null")
+            .await;
+        let id = enqueue(&s, "echo", "7").await;
+        assert_eq!(s.completed(id).await, json!(7));
+        let seen = s
+            .text("select string_agg(state || ' ' || commit, ', ') from waits")
+            .await;
+        assert_eq!(seen, format!("running {waits}, ended on"));
+    }
 }

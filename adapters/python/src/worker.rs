@@ -74,6 +74,7 @@ impl Worker {
         slots: usize,
         lease: f64,
         grace: f64,
+        relaxed_claims: bool,
         tasks: Vec<Task>,
         crew: Py<PyAny>,
     ) -> PyResult<Self> {
@@ -88,6 +89,7 @@ impl Worker {
             lease: duration("lease", Some(lease))?.unwrap_or(defaults.lease),
             grace: duration("grace", Some(grace))?.unwrap_or(defaults.grace),
             wait: defaults.wait,
+            relaxed_claims,
         };
         let (sender, messages) = channel();
         let mut worker = rhythm_client::worker::Worker::new(client, options).map_err(failed)?;

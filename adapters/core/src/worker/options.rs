@@ -22,6 +22,10 @@ pub struct WorkerOptions {
     pub wait: Duration,
     /// How long what runs may go on after the worker was asked to leave.
     pub grace: Duration,
+    /// Claims that waited for work are handed over before they are on the server's disk; see [`Client::claim_until`].
+    ///
+    /// [`Client::claim_until`]: crate::Client::claim_until
+    pub relaxed_claims: bool,
 }
 
 impl Default for WorkerOptions {
@@ -33,6 +37,7 @@ impl Default for WorkerOptions {
             lease: Duration::from_secs(60),
             wait: Duration::from_secs(5),
             grace: Duration::from_secs(30),
+            relaxed_claims: false,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Ask {
     pub(super) max: usize,
     pub(super) wait: Duration,
     pub(super) lease: Duration,
+    /// See [`WorkerOptions`](super::WorkerOptions).
+    pub(super) relaxed: bool,
 }
 
 impl Ask {
@@ -79,6 +81,7 @@ impl Server for Client {
             ask.wait,
             ask.lease,
             None,
+            ask.relaxed,
             stopped,
         );
         in_time(ask.wait, answer).await

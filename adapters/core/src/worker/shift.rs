@@ -316,6 +316,7 @@ impl<S: Server> Shift<S> {
             max,
             wait,
             lease: self.options.lease,
+            relaxed: self.options.relaxed_claims,
         }
     }
 

@@ -58,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
     worker.add_argument("--name", help="the worker's name; otherwise made from host and process")
     worker.add_argument("--lease", type=duration, default=60.0, help="how long a claim holds by itself (default 60s)")
     worker.add_argument("--grace", type=duration, default=30.0, help="how long tasks may go on then (default 30s)")
+    worker.add_argument(
+        "--relaxed-claims",
+        action="store_true",
+        help="start tasks before their claim is on disk: sooner, but perhaps once more after a crash of the server",
+    )
     worker.add_argument("--quiet", action="store_true", help="log warnings only")
     return top
 
@@ -76,6 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
             slots=given.slots,
             lease=given.lease,
             grace=given.grace,
+            relaxed_claims=given.relaxed_claims,
         )
         worker.run()
     except (RhythmError, ValueError) as error:

@@ -222,6 +222,7 @@ class Worker:
         slots: int,
         lease: float,
         grace: float,
+        relaxed_claims: bool,
         tasks: list[Task],
         crew: Crew,
     ) -> Worker: ...

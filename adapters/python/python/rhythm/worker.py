@@ -31,6 +31,8 @@ class Worker:
     slots: how many tasks run at once.
     lease: for how many seconds a claim holds without a heartbeat. A task whose worker dies is taken over after that.
     grace: how many seconds running tasks may take when the worker is asked to leave.
+    relaxed_claims: start handlers before their claim is on the server's disk: they start sooner, but a crash of the server may
+        forget the claim and give the task out once more, as if the first time had not been.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Worker:
         slots: int = 10,
         lease: float = 60.0,
         grace: float = 30.0,
+        relaxed_claims: bool = False,
     ) -> None:
         self.tasks = {task.name: task for task in tasks_of(tasks)}
         if not self.tasks:
@@ -58,6 +61,7 @@ class Worker:
             slots,
             lease,
             grace,
+            relaxed_claims,
             list(self.tasks.values()),
             _Crew(self),
         )
