@@ -322,10 +322,8 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "Sql",
-        &[
-            "exec", "execute", "run", "one", "many", "all", "get", "select",
-        ],
-        "Write `await Sql.query(\"select …\", [value])`, which gives an array of rows.",
+        &["execute", "run", "one", "many", "all", "get", "select"],
+        "Write `await Sql.query(\"select …\", [value])`, which gives an array of rows, or `await Sql.exec(\"update …\", [value])`, which gives their number.",
     ),
     (
         "Sql",

@@ -140,6 +140,8 @@ pub trait Host {
     fn await_all(&mut self, group: u32, promises: &[PromiseId]);
     /// Runs SQL in the step's transaction; `params` is a JSON array. Gives a JSON array of rows.
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError>;
+    /// The same, but gives how many rows the statement has written, or a `select` has found.
+    fn sql_exec(&mut self, text: &str, params: &str) -> Result<u64, CallError>;
     /// Publishes a value (`Context.set`), JSON text.
     fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError>;
     /// Keeps a line of the log. `level` is `log`, `info`, `warn` or `error`.

@@ -126,6 +126,12 @@ impl Host for MockHost {
         }
     }
 
+    fn sql_exec(&mut self, text: &str, params: &str) -> Result<u64, CallError> {
+        let answer = self.sql_query(text, params)?;
+        // What is no number stands for no rows.
+        Ok(answer.parse().unwrap_or(0))
+    }
+
     fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {
         self.attributes.insert(key.to_owned(), value.to_owned());
         Ok(())

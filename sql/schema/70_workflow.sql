@@ -413,9 +413,9 @@ $$;
 -- Runs the SQL of a program, as the user and with the settings that the library has put in place. The exception block
 -- is the subtransaction that makes an SQL error catchable. The search_path is the deployer's, so everything is qualified.
 -- Gives JSON text, which keeps the order of the columns:
--- {ok: true, rows, string_columns}, {ok: false, sqlstate, message, detail, hint}, or {ok: false, timed_out: true} when the
+-- {ok: true, rows, string_columns}, where rows is their number if no more is wanted, {ok: false, sqlstate, message, detail, hint}, or {ok: false, timed_out: true} when the
 -- step's time was up (rhythm.step_timeout, whose timer cancels the statement).
-create function rhythm._sql_query(p_query text, p_params jsonb) returns text
+create function rhythm._sql_query(p_query text, p_params jsonb, p_count_only bool) returns text
 language plpgsql as $$
 declare
   v_plan pg_catalog.jsonb;
@@ -423,6 +423,8 @@ declare
   v_count int;
   v_row record;
   v_rows pg_catalog.text[];
+  v_bytes pg_catalog.int8 := 0;
+  v_written pg_catalog.int8;
   v_state pg_catalog.text;
   v_message pg_catalog.text;
   v_detail pg_catalog.text;
@@ -436,10 +438,19 @@ begin
       message = pg_catalog.format('the query has %s parameters, but %s values were given', v_count,
         pg_catalog.jsonb_array_length(p_params));
   end if;
-  if pg_catalog.jsonb_extract_path_text(v_plan, 'returns_rows')::pg_catalog.bool then
+  if p_count_only then
+    execute v_text using p_params;
+    get diagnostics v_written = row_count;
+    return pg_catalog.format('{"ok":true,"rows":%s,"string_columns":[]}', v_written);
+  elsif pg_catalog.jsonb_extract_path_text(v_plan, 'returns_rows')::pg_catalog.bool then
     -- A loop, since not every statement that gives rows may stand inside another.
     for v_row in execute v_text using p_params loop
       v_rows := pg_catalog.array_append(v_rows, pg_catalog.row_to_json(v_row)::pg_catalog.text);
+      v_bytes := v_bytes operator(pg_catalog.+) pg_catalog.octet_length(v_rows[pg_catalog.cardinality(v_rows)]);
+      if v_bytes operator(pg_catalog.>) 67108864 then
+        raise exception using errcode = '54000', message = 'the rows of the query take more than 64 MB',
+          hint = 'Ask for fewer rows or columns, with a limit say, or let the server do the work in one statement.';
+      end if;
     end loop;
   else
     execute v_text using p_params;

@@ -48,6 +48,7 @@ mod schema;
 mod security;
 mod signal;
 mod standby;
+mod step_sql;
 mod terminate;
 mod tidy;
 mod timeouts;

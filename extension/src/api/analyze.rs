@@ -84,8 +84,11 @@ unsafe fn analyze(source: &CStr) -> Analyzed<'_> {
             members(pg_sys::pg_parse_query(source.as_ptr())).collect();
         let [raw] = parsed[..] else {
             refuse(
-                &format!("Sql.query takes one statement, not {}", parsed.len()),
-                "Call Sql.query once for each statement.",
+                &format!(
+                    "a workflow's SQL is one statement at a time, not {}",
+                    parsed.len()
+                ),
+                "Call Sql.query or Sql.exec once for each statement.",
             );
         };
         let statement = statement_text(source, raw);
@@ -95,7 +98,7 @@ unsafe fn analyze(source: &CStr) -> Analyzed<'_> {
         }
         if let Some((_, words)) = REFUSED.iter().find(|(tag, _)| *tag == (*node).type_) {
             refuse(
-                &format!("Sql.query cannot run {words}"),
+                &format!("a workflow's SQL cannot run {words}"),
                 "A step runs in a transaction that belongs to Rhythm, in a session that belongs to somebody else.",
             );
         }
@@ -190,7 +193,7 @@ unsafe fn refuse_session_locks(query: *mut pg_sys::Query) {
         });
     if found {
         refuse(
-            "Sql.query cannot use advisory locks of the session",
+            "a workflow's SQL cannot use advisory locks of the session",
             "Use pg_advisory_xact_lock, which the end of the transaction releases.",
         );
     }

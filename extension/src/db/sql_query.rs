@@ -1,4 +1,4 @@
-//! A workflow's `Sql.query`: the PL/pgSQL helper `_sql_query`, run as the deployer.
+//! A workflow's `Sql.query` and `Sql.exec`: the PL/pgSQL helper `_sql_query`, run as the deployer.
 //!
 //! The helper gives an error as data, with its true SQLSTATE, which would be lost on its way through Rust. It is called by
 //! its oid, since the deployer has no right to call it by name.
@@ -12,7 +12,7 @@ use super::{DbResult, Failure, Plan};
 
 /// What a query gave.
 pub(crate) enum Answer {
-    /// A JSON array of row objects, and the columns whose numbers a double cannot hold.
+    /// A JSON array of row objects, or their number, and the columns whose numbers a double cannot hold.
     Rows {
         rows: String,
         string_columns: Vec<String>,
@@ -25,7 +25,7 @@ pub(crate) enum Answer {
 
 thread_local! {
     static HELPER: Plan = const { Plan::new(
-        "select pg_catalog.to_regprocedure('rhythm._sql_query(text,jsonb)')::pg_catalog.oid",
+        "select pg_catalog.to_regprocedure('rhythm._sql_query(text,jsonb,boolean)')::pg_catalog.oid",
         &[],
     ) };
     static READ: Plan = const { Plan::new(
@@ -37,15 +37,20 @@ thread_local! {
     ) };
 }
 
-/// Runs `text` with the JSON array `params`.
-pub(crate) fn run(deployer: &Deployer, text: &str, params: &str) -> DbResult<Answer> {
+/// Runs `text` with the JSON array `params`. `count_only`: only the number of rows is wanted.
+pub(crate) fn run(
+    deployer: &Deployer,
+    text: &str,
+    params: &str,
+    count_only: bool,
+) -> DbResult<Answer> {
     let helper: Option<pg_sys::Oid> =
         HELPER.with(|plan| plan.query(&[], |rows| rows.first().get_one()))?;
     let Some(helper) = helper else {
         return Err(spi::Error::NoTupleTable);
     };
     let params = std::ffi::CString::new(params).unwrap_or_default();
-    // SAFETY: `jsonb_in` takes a C string, the helper a text and a jsonb, neither null; it gives a text.
+    // SAFETY: `jsonb_in` takes a C string, the helper a text, a jsonb and a bool, none null; it gives a text.
     let answer: Option<String> = unsafe {
         let params =
             direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(params.as_ptr().into())]);
@@ -53,7 +58,13 @@ pub(crate) fn run(deployer: &Deployer, text: &str, params: &str) -> DbResult<Ans
             return Err(spi::Error::NoTupleTable);
         };
         let answer = deployer::run_as(deployer, || {
-            pg_sys::OidFunctionCall2Coll(helper, pg_sys::InvalidOid, text, params)
+            pg_sys::OidFunctionCall3Coll(
+                helper,
+                pg_sys::InvalidOid,
+                text,
+                params,
+                count_only.into(),
+            )
         });
         String::from_datum(answer, false)
     };

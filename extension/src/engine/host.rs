@@ -83,6 +83,29 @@ impl StepHost {
             Err(error) => Err(CallError::Throw(sql_error("XX000", &error.to_string()))),
         }
     }
+
+    /// Gives JSON text: rows, or their number if `call` is `Sql.exec`.
+    fn sql(&mut self, call: &str, text: &str, params: &str) -> Result<String, CallError> {
+        json::check(&format!("The parameters of {call}"), params).map_err(CallError::Throw)?;
+        if text.contains('\0') {
+            return Err(CallError::Throw(sql_error(
+                "22021",
+                &format!("the text of {call} holds U+0000"),
+            )));
+        }
+        let left = self.time_left().map_err(CallError::Interrupt)?;
+        let deployer = self.deployer()?;
+        let count_only = call == "Sql.exec";
+        match timer::run(left, || sql_query::run(&deployer, text, params, count_only)) {
+            Ok(Answer::Rows {
+                rows,
+                string_columns,
+            }) => Ok(rows::with_safe_numbers(&rows, &string_columns)),
+            Ok(Answer::Failed(error)) => Err(CallError::Throw(thrown(error))),
+            Ok(Answer::TimedOut) => Err(CallError::Interrupt(self.time_is_up())),
+            Err(error) => Err(CallError::Throw(sql_error("XX000", &error.to_string()))),
+        }
+    }
 }
 
 impl Host for StepHost {
@@ -136,24 +159,14 @@ impl Host for StepHost {
     }
 
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
-        json::check("The parameters of Sql.query", params).map_err(CallError::Throw)?;
-        if text.contains('\0') {
-            return Err(CallError::Throw(sql_error(
-                "22021",
-                "the text of Sql.query holds U+0000",
-            )));
-        }
-        let left = self.time_left().map_err(CallError::Interrupt)?;
-        let deployer = self.deployer()?;
-        match timer::run(left, || sql_query::run(&deployer, text, params)) {
-            Ok(Answer::Rows {
-                rows,
-                string_columns,
-            }) => Ok(rows::with_safe_numbers(&rows, &string_columns)),
-            Ok(Answer::Failed(error)) => Err(CallError::Throw(thrown(error))),
-            Ok(Answer::TimedOut) => Err(CallError::Interrupt(self.time_is_up())),
-            Err(error) => Err(CallError::Throw(sql_error("XX000", &error.to_string()))),
-        }
+        self.sql("Sql.query", text, params)
+    }
+
+    fn sql_exec(&mut self, text: &str, params: &str) -> Result<u64, CallError> {
+        let count = self.sql("Sql.exec", text, params)?;
+        count
+            .parse()
+            .map_err(|_| CallError::Throw(sql_error("XX000", "the number of rows is not known")))
     }
 
     fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {

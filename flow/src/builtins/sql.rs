@@ -1,20 +1,39 @@
-//! `Sql.query`: runs in the transaction of the step.
+//! `Sql.query` and `Sql.exec`: run in the transaction of the step.
 
 use super::{Builtin, plain, task};
 use crate::error::Throw;
-use crate::host::CallError;
+use crate::host::{CallError, Host};
 use crate::value::{Value, json};
 use crate::vm::cx::{Call, Cx};
 
 /// The builtins of this file.
-pub(super) const TABLE: &[Builtin] = &[plain("Sql.query", 1, query)];
+pub(super) const TABLE: &[Builtin] = &[plain("Sql.query", 1, query), plain("Sql.exec", 1, exec)];
 
 /// `await Sql.query("select $1::int as n", [1])` → `[{n: 1}]`; rejects with an `SqlError`.
 fn query(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    run(cx, call, "Sql.query", |host, text, params| {
+        host.sql_query(text, params)
+    })
+}
+
+/// `await Sql.exec("update stock set n = n - 1 where id = $1", [7])` → `1`, the number of rows; rejects with an `SqlError`.
+fn exec(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    run(cx, call, "Sql.exec", |host, text, params| {
+        host.sql_exec(text, params).map(|count| count.to_string())
+    })
+}
+
+/// Asks the host, which gives JSON text, for the calls of this file; `name` is for errors.
+fn run(
+    cx: &mut Cx<'_>,
+    call: Call,
+    name: &str,
+    ask: impl FnOnce(&mut dyn Host, &str, &str) -> Result<String, CallError>,
+) -> Result<Value, Throw> {
     let Some(text) = task::host_text(cx, cx.arg(call, 0))? else {
         let given = cx.describe(cx.arg(call, 0));
         return Err(Throw::type_error(format!(
-            "Sql.query needs its text as a string, not {given}."
+            "{name} needs its text as a string, not {given}."
         )));
     };
     let params = cx.arg(call, 1);
@@ -25,16 +44,16 @@ fn query(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     } else {
         let given = cx.describe(params);
         return Err(Throw::type_error(format!(
-            "Sql.query needs its params as an array, not {given}."
+            "{name} needs its params as an array, not {given}."
         )));
     };
     cx.work(1000)?;
     cx.host.tick().map_err(Throw::interrupt)?;
     let promise = cx.new_promise();
-    match cx.host.sql_query(&text, &params) {
-        Ok(rows) => {
-            let rows = json::from_host(cx.heap, &rows)?;
-            cx.resolve(promise, rows);
+    match ask(cx.host, &text, &params) {
+        Ok(answer) => {
+            let answer = json::from_host(cx.heap, &answer)?;
+            cx.resolve(promise, answer);
         }
         Err(CallError::Interrupt(interrupt)) => return Err(Throw::interrupt(interrupt)),
         Err(CallError::Throw(error)) => {

@@ -167,6 +167,13 @@ const CALLS: &[Call] = &[
         promises: true,
     },
     Call {
+        path: "Sql.exec",
+        args: &[("text", Wanted::Text), ("params", Wanted::List)],
+        required: 1,
+        waits: false,
+        promises: true,
+    },
+    Call {
         path: "Context.set",
         args: &[("key", Wanted::Name), ("value", Wanted::Any)],
         required: 2,
@@ -199,6 +206,11 @@ pub(super) fn called(names: &Names, callee: &Expr) -> Option<&'static Call> {
         _ => names.builtin(callee)?.name.clone(),
     };
     CALLS.iter().find(|call| call.path == path)
+}
+
+/// Whether it runs SQL, within the step.
+pub(super) fn is_sql(call: &Call) -> bool {
+    call.path.starts_with("Sql.")
 }
 
 struct Host<'c> {

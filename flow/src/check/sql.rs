@@ -1,4 +1,4 @@
-//! The text of `Sql.query`: values belong into its parameters.
+//! The text of `Sql.query` and `Sql.exec`: values belong into its parameters.
 
 use super::host::{self, without_parentheses};
 use super::scope::Names;
@@ -27,7 +27,7 @@ struct Sql<'c> {
 }
 
 impl Sql<'_> {
-    fn query(&mut self, args: &[Element]) {
+    fn query(&mut self, call: &str, args: &[Element]) {
         let Some(text) = args.first().filter(|text| !text.spread) else {
             return;
         };
@@ -35,13 +35,13 @@ impl Sql<'_> {
         let params = args.get(1).map(|params| &params.value);
         match &text.kind {
             ExprKind::Template { strings, exprs } if !exprs.is_empty() => {
-                let hint = self.rewritten(strings, exprs, params);
-                self.report(Code::SqlInterpolation, exprs[0].span, hint);
+                let hint = self.rewritten(call, strings, exprs, params);
+                self.report(call, Code::SqlInterpolation, exprs[0].span, hint);
             }
             ExprKind::Binary {
                 op: BinaryOp::Add, ..
             } if is_joined_with_a_value(text) => {
-                self.report(Code::SqlInterpolation, text.span, None);
+                self.report(call, Code::SqlInterpolation, text.span, None);
             }
             ExprKind::String(units) => {
                 self.placeholders(&String::from_utf16_lossy(units), text.span, args);
@@ -54,10 +54,10 @@ impl Sql<'_> {
         }
     }
 
-    fn report(&mut self, code: Code, span: Span, hint: Option<String>) {
+    fn report(&mut self, call: &str, code: Code, span: Span, hint: Option<String>) {
         let message = "a value is written into the text of the query";
         let hint = hint.unwrap_or_else(|| {
-            "Write $1 in the text, and pass the value: `Sql.query(\"… $1\", [value])`.".to_owned()
+            format!("Write $1 in the text, and pass the value: `{call}(\"… $1\", [value])`.")
         });
         self.found
             .push(Diagnostic::new(code, span, message).with_hint(hint));
@@ -66,6 +66,7 @@ impl Sql<'_> {
     /// The same query with parameters, if it is short.
     fn rewritten(
         &self,
+        call: &str,
         strings: &[Vec<u16>],
         exprs: &[Expr],
         params: Option<&Expr>,
@@ -98,7 +99,7 @@ impl Sql<'_> {
             .map(|expr| self.source.slice(expr.span))
             .collect();
         let text = text.replace('"', "\\\"");
-        let call = format!("Sql.query(\"{text}\", [{}])", values.join(", "));
+        let call = format!("{call}(\"{text}\", [{}])", values.join(", "));
         let fits = call.chars().count() <= MAX_QUOTE && !call.contains(['\n', '`']);
         fits.then(|| format!("Write `{call}`."))
     }
@@ -156,9 +157,10 @@ impl Sql<'_> {
 impl<'a> Visitor<'a> for Sql<'_> {
     fn expr(&mut self, expr: &'a Expr) {
         if let ExprKind::Call { callee, args, .. } = &expr.kind
-            && host::called(self.names, callee).is_some_and(|call| call.path == "Sql.query")
+            && let Some(call) = host::called(self.names, callee)
+            && host::is_sql(call)
         {
-            self.query(args);
+            self.query(call.path, args);
         }
         walk::walk_expr(self, expr);
     }

@@ -9,6 +9,8 @@ use rhythm_flow::host::{
     ATTRIBUTES, CallError, Host, HostError, Interrupt, PromiseId, SignalWait, TaskCall,
 };
 
+use serde_json::Value;
+
 use super::Query;
 
 /// What a step asked for.
@@ -138,6 +140,26 @@ impl Host for StepHost<'_> {
                 Err(CallError::Interrupt(Interrupt::Abandon))
             }
         }
+    }
+
+    fn sql_exec(&mut self, text: &str, params: &str) -> Result<u64, CallError> {
+        let answer = self.sql_query(text, params)?;
+        // A test may give the rows or their number.
+        let count = match serde_json::from_str(&answer) {
+            Ok(Value::Array(rows)) => Some(rows.len() as u64),
+            Ok(Value::Number(count)) => count.as_u64(),
+            _ => None,
+        };
+        count.ok_or_else(|| {
+            CallError::Throw(HostError {
+                name: "TypeError".into(),
+                message: format!(
+                    "What the test gives for Sql.exec must be a number of rows, not {}.",
+                    answer.chars().take(100).collect::<String>()
+                ),
+                ..HostError::default()
+            })
+        })
     }
 
     fn set_attribute(&mut self, key: &str, value: &str) -> Result<(), HostError> {

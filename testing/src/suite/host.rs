@@ -95,6 +95,10 @@ impl Host for FileHost {
         Err(CallError::Throw(error))
     }
 
+    fn sql_exec(&mut self, text: &str, params: &str) -> Result<u64, CallError> {
+        self.sql_query(text, params).map(|_| 0)
+    }
+
     fn set_attribute(&mut self, _key: &str, _value: &str) -> Result<(), HostError> {
         Err(not_here("Context", "look at the attributes of a run"))
     }

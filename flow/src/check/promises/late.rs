@@ -70,7 +70,7 @@ impl<'a> Failing<'a, '_> {
         if let Some(call) = host::called(self.facts.names, callee) {
             // A signal that has all the time of the world does not fail.
             let fails = match call.path {
-                "Task.run" | "Workflow.run" | "Sql.query" => true,
+                "Task.run" | "Workflow.run" | "Sql.query" | "Sql.exec" => true,
                 "Signal.next" => args.len() > 1,
                 _ => false,
             };
@@ -185,7 +185,10 @@ fn fails<'a>(facts: &Facts<'a, '_>, function: &'a Function) -> bool {
                 && let ExprKind::Call { callee, .. } = &without_parentheses(value).kind
                 && let Some(call) = host::called(self.facts.names, callee)
             {
-                self.found |= matches!(call.path, "Task.run" | "Workflow.run" | "Sql.query");
+                self.found |= matches!(
+                    call.path,
+                    "Task.run" | "Workflow.run" | "Sql.query" | "Sql.exec"
+                );
             }
             walk::walk_expr(self, expr);
         }
@@ -294,7 +297,7 @@ impl<'a> Late<'a, '_> {
         let ExprKind::Call { callee, .. } = &without_parentheses(value).kind else {
             return true;
         };
-        host::called(self.failing.facts.names, callee).is_none_or(|call| call.path != "Sql.query")
+        host::called(self.failing.facts.names, callee).is_none_or(|call| !host::is_sql(call))
     }
 
     fn tried(&mut self, body: &'a [Stmt], guarded: bool) {
