@@ -97,8 +97,11 @@ create table rhythm.watchers (
   promise int not null,
   -- Whether a look under a lock has found the watched execution alive since this row was committed.
   confirmed bool not null default false,
+  -- That look has failed, and is not tried again before this.
+  not_before timestamptz,
   primary key (id, execution_id, promise)
 );
+create index watchers_execution on rhythm.watchers (execution_id);
 comment on table rhythm.watchers is 'Promises that are settled by an execution which is not their child (same task_id).';
 
 create table rhythm.archive (

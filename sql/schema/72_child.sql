@@ -8,7 +8,9 @@
 create table rhythm.deferred_starts (
   seq bigint generated always as identity primary key,
   execution_id uuid not null,
-  item jsonb not null
+  item jsonb not null,
+  -- Has failed, and is not tried again before this.
+  not_before timestamptz
 );
 comment on table rhythm.deferred_starts is 'Started tasks that wait until it is known who holds their task_id.';
 create index deferred_starts_execution on rhythm.deferred_starts (execution_id);
@@ -182,27 +184,31 @@ begin
 end
 $$;
 
--- Starts what was put off because its task_id was being taken, as far as the trees are free. `p_only`: of these workflows.
-create function rhythm._start_deferred(p_max int, p_only uuid[] default null) returns int
+-- Starts what was put off because its task_id was being taken, as far as the trees are free; gives of how many workflows. `p_only`: of
+-- this one. Locks: roots, skipping those that others hold, then keys as _start_children. Dying halfway leaves all of it put off.
+create function rhythm._start_deferred(p_max int, p_only uuid default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
+  v_ids uuid[] := array[p_only];
   v_one record;
   v_items jsonb;
   v_count int := 0;
 begin
-  if not exists (select from rhythm.deferred_starts) then
-    return 0;
+  if p_only is null then
+    if not exists (select from rhythm.deferred_starts) then
+      return 0;
+    end if;
+    delete from rhythm.deferred_starts d where d.ctid = any (array(
+      select o.ctid from rhythm.deferred_starts o
+      where not exists (select from rhythm.saves s where s.id = o.execution_id)
+        and not exists (select from rhythm.live l where l.id = o.execution_id)
+      for update skip locked));
+    v_ids := array(select distinct d.execution_id from rhythm.deferred_starts d where coalesce(d.not_before <= rhythm._now(), true));
   end if;
-  delete from rhythm.deferred_starts d where d.ctid = any (array(
-    select o.ctid from rhythm.deferred_starts o
-    where not exists (select from rhythm.saves s where s.id = o.execution_id)
-      and not exists (select from rhythm.live l where l.id = o.execution_id)
-    for update skip locked));
   for v_one in
     select l.id from rhythm.live l
-    where l.id in (select d.execution_id from rhythm.deferred_starts d) and (p_only is null or l.id = any (p_only))
-      and exists (select from rhythm.live r where r.id = l.root_id for update skip locked)
+    where l.id = any (v_ids) and exists (select from rhythm.live r where r.id = l.root_id for update skip locked)
     limit p_max
   loop
     with taken as (
@@ -219,30 +225,36 @@ end
 $$;
 
 -- Confirms watchers: under a lock that no ending of the watched execution can hold at the same time, looks whether it is
--- still alive. If it has ended meanwhile, its outcome is in the archive. `p_only`: those of these workflows.
-create function rhythm._confirm_watchers(p_max int, p_only uuid[] default null) returns int
+-- still alive. If it has ended meanwhile, its outcome is in the archive. Gives how many executions are alive or have ended. `p_only`:
+-- watchers of this workflow. Locks: watchers, what they watch, then roots, skipping those that others hold. Dying halfway confirms nothing.
+create function rhythm._confirm_watchers(p_max int, p_only uuid default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
+  v_now timestamptz := rhythm._now();
   v_ids uuid[];
   v_alive uuid[];
   v_told uuid[];
 begin
-  v_ids := array(select w.id from rhythm.watchers w where not w.confirmed
-    and (p_only is null or w.execution_id = any (p_only)) limit p_max for update skip locked);
+  if p_only is null then
+    v_ids := array(select w.id from rhythm.watchers w where not w.confirmed and coalesce(w.not_before <= v_now, true)
+      limit p_max for update skip locked);
+  else
+    v_ids := array(select w.id from rhythm.watchers w where w.execution_id = p_only and not w.confirmed for update skip locked);
+  end if;
   if v_ids = '{}' then
     return 0;
   end if;
   v_alive := array(select l.id from rhythm.live l where l.id = any (v_ids) order by l.id for key share skip locked);
   update rhythm.watchers w set confirmed = true where w.ctid = any (array(
     select o.ctid from rhythm.watchers o where o.id = any (v_alive) and not o.confirmed
-      and (p_only is null or o.execution_id = any (p_only)) for update skip locked));
+      and o.execution_id = coalesce(p_only, o.execution_id) and coalesce(o.not_before <= v_now, true) for update skip locked));
   -- Gone, and not merely locked by somebody.
   v_ids := array(select i from unnest(v_ids) i where not exists (select from rhythm.live l where l.id = i));
   with done as (
     delete from rhythm.watchers w where w.ctid = any (array(
-      select o.ctid from rhythm.watchers o where o.id = any (v_ids) and (p_only is null or o.execution_id = any (p_only))
-      for update skip locked))
+      select o.ctid from rhythm.watchers o where o.id = any (v_ids)
+        and o.execution_id = coalesce(p_only, o.execution_id) and coalesce(o.not_before <= v_now, true) for update skip locked))
     returning w.id, w.execution_id, w.promise
   ), told as (
     insert into rhythm.events (execution_id, promise, ok, value, error)
@@ -255,6 +267,6 @@ begin
   if v_told is not null then
     perform rhythm._advance(v_told, array_fill(null::int, array[cardinality(v_told)]));
   end if;
-  return cardinality(v_ids);
+  return cardinality(v_alive) + cardinality(v_ids);
 end
 $$;

@@ -29,8 +29,9 @@ begin
 end
 $$;
 
--- Fires timers that are due; gives their number. `p_only`: those of these workflows.
-create function rhythm._fire_timers(p_max int, p_only uuid[] default null) returns int
+-- Fires timers that are due; gives their number. `p_only`: those of this workflow. Locks: them, skipping those that
+-- others hold, then free roots. Dying halfway leaves them due.
+create function rhythm._fire_timers(p_max int, p_only uuid default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -39,8 +40,11 @@ declare
   v_ids uuid[];
 begin
   with due as materialized (
-    select t.execution_id, t.promise from rhythm.timers t where t.due_at <= v_now and (p_only is null or t.execution_id = any (p_only))
-    order by t.due_at limit p_max for update skip locked
+    select * from (select t.execution_id, t.promise from rhythm.timers t where p_only is null and t.due_at <= v_now
+      order by t.due_at limit p_max for update skip locked) d
+    union all
+    select * from (select t.execution_id, t.promise from rhythm.timers t where t.execution_id = p_only and t.due_at <= v_now
+      order by t.due_at limit p_max for update skip locked) d
   ), fired as (
     delete from rhythm.timers t using due d where t.execution_id = d.execution_id and t.promise = d.promise
     returning t.execution_id, t.promise, t.due_at

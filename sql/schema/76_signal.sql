@@ -114,8 +114,9 @@ begin
 end
 $$;
 
--- Ends waits whose timeout has come. `p_only`: those of these workflows.
-create function rhythm._time_out_signals(p_max int, p_only uuid[] default null) returns int
+-- Ends waits whose timeout has come; gives their number. `p_only`: those of this workflow. Locks: them, skipping those that others hold,
+-- then free roots. Dying halfway leaves them due.
+create function rhythm._time_out_signals(p_max int, p_only uuid default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -123,9 +124,11 @@ declare
   v_count int;
 begin
   with due as materialized (
-    select w.execution_id, w.promise from rhythm.signal_waits w
-    where w.due_at <= rhythm._now() and (p_only is null or w.execution_id = any (p_only))
-    order by w.due_at limit p_max for update skip locked
+    select * from (select w.execution_id, w.promise from rhythm.signal_waits w where p_only is null and w.due_at <= rhythm._now()
+      order by w.due_at limit p_max for update skip locked) d
+    union all
+    select * from (select w.execution_id, w.promise from rhythm.signal_waits w where w.execution_id = p_only and w.due_at <= rhythm._now()
+      order by w.due_at limit p_max for update skip locked) d
   ), gone as (
     delete from rhythm.signal_waits w using due d where w.execution_id = d.execution_id and w.promise = d.promise
     returning w.execution_id, w.promise, w.name
@@ -337,6 +340,9 @@ declare
   v_stuck uuid[] := '{}';
   v_timeout text := current_setting('lock_timeout');
 begin
+  if not exists (select from rhythm.runnable r where r.alone_at is null) then
+    return 0;
+  end if;
   for v_one in
     select s.execution_id, s.name, s.seq, s.payload, s.start from rhythm.signals s
     where s.start is not null and s.execution_id in (

@@ -3,55 +3,14 @@
 --
 -- Locks: due rows and roots with SKIP LOCKED, so two who do this at once share the work.
 --
--- What fails keeps nothing else from happening: each duty has a subtransaction, and when that fails, its batch is done again by
--- halves of the executions that it is about, until the bad one is alone. That one is put off, with a warning in the server's log.
+-- What fails keeps nothing else from happening: each duty has a subtransaction, and when that fails, 16 of the executions that it is
+-- about have one each. What fails alone is put off, with a warning in the server's log, and the rest is for the next round.
 -- (Schedules look after themselves, one by one.)
 
--- Does one kind of what is due with these rows, which the caller has locked.
-create function rhythm._do_due_with(p_kind text, p_ids uuid[]) returns void
-language plpgsql as $$
-begin
-  case p_kind
-    when 'timeout' then perform rhythm._time_out(p_ids);
-    when 'lease' then perform rhythm._expire_leases(p_ids);
-    when 'attempt' then perform rhythm._end_attempts(p_ids);
-    when 'start' then perform rhythm._promote(p_ids);
-  end case;
-end
-$$;
-
--- Does the same, by halves of what fails. A row that fails alone is put off for some seconds, or it would be the first of every
--- round.
-create function rhythm._do_due_by_halves(p_kind text, p_ids uuid[]) returns void
-language plpgsql as $$
-declare
-  v_half int := cardinality(p_ids) / 2;
-  v_message text;
-begin
-  begin
-    perform rhythm._do_due_with(p_kind, p_ids);
-    return;
-  exception when others then
-    v_message := format('%s (%s)', sqlerrm, sqlstate);
-  end;
-  if v_half > 0 then
-    perform rhythm._do_due_by_halves(p_kind, p_ids[: v_half]);
-    perform rhythm._do_due_by_halves(p_kind, p_ids[v_half + 1 :]);
-    return;
-  end if;
-  raise warning using message = format('what is due of execution %s (%s) has failed, and is put off: %s', p_ids[1], p_kind, v_message);
-  begin
-    update rhythm.live l set due_at = rhythm._now() + interval '10 seconds' where l.id = p_ids[1];
-  exception when others then
-    raise warning using message = format('execution %s cannot be put off: %s (%s)', p_ids[1], sqlerrm, sqlstate);
-  end;
-end
-$$;
-
--- Does what time wants from executions: scheduled ones, expired leases, timeouts; gives their number.
--- `p_by_halves`: after a failure. Else there is no subtransaction between the lock of a row and its update, which would cost a
--- MultiXactId each.
-create function rhythm._do_due(p_max int, p_by_halves bool) returns int
+-- Does what time wants from executions: scheduled ones, expired leases, timeouts; gives their number. `p_only`: from this one. There is
+-- no subtransaction between the lock of a row and its update, which would cost a MultiXactId each. Locks: the rows, skipping those that
+-- others hold. Dying halfway leaves all of them due.
+create function rhythm._do_due(p_max int, p_only uuid default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -70,40 +29,55 @@ begin
   from (
     select l.id, l.state, coalesce(l.end_by <= v_now, false) or coalesce(l.start_by <= v_now and l.state <> 'running', false) as late,
       coalesce(l.attempt_until <= v_now, false) as too_long
-    from rhythm.live l where l.due_at <= v_now
-    order by l.due_at limit p_max for update skip locked
+    from (
+      select * from (select l.id, l.state, l.start_by, l.end_by, l.attempt_until from rhythm.live l
+        where p_only is null and l.due_at <= v_now order by l.due_at limit p_max for update skip locked) b
+      union all
+      select * from (select l.id, l.state, l.start_by, l.end_by, l.attempt_until from rhythm.live l
+        where l.id = p_only and l.due_at <= v_now for update skip locked) o) l
   ) d;
-  perform case when p_by_halves then rhythm._do_due_by_halves(k.kind, k.ids) else rhythm._do_due_with(k.kind, k.ids) end
-  from (values ('timeout', v_late), ('lease', v_expired), ('attempt', v_too_long), ('start', v_ready)) k (kind, ids)
-  where k.ids is not null;
+  if v_late is not null then
+    perform rhythm._time_out(v_late);
+  end if;
+  if v_expired is not null then
+    perform rhythm._expire_leases(v_expired);
+  end if;
+  if v_too_long is not null then
+    perform rhythm._end_attempts(v_too_long);
+  end if;
+  if v_ready is not null then
+    perform rhythm._promote(v_ready);
+  end if;
   return v_count;
 end
 $$;
 
--- Looks at what somebody left marks for, as far as the trees are free. `p_only`: in the trees of these roots.
-create function rhythm._look_at_marks(p_max int, p_only uuid[] default null) returns int
+-- Looks at what somebody left marks for, as far as the trees are free; gives how many trees that were. `p_only`: in the tree of this
+-- root. Locks: free roots in the order of ids; marks of what has ended, skipping those that others hold. Dying halfway leaves the marks.
+create function rhythm._look_at_marks(p_max int, p_only uuid default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_roots uuid[];
   v_ids uuid[];
   v_groups int[];
-  v_passed int;
 begin
-  if not exists (select from rhythm.runnable r where r.alone_at is null) then
+  if p_only is not null then
+    v_roots := array(select l.id from rhythm.live l where l.id = p_only for update skip locked);
+  elsif exists (select from rhythm.runnable r where r.alone_at is null) then
+    -- Two who do this at once must not wait for each other, in whatever order they meet the rows.
+    delete from rhythm.runnable r where r.ctid = any (array(
+      select d.ctid from rhythm.runnable d
+      where not exists (select from rhythm.live l where l.id = d.root_id)
+        and not exists (select from rhythm.signals s where s.execution_id = d.execution_id and s.start is not null)
+      for update skip locked));
+    v_roots := array(
+      select l.id from rhythm.live l
+      where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null)
+      order by l.id limit p_max for update skip locked);
+  else
     return 0;
   end if;
-  v_passed := case when p_only is null then rhythm._pass_on_signals() end;
-  -- Two who do this at once must not wait for each other, in whatever order they meet the rows.
-  delete from rhythm.runnable r where r.ctid = any (array(
-    select d.ctid from rhythm.runnable d
-    where not exists (select from rhythm.live l where l.id = d.root_id)
-      and not exists (select from rhythm.signals s where s.execution_id = d.execution_id and s.start is not null)
-    for update skip locked));
-  v_roots := array(
-    select l.id from rhythm.live l
-    where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null) and (p_only is null or l.id = any (p_only))
-    order by l.id limit p_max for update skip locked);
   with taken as (
     delete from rhythm.runnable r where r.root_id = any (v_roots) and r.alone_at is null
     returning r.execution_id, r.wake_group
@@ -114,7 +88,7 @@ begin
     perform rhythm._apply_cancels(v_ids);
     perform rhythm._advance(v_ids, v_groups);
   end if;
-  return case when v_passed = 32 then p_max else cardinality(v_roots) end;
+  return cardinality(v_roots);
 end
 $$;
 
@@ -153,29 +127,39 @@ begin
 end
 $$;
 
--- Returns the executions that a duty is about now; of marks the roots of their trees.
+-- Returns 16 of the executions that a duty is about now, of marks the roots of their trees; none: it is about no executions. Any of the
+-- first `p_max`, or some that can be neither done nor put off would be the first of every round.
 create function rhythm._subjects(p_duty text, p_max int) returns uuid[]
 language sql volatile as $$
-  select array_agg(distinct d.id) from (
-    (select t.execution_id as id from rhythm.timers t where p_duty = 'timers' and t.due_at <= rhythm._now() order by t.due_at limit p_max)
-    union all
+  select array(select d.id from (
+    (select l.id from rhythm.live l where p_duty = 'executions' and l.due_at <= rhythm._now() order by l.due_at limit p_max)
+    union
+    (select t.execution_id from rhythm.timers t where p_duty = 'timers' and t.due_at <= rhythm._now() order by t.due_at limit p_max)
+    union
     (select w.execution_id from rhythm.signal_waits w where p_duty = 'signals' and w.due_at <= rhythm._now() order by w.due_at limit p_max)
-    union all
+    union
     (select r.root_id from rhythm.runnable r where p_duty = 'marks' and r.alone_at is null order by r.root_id limit p_max)
-    union all
-    (select s.execution_id from rhythm.deferred_starts s where p_duty = 'starts' limit p_max)
-    union all
-    (select w.execution_id from rhythm.watchers w where p_duty = 'watchers' and not w.confirmed limit p_max)) d
+    union
+    (select s.execution_id from rhythm.deferred_starts s
+    where p_duty = 'starts' and coalesce(s.not_before <= rhythm._now(), true) limit p_max)
+    union
+    (select w.execution_id from rhythm.watchers w
+    where p_duty = 'watchers' and not w.confirmed and coalesce(w.not_before <= rhythm._now(), true) limit p_max)) d
+  order by random() limit 16)
 $$;
 
--- Puts off what a duty is to do with an execution that has failed alone, for some seconds, or it would be the first of every round.
--- What has no time of its own is tried again in the next one, which comes later for that.
-create function rhythm._put_off(p_duty text, p_id uuid) returns void
+-- Puts off what a duty is to do with an execution that has failed alone, for ten seconds, or it would fail in every round. Gives 1, or 0
+-- when that fails too. Locks: the rows that it puts off, and waits for nobody. Dying halfway leaves them due.
+create function rhythm._put_off(p_duty text, p_id uuid) returns int
 language plpgsql as $$
 declare
   v_until timestamptz := rhythm._now() + interval '10 seconds';
+  v_timeout text := current_setting('lock_timeout');
 begin
+  perform set_config('lock_timeout', '50ms', true);
   case p_duty
+    when 'executions' then
+      update rhythm.live l set due_at = v_until where l.id = p_id and l.due_at < v_until;
     when 'timers' then
       update rhythm.timers t set due_at = v_until where t.execution_id = p_id and t.due_at < v_until;
     when 'signals' then
@@ -183,78 +167,78 @@ begin
     when 'marks' then
       -- From then on by itself (_step_alone).
       update rhythm.runnable r set alone_at = v_until where r.root_id = p_id and r.alone_at is null;
-    else null;
+    when 'starts' then
+      update rhythm.deferred_starts d set not_before = v_until where d.execution_id = p_id;
+    when 'watchers' then
+      update rhythm.watchers w set not_before = v_until where w.execution_id = p_id and not w.confirmed;
   end case;
+  perform set_config('lock_timeout', v_timeout, true);
+  return 1;
 exception when others then
   raise warning using message = format('execution %s cannot be put off: %s (%s)', p_id, sqlerrm, sqlstate);
+  return 0;
 end
 $$;
 
--- Does a duty again that has failed, by halves of the executions that it is about; gives how much it was, or null when one of them has
--- failed alone.
-create function rhythm._do_duty_by_halves(p_duty text, p_max int, p_ids uuid[]) returns int
+-- Does a duty, up to `p_max` of it, or what it is to do with one execution; gives how much that was.
+create function rhythm._do_duty_with(p_duty text, p_max int, p_only uuid) returns int
 language plpgsql as $$
-declare
-  v_half int := cardinality(p_ids) / 2;
 begin
-  begin
-    return case p_duty
-      when 'timers' then rhythm._fire_timers(p_max, p_ids)
-      when 'signals' then rhythm._time_out_signals(p_max, p_ids)
-      when 'marks' then rhythm._look_at_marks(p_max, p_ids)
-      when 'starts' then rhythm._start_deferred(p_max, p_ids)
-      when 'watchers' then rhythm._confirm_watchers(p_max, p_ids)
-    end;
-  exception when others then
-    if v_half = 0 then
-      raise warning using message = format('what is due of execution %s (%s) has failed, and is put off: %s (%s)', p_ids[1], p_duty,
-        sqlerrm, sqlstate);
-    end if;
+  return case p_duty
+    when 'executions' then rhythm._do_due(p_max, p_only)
+    when 'timers' then rhythm._fire_timers(p_max, p_only)
+    when 'signals' then rhythm._time_out_signals(p_max, p_only)
+    when 'marks' then rhythm._look_at_marks(p_max, p_only)
+    when 'starts' then rhythm._start_deferred(p_max, p_only)
+    when 'watchers' then rhythm._confirm_watchers(p_max, p_only)
+    when 'requests' then rhythm._drop_requests(p_max)
+    -- As many as it does in one call: there may be more.
+    when 'left signals' then case when rhythm._pass_on_signals() = 32 then p_max else 0 end
+    when 'schedules' then rhythm._fire_schedules(p_max)
   end;
-  if v_half > 0 then
-    return rhythm._do_duty_by_halves(p_duty, p_max, p_ids[: v_half])
-      + rhythm._do_duty_by_halves(p_duty, p_max, p_ids[v_half + 1 :]);
-  end if;
-  perform rhythm._put_off(p_duty, p_ids[1]);
-  return null;
 end
 $$;
 
--- Does one duty, up to `p_max` of it; gives how much it was, or null when some of it has failed.
+-- Does a duty, and when that fails 16 of it one by one. Gives how much it was; -1: some of it has failed, and there may be more to do
+-- now; null: it has failed, and nothing came of it. Locks and halfway: as what it does; at most 17 subtransactions.
 create function rhythm._do_duty(p_duty text, p_max int) returns int
 language plpgsql as $$
 declare
-  v_ids uuid[];
+  v_message text;
+  v_id uuid;
+  v_done int := 0;
+  v_told bool := false;
 begin
-  return case p_duty
-    when 'executions' then rhythm._do_due(p_max, false)
-    when 'timers' then rhythm._fire_timers(p_max)
-    when 'signals' then rhythm._time_out_signals(p_max)
-    when 'requests' then rhythm._drop_requests(p_max)
-    when 'marks' then rhythm._look_at_marks(p_max)
-    when 'starts' then rhythm._start_deferred(p_max)
-    when 'watchers' then rhythm._confirm_watchers(p_max)
-    when 'schedules' then rhythm._fire_schedules(p_max)
+  begin
+    return rhythm._do_duty_with(p_duty, p_max, null);
+  exception when others then
+    v_message := format('%s (%s)', sqlerrm, sqlstate);
   end;
-exception when others then
-  if p_duty = 'executions' then
-    return rhythm._do_due(p_max, true);
+  foreach v_id in array rhythm._subjects(p_duty, p_max) loop
+    begin
+      v_done := v_done + rhythm._do_duty_with(p_duty, p_max, v_id);
+    exception when others then
+      v_told := true;
+      raise warning using message = format('what is due of execution %s (%s) has failed, and is put off: %s (%s)', v_id, p_duty,
+        sqlerrm, sqlstate);
+      v_done := v_done + rhythm._put_off(p_duty, v_id);
+    end;
+  end loop;
+  if v_done > 0 then
+    return -1;
+  elsif not v_told then
+    raise warning using message = format('the duty %L has failed: %s', p_duty, v_message);
   end if;
-  v_ids := rhythm._subjects(p_duty, p_max);
-  if v_ids is not null then
-    return rhythm._do_duty_by_halves(p_duty, p_max, v_ids);
-  end if;
-  raise warning using message = format('the duty %L has failed: %s (%s)', p_duty, sqlerrm, sqlstate);
   return null;
 end
 $$;
 
 -- Does everything that is due, up to `p_max` of each, in one transaction. Gives when to come back (on the server's
--- clock), and whether there is more to do now. `is_quiet`: that is a step of retention alone. The background worker and
--- tick() call it.
+-- clock), and whether there is more to do now. `is_quiet`: that is a step of retention alone. `has_failed`:
+-- something was done one by one, in subtransactions, with which this transaction should end. The background worker and tick() call it.
 --
 -- While retention is at work, it has every second round for itself: one bounded step, and its locks go with that.
-create function rhythm._run_duties(max int, out next_due timestamptz, out again bool, out is_quiet bool)
+create function rhythm._run_duties(max int, out next_due timestamptz, out again bool, out is_quiet bool, out has_failed bool)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -263,11 +247,12 @@ declare
   v_shift interval := (select c.shift from rhythm.test_clock c);
   v_began timestamptz := clock_timestamp();
   v_busy bool;
-  v_failed bool;
+  v_in_vain bool;
   v_sweeps bool;
   v_turn bool;
 begin
   is_quiet := false;
+  has_failed := false;
   -- While this database is restored from a dump, tables fill one after another: half of them must not be acted on. Only a
   -- superuser can restore the extension, and anybody can give himself this application_name.
   if exists (
@@ -300,17 +285,21 @@ begin
     next_due := clock_timestamp();
     return;
   end if;
-  select coalesce(bool_or(d.done >= _run_duties.max), false), bool_or(d.done is null) into again, v_failed
+  select coalesce(bool_or(d.done >= _run_duties.max or d.done < 0), false), coalesce(bool_or(d.done < 0), false), bool_or(d.done is null)
+  into again, has_failed, v_in_vain
   from (select rhythm._do_duty(k, _run_duties.max) as done
-    from unnest(array['executions', 'timers', 'signals', 'requests', 'marks', 'starts', 'watchers', 'schedules']) with ordinality u (k, at)
+    from unnest(array['executions', 'timers', 'signals', 'requests', 'left signals', 'marks', 'starts', 'watchers', 'schedules'])
+      with ordinality u (k, at)
     order by u.at offset 0) d;
   -- The turn is null: another session is at it.
   is_quiet := not again and v_sweeps and v_turn is not null;
   again := again or is_quiet;
   -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
   -- between our look and its.
-  v_busy := exists (select from rhythm.runnable r where r.alone_at is null) or exists (select from rhythm.deferred_starts d)
-    or exists (select from rhythm.watchers w where not w.confirmed) or (v_sweeps and v_turn is null);
+  v_busy := exists (select from rhythm.runnable r where r.alone_at is null)
+    or exists (select from rhythm.deferred_starts d where coalesce(d.not_before <= rhythm._now(), true))
+    or exists (select from rhythm.watchers w where not w.confirmed and coalesce(w.not_before <= rhythm._now(), true))
+    or (v_sweeps and v_turn is null);
   next_due := least(
       (select min(l.due_at) from rhythm.live l where l.due_at is not null),
       (select min(t.due_at) from rhythm.timers t),
@@ -318,13 +307,15 @@ begin
       (select min(q.until) from rhythm.requests q where q.until > rhythm._now()),
       (select min(q.until) from rhythm.requests q) + interval '1 second',
       rhythm._schedules_due(),
+      (select min(d.not_before) from rhythm.deferred_starts d where d.not_before > rhythm._now()),
+      (select min(w.not_before) from rhythm.watchers w where not w.confirmed and w.not_before > rhythm._now()),
       (select min(r.alone_at) from rhythm.runnable r where r.alone_at is not null)) - v_shift;
   if v_busy then
-    next_due := least(next_due, clock_timestamp() + case when v_failed then interval '1 second' else interval '100 milliseconds' end);
+    next_due := least(next_due, clock_timestamp() + case when v_in_vain then interval '1 second' else interval '100 milliseconds' end);
   end if;
   -- What was due when the round began and was skipped is locked by somebody, or has failed.
   if next_due < v_began then
-    next_due := clock_timestamp() + case when v_failed then interval '1 second' else interval '20 milliseconds' end;
+    next_due := clock_timestamp() + case when v_in_vain then interval '1 second' else interval '20 milliseconds' end;
   end if;
 end
 $$;
@@ -343,7 +334,7 @@ begin
   for v_round in 1 .. 100 loop
     perform rhythm._give_retention(false);
     v_done := rhythm._run_duties(1000);
-    exit when not v_done.again or v_done.is_quiet;
+    exit when not v_done.again or v_done.is_quiet or v_done.has_failed;
   end loop;
   -- One step of retention, as the last thing: all its locks are held until the caller's commit.
   if v_done.is_quiet then

@@ -18,6 +18,7 @@ mod dead_letter;
 mod defaults;
 mod dev;
 mod dump;
+mod duties;
 mod enqueue;
 mod examples;
 mod give_up;

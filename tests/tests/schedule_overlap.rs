@@ -1,5 +1,6 @@
 //! What happens to a tick of a schedule while the last execution of it runs.
 
+use rhythm_tests::clock::{advance, tick};
 use rhythm_tests::database::Database;
 
 use crate::schedule::{counts, hourly, pass, runs, work};
@@ -136,4 +137,39 @@ async fn the_running_one_is_cancelled_for_the_next() {
     assert!(s.complete(&undo, "null").await);
     s.until(&format!("select ({states}) = 'cancelled,waiting'"))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn held_starts_that_fail_are_tried_once_a_minute_and_hold_up_no_other() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    // More bad ones than a round takes, all before the good one. A stand-in for a damaged page.
+    s.run(
+        "create sequence tries;
+         create function refuse() returns trigger language plpgsql security definer as
+         $$ begin perform nextval('public.tries'); raise 'the bad row'; end $$;
+         create trigger refuse before update or delete on rhythm.schedule_starts for each row
+           when (old.schedule like 'bad%') execute function refuse();
+         select rhythm.pause_all('an incident');
+         select rhythm.schedule(n, every => '1 day', task => 'job'), rhythm.trigger_schedule(n)
+         from (select 'bad ' || to_char(g, '00') as n from generate_series(1, 20) g union all select 'good') n;
+         select rhythm.resume_all()",
+    )
+    .await;
+    s.until("select count(*) = 1 from rhythm.live").await;
+    // The start is tried, and then the note that it cannot be made.
+    let tries = "select case when is_called then last_value else 0 end from tries";
+    s.until("select count(*) = 20 from rhythm.schedule_entries where held_until > rhythm._now() + interval '10 seconds'")
+        .await;
+    assert_eq!(s.number(tries).await, 40);
+    for _ in 0..3 {
+        advance(&s, "10 seconds").await;
+    }
+    assert_eq!(s.number(tries).await, 40, "once a minute");
+    advance(&s, "61 seconds").await;
+    s.until(&format!("select ({tries}) = 80")).await;
+    s.run("drop trigger refuse on rhythm.schedule_starts").await;
+    advance(&s, "61 seconds").await;
+    tick(&s).await;
+    s.until("select count(*) = 21 from rhythm.live").await;
 }
