@@ -44,6 +44,8 @@ create table rhythm.schedule_entries (
   anchor timestamptz not null,
   tick timestamptz,
   next_at timestamptz,
+  -- What it holds back could not be started, and is not tried again before this.
+  held_until timestamptz,
   paused_at timestamptz,
   paused_by text,
   pause_reason text,
@@ -345,8 +347,8 @@ begin
         attempt_timeout = v_new.attempt_timeout, heartbeat_timeout = v_new.heartbeat_timeout,
         remember = v_new.remember, result = v_new.result, overlap = v_new.overlap,
         catch_up = v_new.catch_up, jitter = v_new.jitter, exclude = v_new.exclude, starts_at = v_new.starts_at,
-        ends_at = v_new.ends_at, anchor = v_new.anchor, tick = v_new.tick, next_at = v_new.next_at, last_error = null,
-        changed_at = v_now
+        ends_at = v_new.ends_at, anchor = v_new.anchor, tick = v_new.tick, next_at = v_new.next_at, held_until = null,
+        last_error = null, changed_at = v_now
       where e.name = v_new.name;
     end if;
     exit;
