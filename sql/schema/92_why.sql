@@ -149,36 +149,55 @@ begin
 end
 $$;
 
--- Returns which other session has just taken from a limit of a queue and not committed, so that nobody else may; null: none. The keys
--- are those of _try_limit.
-create function rhythm._why_held(p_queue text, p_keys text[]) returns rhythm.why
-language plpgsql stable as $$
-#variable_conflict use_column
+-- Returns the lock of a limit as pg_locks shows it: the hash's lower 32 bits, and 16 of the others. The keys are those of _try_limit.
+create function rhythm._limit_tag(p_queue text, p_key text) returns text
+language sql immutable as $$
+  select (h.hash & 4294967295) || '/' || ((h.hash >> 32) & 65535)
+  from (select hashtextextended(p_queue || chr(1) || p_key, 0) as hash) h
+$$;
+
+-- Returns which other sessions hold limits: pids by tag, of the limits with these tags, or of all. A claim holds one for milliseconds, and
+-- in a busy queue there always is one: so only the transactions count that a second look, a moment later, finds as well. No locks.
+create function rhythm._limits_held(p_tags text[] default null) returns jsonb
+language plpgsql volatile as $$
 declare
-  v_pid int;
-  v_since timestamptz;
+  v_before text[];
+  v_held jsonb;
 begin
-  select a.pid, a.xact_start into v_pid, v_since
-  from pg_catalog.pg_locks k
-  join pg_catalog.pg_stat_get_activity(null) a on a.pid = k.pid
-  where k.locktype = 'object' and k.classid = 'rhythm.buckets'::regclass and k.mode = 'ExclusiveLock' and k.granted
-    and k.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-    -- As the tag of the lock has it: the hash's lower 32 bits, and 16 of the others with their sign.
-    and exists (select from unnest(p_keys) u (key), lateral (select hashtextextended(p_queue || chr(1) || u.key, 0) as hash) h
-      where k.objid::bigint = h.hash & 4294967295 and k.objsubid & 65535 = (h.hash >> 32) & 65535)
-    and a.pid <> pg_backend_pid()
-  order by a.xact_start limit 1;
-  if found then
-    return row('limit_held', format('the open transaction of session %s has taken from a limit of queue %L, and nobody else may until its end',
-        v_pid, p_queue), v_since, null,
-      format('Let that session commit or roll back; select * from pg_stat_activity where pid = %s shows it.', v_pid))::rhythm.why;
-  end if;
-  return null;
+  for v_look in 1 .. 2 loop
+    select array_agg(k.virtualtransaction), jsonb_object_agg(k.tag, k.pid) into v_before, v_held
+    from (
+      select l.virtualtransaction, l.pid, l.objid::bigint || '/' || (l.objsubid & 65535) as tag from pg_catalog.pg_locks l
+      where l.locktype = 'object' and l.classid = 'rhythm.buckets'::regclass and l.mode = 'ExclusiveLock' and l.granted
+        and l.database = rhythm._database() and l.pid <> pg_backend_pid()) k
+    where coalesce(k.tag = any (p_tags), true) and coalesce(k.virtualtransaction = any (v_before), true);
+    exit when v_held is null or v_look = 2;
+    perform pg_sleep(0.2);
+  end loop;
+  return coalesce(v_held, '{}');
 end
 $$;
 
--- Returns why a pending task waits.
-create function rhythm._why_pending(p_task rhythm.live, p_now timestamptz) returns rhythm.why
+-- Returns which other session has taken from a limit of a queue and not committed, so that nobody else may; null: none. `p_held`: what
+-- _limits_held has given; null: it is asked.
+create function rhythm._why_held(p_queue text, p_keys text[], p_held jsonb) returns rhythm.why
+language plpgsql stable as $$
+declare
+  v_tags text[] := array(select rhythm._limit_tag(p_queue, k) from unnest(p_keys) k where k is not null);
+  v_held jsonb := case when v_tags = '{}' then '{}' else coalesce(p_held, rhythm._limits_held(v_tags)) end;
+  v_pid int := (select v_held ->> t from unnest(v_tags) t where v_held ? t limit 1);
+begin
+  if v_pid is null then
+    return null;
+  end if;
+  return row('limit_held', format('the open transaction of session %s has taken from a limit of queue %L, and nobody else may until its end',
+      v_pid, p_queue), (select a.xact_start from pg_catalog.pg_stat_get_activity(v_pid) a), null,
+    format('Let that session commit or roll back; select * from pg_stat_activity where pid = %s shows it.', v_pid))::rhythm.why;
+end
+$$;
+
+-- Returns why a pending task waits. `p_held`: as in _why_held.
+create function rhythm._why_pending(p_task rhythm.live, p_now timestamptz, p_held jsonb default null) returns rhythm.why
 language plpgsql stable as $$
 #variable_conflict use_column
 declare
@@ -204,7 +223,7 @@ begin
       v_why := rhythm._why_held(v_queue.name, array[
         case when v_queue.concurrency is not null or v_queue.rate is not null and v_queue.rate_key is null then '' end,
         case when v_queue.concurrency_key is not null then 'c' || v_concurrency_key end,
-        case when v_queue.rate_key is not null then 'r' || v_rate_key end]);
+        case when v_queue.rate_key is not null then 'r' || v_rate_key end], p_held);
     end if;
     if v_why.reason is not null then
       return v_why;
@@ -396,6 +415,7 @@ declare
   v_first rhythm.live;
   v_first_why rhythm.why;
   v_heads int := 0;
+  v_held jsonb;
   v_due timestamptz;
 begin
   perform rhythm._check_name('queue', why_queue.name);
@@ -408,7 +428,11 @@ begin
   end if;
   for v_head in select h.* from rhythm._heads(why_queue.name) h loop
     v_heads := v_heads + 1;
-    v_why := rhythm._why_pending(v_head, v_now);
+    if v_held is null and coalesce(v_queue.concurrency::text, v_queue.rate::text, v_queue.concurrency_key) is not null then
+      -- Once for all of them.
+      v_held := rhythm._limits_held();
+    end if;
+    v_why := rhythm._why_pending(v_head, v_now, v_held);
     if v_heads = 1 then
       v_first := v_head;
       v_first_why := v_why;

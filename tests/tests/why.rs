@@ -483,6 +483,59 @@ async fn of_a_limit_that_an_open_claim_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_limit_that_claims_hold_for_moments() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    s.run(
+        "create table over (n int);
+         select rhythm.configure_queue('q', concurrency_key => 'tenant');
+         select rhythm.enqueue('a', jsonb_build_object('tenant', n), 'q') from generate_series(1, 30) n",
+    )
+    .await;
+    s.claim_with("'w', '{q}', max => 0").await;
+    s.run("insert into rhythm.worker_registry (name, queues, registered_at, last_seen) values ('w', '{q}', rhythm._now(), rhythm._now())
+           on conflict (name) do update set last_seen = rhythm._now(), queues = '{q}'")
+        .await;
+    // Of the first key, but not the one that is claimed.
+    let second = s
+        .id("select rhythm.enqueue('a', '{\"tenant\": 1}', 'q')")
+        .await;
+    // One claim after the other, as in a busy queue: nearly always somebody holds the limits, and nobody for long.
+    let busy = tokio::spawn(async move {
+        other
+            .run(
+                "do $$ begin
+                   for n in 1 .. 1500 loop
+                     perform from rhythm.claim('v', '{q}');
+                     perform pg_sleep(0.008);
+                     rollback;
+                     exit when exists (select from over);
+                   end loop;
+                 end $$",
+            )
+            .await;
+    });
+    s.until("select exists (select from pg_locks where locktype = 'object' and classid = 'rhythm.buckets'::regclass)")
+        .await;
+    for _ in 0..10 {
+        why(&s, second, "workers_busy", &[]).await;
+    }
+    s.run("insert into over values (1)").await;
+    busy.await.expect("it does not panic");
+    // The locks are looked at for all heads at once.
+    let holder = database.session().await;
+    holder.run("begin").await;
+    holder.claim_with("'v', '{q}', max => 30").await;
+    why(&s, second, "limit_held", &[]).await;
+    s.run("begin; set local track_functions = 'all'").await;
+    s.text("select reason from rhythm.why_queue('q')").await;
+    let looks = "select calls from pg_stat_xact_user_functions where funcname = '_limits_held'";
+    assert_eq!(s.number(looks).await, 1);
+    s.run("commit").await;
+    holder.run("rollback").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_queue_in_which_not_everything_is_stopped() {
     let database = Database::create().await;
     let s = database.session().await;
