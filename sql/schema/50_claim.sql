@@ -317,16 +317,27 @@ language sql immutable as $$
   select E'\x01' || p_worker
 $$;
 
--- Returns whether a request to cancel has come for what this worker runs. Each request is heard once, so it ends one wait at most,
--- also when the handler does not care. What somebody holds at the moment is ending.
+-- Returns whether a request to cancel has come for what this worker runs, or has run until it was terminated. Each request is heard once,
+-- so it ends one wait at most, also when the handler does not care. Locks: the requests, skipping those that others hold: what somebody
+-- holds at the moment is ending. Dying halfway leaves them unheard.
 create function rhythm._heard_cancel(p_worker text) returns bool
 language plpgsql as $$
+declare
+  v_heard bool;
 begin
   with mine as materialized (
-    select c.ctid from rhythm.cancels c where c.worker = p_worker for update skip locked
+    select c.ctid, c.execution_id from rhythm.cancels c where c.worker = p_worker for update skip locked
+  ), ended as (
+    delete from rhythm.cancels c using mine
+    where c.ctid = mine.ctid and not exists (select from rhythm.live l where l.id = mine.execution_id)
+    returning c.ctid
+  ), others as (
+    update rhythm.cancels c set worker = null from mine
+    where c.ctid = mine.ctid and exists (select from rhythm.live l where l.id = mine.execution_id)
+    returning c.ctid
   )
-  update rhythm.cancels c set worker = null from mine where c.ctid = mine.ctid;
-  return found;
+  select exists (select from ended) or exists (select from others) into v_heard;
+  return v_heard;
 end
 $$;
 
@@ -407,8 +418,10 @@ begin
 end
 $$;
 
--- Prolongs leases. Locks: rows of running tasks in the order of ids; nobody but their holder and an expiring lease wants them.
--- Dying halfway leaves the leases as they were.
+-- Prolongs leases. Locks: rows of running tasks in the order of ids, skipping those that others hold: who does has completed, failed or
+-- terminated the task and not committed, or will let it go in a moment, for which this waits 50 ms at most. Such a task counts as held;
+-- its lease stays as it was, and nothing can take that away while the row is locked, but if the other rolls back after its end it
+-- has lapsed. Dying halfway leaves the leases as they were.
 create function rhythm.heartbeat(ids uuid[], tokens bigint[], lease interval default '60s', progress jsonb[] default null)
 returns table (id uuid, status text)
 language plpgsql security definer
@@ -417,6 +430,7 @@ set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
+  v_longer uuid[] := '{}';
 begin
   perform rhythm._check_ids(heartbeat.ids, heartbeat.tokens), rhythm._check_given('lease', heartbeat.lease is not null);
   if heartbeat.lease not between interval '100 milliseconds' and interval '1 day' then
@@ -430,26 +444,33 @@ begin
     end if;
     perform rhythm._check_size('progress', p) from unnest(heartbeat.progress) p where pg_column_size(p) > 67108864;
   end if;
+  for v_look in 1 .. 6 loop
+    with mine as materialized (
+      select l.id, o.progress from rhythm.live l
+      join unnest(heartbeat.ids, heartbeat.tokens, heartbeat.progress) o (id, token, progress) on l.id = o.id
+      where l.token = o.token and l.state = 'running' and l.id <> all (v_longer)
+      order by l.id for update of l skip locked
+    ), longer as (
+      update rhythm.live l set lease_until = v_now + coalesce(l.beat, heartbeat.lease),
+        due_at = least(v_now + coalesce(l.beat, heartbeat.lease), l.end_by, l.attempt_until),
+        progress = coalesce(mine.progress, l.progress)
+      from mine where l.id = mine.id
+      -- Shorter than before, perhaps.
+      returning l.id, rhythm._wake_due(l.due_at) as noted
+    )
+    select v_longer || coalesce(array_agg(b.id), '{}') into v_longer from (select n.id, n.noted from longer n offset 0) b;
+    exit when v_look = 6 or cardinality(v_longer) = cardinality(heartbeat.ids) or not exists (
+      select from rhythm.live l join unnest(heartbeat.ids, heartbeat.tokens) o (id, token) on l.id = o.id
+      where l.token = o.token and l.state = 'running' and l.id <> all (v_longer));
+    perform pg_sleep(0.01);
+  end loop;
   return query
-  with mine as materialized (
-    select l.id, o.progress from rhythm.live l
-    join unnest(heartbeat.ids, heartbeat.tokens, heartbeat.progress) o (id, token, progress) on l.id = o.id
-    where l.token = o.token and l.state = 'running'
-    order by l.id for update of l
-  ), longer as (
-    update rhythm.live l set lease_until = v_now + coalesce(l.beat, heartbeat.lease),
-      due_at = least(v_now + coalesce(l.beat, heartbeat.lease), l.end_by, l.attempt_until),
-      progress = coalesce(mine.progress, l.progress)
-    from mine where l.id = mine.id
-    -- Shorter than before, perhaps.
-    returning l.id, l.token, rhythm._wake_due(l.due_at) as noted
-  )
-  select o.id, case when b.id is null then 'lost'
+  select o.id, case when l.id is null then 'lost'
       when exists (select from rhythm.cancels c where c.execution_id = o.id) then 'cancel' else 'ok' end
   from unnest(heartbeat.ids, heartbeat.tokens) with ordinality o (id, token, at)
-  left join longer b on b.id = o.id and b.token = o.token
+  left join rhythm.live l on l.id = o.id and l.token = o.token and l.state = 'running'
   order by o.at;
 end
 $$;
 comment on function rhythm.heartbeat(uuid[], bigint[], interval, jsonb[]) is
-'Prolongs leases, and saves progress where it is given: views show it, and the next attempt gets it. Gives for each: ok, cancel (somebody wants it cancelled: stop when you can) or lost (another may have it: stop now). Example: select * from rhythm.heartbeat(''{0190a1b2-0000-7000-8000-000000000000}'', ''{42}'', progress => array[''{"page": 7}''::jsonb])';
+'Prolongs leases, and saves progress where it is given: views show it, and the next attempt gets it. Gives for each: ok, cancel (somebody wants it cancelled: stop when you can) or lost (another may have it, or it has been terminated: stop now). Waits for no open transaction: a task that one has just ended is ok until its commit, and its lease stays as it was. Example: select * from rhythm.heartbeat(''{0190a1b2-0000-7000-8000-000000000000}'', ''{42}'', progress => array[''{"page": 7}''::jsonb])';

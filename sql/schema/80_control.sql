@@ -117,7 +117,8 @@ $$;
 comment on function rhythm.wait(uuid, interval) is
 'Waits until an execution has ended (at most 5 s in one call: call again), and gives what result gives; at the timeout the state of that moment. Example: select * from rhythm.wait(''0190a1b2-0000-7000-8000-000000000000'', ''5s'')';
 
--- Ends tasks that wait and are to be cancelled (`p_at_once`: and those that run), as far as their rows are free; gives whom to look at.
+-- Ends tasks that wait and are to be cancelled (`p_at_once`: and those that run, whose workers are told), as far as their rows are free;
+-- gives whom to look at. Locks: the tasks, skipping those that others hold, then as _settle. Dying halfway ends none.
 create function rhythm._cancel_waiting(p_ids uuid[], p_reason text, p_at_once bool default false)
 returns table (id uuid, parent_id uuid, wake_group int)
 language plpgsql as $$
@@ -127,10 +128,22 @@ declare
     select l.id from rhythm.live l
     where l.id = any (p_ids) and l.kind = 'task' and (p_at_once or l.state in ('pending', 'scheduled'))
     order by l.id for update skip locked);
+  v_running uuid[];
+  v_workers text[];
 begin
+  if p_at_once then
+    select array_agg(l.id), array_agg(l.worker) into v_running, v_workers
+    from rhythm.live l where l.id = any (v_ids) and l.state = 'running';
+  end if;
   return query
   select * from rhythm._settle(v_ids, null, array_fill('cancelled'::rhythm.state, array[cardinality(v_ids)]), null,
     array_fill(jsonb_build_object('name', 'CancelledError', 'message', p_reason), array[cardinality(v_ids)]));
+  if v_running is not null then
+    -- For the worker alone, which hears of it in a claim and then asks for all of its tasks.
+    insert into rhythm.cancels (execution_id, reason, at, at_once, worker)
+    select r.id, p_reason, rhythm._now(), true, r.worker from unnest(v_running, v_workers) r (id, worker);
+    perform rhythm._wake_queue(rhythm._cancel_topic(w.worker), 1) from (select distinct r as worker from unnest(v_workers) r) w;
+  end if;
 end
 $$;
 
@@ -193,8 +206,25 @@ begin
 end
 $$;
 
--- Cancels what a workflow has started, all of it; `p_at_once`: ends it. `p_is_over`: the parent's time for cleaning up is over; so is that
--- of its tasks and of child workflows that know, and others are told.
+-- Returns what lives below a workflow, whoever of those above it has ended; what is below others that live is theirs to see to. A walk
+-- over the ended workflows, level by level. No locks.
+create function rhythm._left_below(p_id uuid) returns uuid[]
+language plpgsql as $$
+declare
+  v_ended uuid[] := array[p_id];
+  v_alive uuid[] := '{}';
+begin
+  while v_ended <> '{}' loop
+    v_alive := v_alive || array(select l.id from rhythm.live l where l.parent_id = any (v_ended));
+    v_ended := array(select a.id from rhythm.archive a where a.parent_id = any (v_ended) and a.kind = 'workflow');
+  end loop;
+  return v_alive;
+end
+$$;
+
+-- Cancels what a workflow has started, all of it; `p_at_once`: ends it, and what ended children have left running. `p_is_over`: the
+-- parent's time for cleaning up is over; so is that of its tasks and of child workflows that know, and others are told. Locks: as
+-- _cancel_started. Dying halfway cancels nothing.
 create function rhythm._cancel_children(p_id uuid, p_reason text, p_grace interval, p_at_once bool, p_is_over bool) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -202,10 +232,13 @@ declare
   v_told uuid[];
   v_ended uuid[];
 begin
+  if p_at_once then
+    perform rhythm._cancel_started(rhythm._left_below(p_id), p_reason, null, true);
+    return;
+  end if;
   select array_agg(l.id) filter (where not e.ends), array_agg(l.id) filter (where e.ends) into v_told, v_ended
   from rhythm.live l
-  cross join lateral (
-    select p_at_once or (p_is_over and (l.kind = 'task' or l.cancelling is true)) as ends) e
+  cross join lateral (select p_is_over and (l.kind = 'task' or l.cancelling is true) as ends) e
   where l.parent_id = p_id;
   if v_ended is not null then
     perform rhythm._cancel_started(v_ended, p_reason, null, true);
@@ -365,8 +398,7 @@ $$;
 comment on function rhythm.cancel(uuid, text, interval) is
 'Cancels: a task that waits ends, one that runs is told (at once where its worker waits in a claim, or at its next heartbeat), a workflow gets a CancelledError at its await, and may clean up: for ever, or as long as grace says, then it is terminated; its children get the same grace. A second cancel says nothing new, but may give or shorten the grace. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'', grace => ''10 minutes'')';
 
--- Ends an execution and all that it has started. Locks: the rows of tasks, also of those that run, so that their workers' heartbeats
--- wait for the caller's commit; and the root of a workflow's tree. If somebody holds them the request is kept, and the database's worker
+-- Ends an execution and all that it has started. Locks: the rows of tasks, also of those that run, and the root of a workflow's tree. If somebody holds them the request is kept, and the database's worker
 -- sees to it after the holder's commit; so it does with child workflows, a level a round. Dying halfway leaves no request.
 create function rhythm.terminate(id uuid, reason text default null) returns bool
 language plpgsql security definer
@@ -377,7 +409,7 @@ begin
 end
 $$;
 comment on function rhythm.terminate(uuid, text) is
-'Ends an execution at once, as cancelled: a workflow runs neither catch nor finally, and what it has started and is alive ends with it, and so on down (what an ended child has left running goes on); a task that runs ends too, and its worker is told at its next heartbeat that it has lost it. Undoes nothing: cancel first, and give it a grace. Commit soon: the heartbeats of such workers wait. False: it has ended before. Example: select rhythm.terminate(''0190a1b2-0000-7000-8000-000000000000'', ''runs in circles'')';
+'Ends an execution at once, as cancelled: a workflow runs neither catch nor finally, and all below it that is alive ends with it, also what a child that has ended has left running; a task that runs ends too, and its worker is told (at once where it waits in a claim, or at its next heartbeat) that it has lost it. Undoes nothing: cancel first, and give it a grace. False: it has ended before. Example: select rhythm.terminate(''0190a1b2-0000-7000-8000-000000000000'', ''runs in circles'')';
 
 -- Lets a failed execution go on; a workflow steps here, or is left to the worker. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
 -- retry at once the second waits for the first, and is told that it goes on already. Dying halfway leaves it failed.

@@ -66,11 +66,19 @@ begin
     v_roots := array(select l.id from rhythm.live l where l.id = p_only for update skip locked);
   elsif exists (select from rhythm.runnable r where r.alone_at is null) then
     -- Two who do this at once must not wait for each other, in whatever order they meet the rows.
-    delete from rhythm.runnable r where r.ctid = any (array(
-      select d.ctid from rhythm.runnable d
-      where not exists (select from rhythm.live l where l.id = d.root_id)
-        and not exists (select from rhythm.signals s where s.execution_id = d.execution_id and s.start is not null)
-      for update skip locked));
+    with gone as (
+      delete from rhythm.runnable r where r.ctid = any (array(
+        select d.ctid from rhythm.runnable d
+        where not exists (select from rhythm.live l where l.id = d.root_id)
+          and not exists (select from rhythm.signals s where s.execution_id = d.execution_id and s.start is not null)
+        for update skip locked))
+      returning r.execution_id
+    )
+    select array_agg(g.execution_id) into v_ids from gone g;
+    -- What ended by itself while somebody terminated it: what it has left running ends all the same.
+    perform rhythm._cancel_children(c.execution_id, coalesce(c.reason, 'terminated'), null, true, false)
+    from (select distinct on (x.execution_id) x.execution_id, x.reason from rhythm.cancels x
+      where x.execution_id = any (v_ids) and x.at_once) c;
     v_roots := array(
       select l.id from rhythm.live l
       where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null)

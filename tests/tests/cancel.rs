@@ -19,7 +19,7 @@ async fn wait_of(session: &Session, wait: &str) -> Duration {
 }
 
 /// The same for a claim that would wait for five seconds, and has to end early.
-async fn cut_short(session: &Session) {
+pub(crate) async fn cut_short(session: &Session) {
     let watch = Stopwatch::start();
     wait_of(session, "5s").await;
     let waited = watch.elapsed();
@@ -40,7 +40,7 @@ async fn running(session: &Session) -> Claimed {
 }
 
 /// Waits until a session waits inside a claim.
-async fn until_parked(session: &Session) {
+pub(crate) async fn until_parked(session: &Session) {
     session
         .until("select exists (select from pg_stat_activity where datname = current_database() and query like '%rhythm.claim(%' and wait_event_type in ('Extension', 'Timeout') and pid <> pg_backend_pid())")
         .await;

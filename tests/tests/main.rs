@@ -51,6 +51,7 @@ mod signal;
 mod standby;
 mod step_sql;
 mod terminate;
+mod terminate_beside;
 mod tidy;
 mod timeouts;
 mod timer;
