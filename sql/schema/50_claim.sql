@@ -1,7 +1,8 @@
 -- Workers and claims. A claim leases pending tasks to a worker: state running, a new fencing token, a lease that ends.
 -- Only who shows the token can heartbeat, complete or fail.
 --
--- Locks: claim takes rows of `live` with SKIP LOCKED; heartbeat takes its rows in the order of ids. The worker's own row
+-- Locks: claim takes rows of `live` with SKIP LOCKED; heartbeat takes its rows in the order of ids and skips those that
+-- others hold. The worker's own row
 -- is written at most every ten seconds, at the end, and never waited for once it is known. Dying halfway leaves the tasks pending (before commit) or
 -- leased until the lease ends (after it).
 

@@ -13,7 +13,7 @@ create table rhythm.cancels (
   grace interval,
   -- Whether it ends without being told.
   at_once bool not null default false,
-  -- Who runs it and has not heard of this in a claim (see _heard_cancel).
+  -- Who runs it, or has run it until it was terminated, and has not heard of this in a claim (see _heard_cancel).
   worker text
 );
 comment on table rhythm.cancels is 'Requests to cancel that are not yet done.';
@@ -250,7 +250,8 @@ end
 $$;
 
 -- Cancels what a workflow has started and nobody has begun; what runs is told: at once if its worker waits, or at a heartbeat. A
--- child workflow is told by a step of its own, which goes on down.
+-- child workflow is told by a step of its own, which goes on down. Locks: tasks, and workflows that have not begun, skipping those that
+-- others hold. Dying halfway cancels nothing.
 create function rhythm._cancel_started(p_ids uuid[], p_reason text, p_grace interval, p_at_once bool) returns void
 language plpgsql as $$
 #variable_conflict use_column

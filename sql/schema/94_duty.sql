@@ -136,7 +136,7 @@ end
 $$;
 
 -- Returns 16 of the executions that a duty is about now, of marks the roots of their trees; none: it is about no executions. Any of the
--- first `p_max`, or some that can be neither done nor put off would be the first of every round.
+-- first `p_max`, or some that can be neither done nor put off would be the first of every round. No locks.
 create function rhythm._subjects(p_duty text, p_max int) returns uuid[]
 language sql volatile as $$
   select array(select d.id from (
