@@ -422,7 +422,7 @@ $$;
 -- Prolongs leases. Locks: rows of running tasks in the order of ids, skipping those that others hold: who does has completed, failed or
 -- terminated the task and not committed, or will let it go in a moment, for which this waits 50 ms at most. Such a task counts as held;
 -- its lease stays as it was, and nothing can take that away while the row is locked, but if the other rolls back after its end it
--- has lapsed. Dying halfway leaves the leases as they were.
+-- has lapsed, and progress that came with it is not saved. Dying halfway leaves the leases as they were.
 create function rhythm.heartbeat(ids uuid[], tokens bigint[], lease interval default '60s', progress jsonb[] default null)
 returns table (id uuid, status text)
 language plpgsql security definer
@@ -450,7 +450,7 @@ begin
       select l.id, o.progress from rhythm.live l
       join unnest(heartbeat.ids, heartbeat.tokens, heartbeat.progress) o (id, token, progress) on l.id = o.id
       where l.token = o.token and l.state = 'running' and l.id <> all (v_longer)
-      order by l.id for update of l skip locked
+      order by l.id for no key update of l skip locked
     ), longer as (
       update rhythm.live l set lease_until = v_now + coalesce(l.beat, heartbeat.lease),
         due_at = least(v_now + coalesce(l.beat, heartbeat.lease), l.end_by, l.attempt_until),

@@ -424,7 +424,7 @@ declare
   v_row record;
   v_rows pg_catalog.text[];
   v_bytes pg_catalog.int8 := 0;
-  v_written pg_catalog.int8;
+  v_written pg_catalog.int8 := 0;
   v_state pg_catalog.text;
   v_message pg_catalog.text;
   v_detail pg_catalog.text;
@@ -439,8 +439,15 @@ begin
         pg_catalog.jsonb_array_length(p_params));
   end if;
   if p_count_only then
-    execute v_text using p_params;
-    get diagnostics v_written = row_count;
+    if pg_catalog.jsonb_extract_path_text(v_plan, 'returns_rows')::pg_catalog.bool then
+      -- A loop holds some rows at a time, where a bare execute would gather all of them in memory.
+      for v_row in execute v_text using p_params loop
+        v_written := v_written operator(pg_catalog.+) 1;
+      end loop;
+    else
+      execute v_text using p_params;
+      get diagnostics v_written = row_count;
+    end if;
     return pg_catalog.format('{"ok":true,"rows":%s,"string_columns":[]}', v_written);
   elsif pg_catalog.jsonb_extract_path_text(v_plan, 'returns_rows')::pg_catalog.bool then
     -- A loop, since not every statement that gives rows may stand inside another.

@@ -213,10 +213,17 @@ language plpgsql as $$
 declare
   v_ended uuid[] := array[p_id];
   v_alive uuid[] := '{}';
+  v_found uuid[];
 begin
   while v_ended <> '{}' loop
-    v_alive := v_alive || array(select l.id from rhythm.live l where l.parent_id = any (v_ended));
-    v_ended := array(select a.id from rhythm.archive a where a.parent_id = any (v_ended) and a.kind = 'workflow');
+    -- In one look, or what is just ending or being retried could be missed in both tables.
+    select coalesce(array_agg(c.id) filter (where c.lives), '{}'), coalesce(array_agg(c.id) filter (where not c.lives), '{}')
+    into v_found, v_ended
+    from (
+      select l.id, true as lives from rhythm.live l where l.parent_id = any (v_ended)
+      union all
+      select a.id, false from rhythm.archive a where a.parent_id = any (v_ended) and a.kind = 'workflow') c;
+    v_alive := v_alive || v_found;
   end loop;
   return v_alive;
 end
@@ -275,6 +282,14 @@ begin
   select l.id, l.id from rhythm.live l where l.id = any (v_ids);
   if found then
     perform rhythm._wake_steps(false);
+  end if;
+  if p_at_once then
+    -- What ends by itself from here on has been noted above, and is seen to when its mark is. What had ended before was not there
+    -- to be noted, and has left running what it has started.
+    perform rhythm._cancel_children(i, p_reason, null, true, false)
+    from unnest(v_ids) i
+    where exists (select from rhythm.archive a where a.id = i and a.kind = 'workflow')
+      and not exists (select from rhythm.cancels c where c.execution_id = i);
   end if;
 end
 $$;
@@ -410,7 +425,7 @@ begin
 end
 $$;
 comment on function rhythm.terminate(uuid, text) is
-'Ends an execution at once, as cancelled: a workflow runs neither catch nor finally, and all below it that is alive ends with it, also what a child that has ended has left running; a task that runs ends too, and its worker is told (at once where it waits in a claim, or at its next heartbeat) that it has lost it. Undoes nothing: cancel first, and give it a grace. False: it has ended before. Example: select rhythm.terminate(''0190a1b2-0000-7000-8000-000000000000'', ''runs in circles'')';
+'Ends an execution at once, as cancelled: a workflow runs neither catch nor finally, and all below it that is alive ends with it, also what a child that has ended has left running; a task that runs ends too, and its worker is told (at once where it waits in a claim, or at its next heartbeat) that it has lost it. Undoes nothing: cancel first, and give it a grace. Commit soon: workers that hand in outcomes of such tasks wait. False: it has ended before. Example: select rhythm.terminate(''0190a1b2-0000-7000-8000-000000000000'', ''runs in circles'')';
 
 -- Lets a failed execution go on; a workflow steps here, or is left to the worker. Locks: its row of `archive`, its key, then its tree's root if nobody holds it. Of two who
 -- retry at once the second waits for the first, and is told that it goes on already. Dying halfway leaves it failed.

@@ -302,7 +302,8 @@ declare
   v_after uuid;
 begin
   delete from rhythm.cancels c where c.ctid = any (array(
-    select o.ctid from rhythm.cancels o where not exists (select from rhythm.live l where l.id = o.execution_id) limit v_max));
+    select o.ctid from rhythm.cancels o where not exists (select from rhythm.live l where l.id = o.execution_id)
+    limit v_max for update skip locked));
   get diagnostics v_most = row_count;
   delete from rhythm.events e where e.ctid = any (array(
     select o.ctid from rhythm.events o where not exists (select from rhythm.saves s where s.id = o.execution_id)
