@@ -40,6 +40,7 @@ pub mod project;
 pub mod reference;
 pub mod regex;
 pub mod schema;
+mod slips;
 mod snapshot;
 pub mod source;
 mod stricter;

@@ -2,13 +2,15 @@
 //!
 //! A workflow is named after its file. Knows no file system; `rhythm check` reads the files.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::{Named, NamedKind};
 use crate::codes::Code;
 use crate::diagnostic::{self, Diagnostic};
-use crate::nearest::{is_slip, is_swap, nearest};
+use crate::nearest::nearest;
 use crate::schema::{self, Schema};
+use crate::slips::{self, Slips};
 use crate::source::Source;
 use crate::{Checked, check};
 
@@ -34,6 +36,38 @@ pub struct File {
 
 /// The uses of one name of a task.
 type Uses<'f> = Vec<(usize, &'f Named)>;
+
+/// How many names are compared at most to guess what was meant: a few tenths of a second.
+const MAX_GUESSES: usize = 1_000_000;
+
+/// The tasks that the files name.
+struct Tasks<'f> {
+    uses: BTreeMap<&'f str, Uses<'f>>,
+    /// Those that are named more than once.
+    usual: Slips<'f>,
+    /// How many names have been compared.
+    guesses: Cell<usize>,
+}
+
+impl<'f> Tasks<'f> {
+    fn new(uses: BTreeMap<&'f str, Uses<'f>>) -> Self {
+        let usual = uses.iter().filter(|(_, uses)| uses.len() > 1);
+        Self {
+            usual: Slips::new(usual.map(|(name, _)| *name)),
+            uses,
+            guesses: Cell::new(0),
+        }
+    }
+
+    fn nearest<'k>(&self, name: &str, known: &'k BTreeSet<String>) -> Option<&'k str> {
+        let guesses = self.guesses.get() + known.len();
+        if guesses > MAX_GUESSES {
+            return None;
+        }
+        self.guesses.set(guesses);
+        nearest(name, known.iter().map(String::as_str))
+    }
+}
 
 impl Project {
     /// Adds a file. A text without a name of its own (from a pipe) defines no workflow.
@@ -81,12 +115,12 @@ impl Project {
     }
 
     fn compare(&self) -> Vec<(usize, Diagnostic)> {
-        let mut tasks: BTreeMap<&str, Uses<'_>> = BTreeMap::new();
+        let mut uses: BTreeMap<&str, Uses<'_>> = BTreeMap::new();
         let mut found = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
             for call in &file.checked.calls {
                 match call.kind {
-                    NamedKind::Task => tasks.entry(&call.name).or_default().push((index, call)),
+                    NamedKind::Task => uses.entry(&call.name).or_default().push((index, call)),
                     NamedKind::Workflow if self.workflows.contains(&call.name) => {}
                     // A text from a pipe stands for no set of files.
                     NamedKind::Workflow if self.workflows.is_empty() => {}
@@ -94,11 +128,12 @@ impl Project {
                 }
             }
         }
+        let tasks = Tasks::new(uses);
         let mut told: Vec<(usize, Diagnostic)> = found
             .into_iter()
             .map(|(index, call)| (index, self.unknown_workflow(call, &tasks)))
             .collect();
-        for (name, uses) in &tasks {
+        for (name, uses) in &tasks.uses {
             if let Some((message, hint)) = self.suspicious_task(name, uses, &tasks) {
                 told.extend(uses.iter().map(|(index, call)| {
                     let diagnostic = Diagnostic::new(Code::UnknownTask, call.span, &message);
@@ -113,13 +148,12 @@ impl Project {
         told
     }
 
-    fn unknown_workflow(&self, call: &Named, tasks: &BTreeMap<&str, Uses<'_>>) -> Diagnostic {
+    fn unknown_workflow(&self, call: &Named, tasks: &Tasks<'_>) -> Diagnostic {
         let name = &call.name;
         let message = format!("no file defines a workflow `{name}`");
-        let known = self.workflows.iter().map(String::as_str);
-        let hint = if let Some(meant) = nearest(name, known) {
+        let hint = if let Some(meant) = tasks.nearest(name, &self.workflows) {
             format!("Did you mean \"{meant}\"?")
-        } else if tasks.contains_key(name.as_str()) {
+        } else if tasks.uses.contains_key(name.as_str()) {
             format!("Elsewhere it is a task: `Task.run(\"{name}\", …)`.")
         } else {
             format!("Name {name}.flow or its folder too, if it is elsewhere.")
@@ -132,7 +166,7 @@ impl Project {
         &self,
         name: &str,
         uses: &Uses<'_>,
-        tasks: &BTreeMap<&str, Uses<'_>>,
+        tasks: &Tasks<'_>,
     ) -> Option<(String, String)> {
         let declared = self.tasks.as_ref();
         if declared.is_some_and(|tasks| tasks.contains(name)) {
@@ -143,8 +177,7 @@ impl Project {
             return Some((message, format!("Write `Workflow.run(\"{name}\", …)`.")));
         }
         if let Some(declared) = declared {
-            let known = declared.iter().map(String::as_str);
-            let hint = nearest(name, known).map_or_else(
+            let hint = tasks.nearest(name, declared).map_or_else(
                 || "Add it to the tasks that are served.".to_owned(),
                 |meant| format!("Did you mean \"{meant}\"?"),
             );
@@ -155,12 +188,14 @@ impl Project {
         let [(file, call)] = uses.as_slice() else {
             return None;
         };
-        let (other, others) = tasks.iter().find(|(other, others)| {
+        let is_earlier = |others: &Uses<'_>| {
             let first = others.first().map(|(file, call)| (*file, call.span.start));
-            let earlier = first.is_some_and(|first| first < (*file, call.span.start));
-            is_slip(name, other) && others.len() > 1 || is_swap(name, other) && earlier
-        })?;
-        let (file, first) = others.first()?;
+            first.is_some_and(|first| first < (*file, call.span.start))
+        };
+        let usual = tasks.usual.of(name);
+        let swapped = slips::swapped(name, &tasks.uses, is_earlier);
+        let other = usual.into_iter().chain(swapped).min()?;
+        let (file, first) = tasks.uses.get(other)?.first()?;
         let source = &self.files[*file].source;
         let place = format!("{}:{}", source.name(), source.line_of(first.span.start));
         let message = format!("the task `{name}` is named only here; `{other}` in {place}");

@@ -36,7 +36,12 @@ pub struct Source {
     name: String,
     text: String,
     line_starts: Vec<u32>,
+    /// How many UTF-16 units are in front of each full `STRIDE` bytes, or of the letter that is cut there.
+    units: Vec<u32>,
 }
+
+/// How many bytes are counted at most to know a column, about: a line may be the whole text.
+const STRIDE: usize = 512;
 
 /// A position as editors show it: both count from 1, the column in UTF-16 units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +60,12 @@ impl Source {
         let line_starts = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(at, _)| at as u32 + 1))
             .collect();
+        let units = count_units(&text);
         Self {
             name: name.into(),
             text,
             line_starts,
+            units,
         }
     }
 
@@ -100,12 +107,26 @@ impl Source {
     #[must_use]
     pub fn position(&self, offset: u32) -> Position {
         let line = self.line_of(offset);
-        let start = self.line_start(line) as usize;
-        let before = self.text.get(start..offset as usize).unwrap_or_default();
+        let (start, end) = (self.line_start(line) as usize, offset as usize);
+        let before = if end - start <= STRIDE {
+            let text = self.text.get(start..end).unwrap_or_default();
+            text.encode_utf16().count() as u32
+        } else {
+            self.units_before(end) - self.units_before(start)
+        };
         Position {
             line,
-            column: before.encode_utf16().count() as u32 + 1,
+            column: before + 1,
         }
+    }
+
+    /// How many UTF-16 units are in front of a byte.
+    fn units_before(&self, offset: usize) -> u32 {
+        let offset = offset.min(self.text.len());
+        let stride = offset / STRIDE;
+        let start = self.text.floor_char_boundary(stride * STRIDE);
+        let rest = self.text.get(start..offset).unwrap_or_default();
+        self.units[stride] + rest.encode_utf16().count() as u32
     }
 
     /// The byte offset at which a line (from 1) starts.
@@ -127,5 +148,44 @@ impl Source {
             .get(index)
             .map_or(self.text.len(), |next| *next as usize);
         self.text[*start as usize..end].trim_end_matches(['\n', '\r'])
+    }
+}
+
+fn count_units(text: &str) -> Vec<u32> {
+    let mut units = Vec::with_capacity(text.len() / STRIDE + 1);
+    let (mut start, mut count) = (0, 0);
+    for stride in 0..=text.len() / STRIDE {
+        let end = text.floor_char_boundary(stride * STRIDE);
+        count += text[start..end].encode_utf16().count() as u32;
+        units.push(count);
+        start = end;
+    }
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STRIDE, Source};
+
+    #[test]
+    fn columns_count_utf16_units_in_lines_of_any_length() {
+        for letter in ["a", "é", "€", "😀"] {
+            for before in ["", "\n", "first\n", &"é\n".repeat(STRIDE)] {
+                let line = letter.repeat(3 * STRIDE);
+                let source = Source::new("a.flow", format!("{before}x{line}\nlast"));
+                let mut expected = 1;
+                for (at, char) in source.text()[before.len()..].char_indices() {
+                    if char == '\n' {
+                        break;
+                    }
+                    let position = source.position((before.len() + at) as u32);
+                    assert_eq!(position.column, expected, "{letter} at {at}");
+                    expected += char.len_utf16() as u32;
+                }
+                let end = source.position(source.text().len() as u32);
+                assert_eq!(end.column, 5);
+            }
+        }
+        assert_eq!(Source::new("", "").position(0).column, 1);
     }
 }

@@ -1,8 +1,10 @@
 //! Snapshots are for ever: programs and saves in every format that was ever written, and what they still come to.
 //!
 //! `golden/FORMAT/NAME.program` is a stored definition, `NAME.N.save` its run after N steps, `NAME.result` how it ends. These
-//! files are never changed. Whoever changes a format adds a folder: `RHYTHM_ACCEPT=1 cargo test golden` writes it.
+//! files are never changed. Whoever changes a format adds a folder: `RHYTHM_ACCEPT=1 cargo test golden` writes it, and
+//! `KEPT` names it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,31 +87,60 @@ fn the_current_format_is_kept() {
     }
 }
 
+/// What is kept: how often each run was saved. A format is added, and never loses a file.
+const KEPT: &[(&str, &[(&str, usize)])] = &[
+    (
+        "program1-save1",
+        &[("everything", 4), ("saga", 4), ("worker_pool", 3)],
+    ),
+    (
+        "program1-save2",
+        &[
+            ("everything", 4),
+            ("patterns", 2),
+            ("saga", 4),
+            ("worker_pool", 3),
+        ],
+    ),
+];
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).expect("the golden files");
+    let entries = entries.map(|entry| entry.expect("an entry").file_name());
+    let names = entries.map(|name| name.to_string_lossy().into_owned());
+    names.filter(|name| !name.ends_with(".flow")).collect()
+}
+
+#[test]
+fn no_golden_file_is_lost_or_left_out() {
+    let formats = KEPT.iter().map(|(format, _)| (*format).to_owned());
+    assert_eq!(names(&folder()), formats.collect());
+    for (format, programs) in KEPT {
+        let mut expected = BTreeSet::new();
+        for (name, saves) in *programs {
+            expected.extend((1..=*saves).map(|step| format!("{name}.{step}.save")));
+            expected.extend([format!("{name}.program"), format!("{name}.result")]);
+        }
+        assert_eq!(names(&folder().join(format)), expected, "{format}");
+    }
+}
+
 #[test]
 fn every_format_still_runs_to_its_end() {
-    let mut saves = 0;
-    for format in fs::read_dir(folder()).expect("the golden files") {
-        let format = format.expect("an entry").path();
-        if !format.is_dir() {
-            continue;
-        }
-        for (name, _) in PROGRAMS {
+    for (format, programs) in KEPT {
+        let format = folder().join(format);
+        for (name, saves) in *programs {
             let file = |ending: String| format.join(format!("{name}.{ending}"));
-            // Older formats do not have the programs of newer ones.
-            let Ok(stored) = fs::read(file("program".into())) else {
-                continue;
-            };
+            let stored = fs::read(file("program".into())).expect("a golden program");
             let program = Arc::new(Program::decode(&stored).expect("a readable program"));
             let expected = fs::read_to_string(file("result".into())).expect("a golden result");
-            for step in 1.. {
+            for step in 1..=*saves {
                 let path = file(format!("{step}.save"));
-                let Ok(save) = fs::read(&path) else { break };
-                saves += 1;
+                let save = fs::read(&path).expect("a golden save");
                 let vm = Vm::load(Arc::clone(&program), &save, Limits::default())
                     .unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
                 assert_eq!(finish(vm, |_, _| {}), expected, "{}", path.display());
             }
         }
     }
-    assert!(saves >= 10, "only {saves} golden saves");
 }

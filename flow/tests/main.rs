@@ -14,4 +14,5 @@ mod project;
 mod robust;
 mod run;
 mod snapshot;
+mod speed;
 mod tree;

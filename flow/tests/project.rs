@@ -82,6 +82,23 @@ fn a_task_that_is_almost_another_one_is_told_where_it_is_rare() {
 }
 
 #[test]
+fn names_that_digits_tell_apart_are_no_slips() {
+    let files = [
+        (
+            "a",
+            "await Task.run('report_12_daily')\nawait Task.run('report_21_daily')\nawait Task.run('v1_charge')\n\
+             await Task.run('v1_charge')",
+        ),
+        (
+            "b",
+            "await Task.run('v2_charge')\nawait Task.run('v11_charge')\nawait Task.run('report_1_daily')\n\
+             await Task.run('report_12_daily')\nawait Task.run('v_charge')",
+        ),
+    ];
+    assert_eq!(told(project(&files)), "");
+}
+
+#[test]
 fn with_a_list_of_tasks_every_other_one_is_told() {
     let mut project = project(&[(
         "a",

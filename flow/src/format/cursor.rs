@@ -3,6 +3,8 @@
 //! The printer walks over the tree, but what it prints are the words of the source, in their order. So no
 //! word is lost or made up unnoticed, and comments stay between the words where they were written.
 
+use std::cell::Cell;
+
 use super::comments::{self, Comment};
 use super::doc::{Doc, Line};
 use crate::parse::token::{Kind, Token, has_line_break};
@@ -25,6 +27,16 @@ pub(super) struct Printer<'s> {
     pub(super) keep_parens: bool,
     /// The current word has to stay on the line of the one before it, such as `=>`.
     tight: bool,
+    /// What `ends_line` has found last.
+    line_end: Cell<LineEnd>,
+}
+
+/// Whether nothing but comments stands behind the comments up to `last` on their line, in front of the word `at`.
+#[derive(Clone, Copy, Default)]
+struct LineEnd {
+    at: usize,
+    last: Option<usize>,
+    is_end: bool,
 }
 
 impl<'s> Printer<'s> {
@@ -40,6 +52,7 @@ impl<'s> Printer<'s> {
             lost: None,
             keep_parens: false,
             tight: false,
+            line_end: Cell::default(),
         }
     }
 
@@ -361,20 +374,33 @@ impl<'s> Printer<'s> {
 
     /// Whether nothing but comments stands behind the next comment on its line.
     fn ends_line(&self) -> bool {
+        let known = self.line_end.get();
+        if known.at == self.at && known.last.is_some_and(|last| self.comment <= last) {
+            return known.is_end;
+        }
         let mut index = self.comment;
-        while let Some(comment) = self.comments.get(index) {
+        let is_end = loop {
+            let Some(comment) = self.comments.get(index) else {
+                break false;
+            };
             let next = self.comments.get(index + 1).map(|next| next.span.start);
             let next = next.filter(|next| *next < self.start());
             let end = comment.span.end;
             if comment.to_line_end || self.breaks_between(end, next.unwrap_or(self.start())) {
-                return true;
+                break true;
             }
             if next.is_none() {
-                return self.kind() == Kind::End;
+                break self.kind() == Kind::End;
             }
             index += 1;
-        }
-        false
+        };
+        // There may be thousands of them in a line.
+        self.line_end.set(LineEnd {
+            at: self.at,
+            last: Some(index),
+            is_end,
+        });
+        is_end
     }
 
     /// Where the next comment or word starts.

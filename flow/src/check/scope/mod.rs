@@ -5,7 +5,6 @@ mod declare;
 use std::collections::{HashMap, HashSet};
 
 use super::globals::{self, PARAMETERS};
-use super::meant;
 use super::walk::{self, Visitor};
 use crate::absent;
 use crate::ast::{
@@ -14,6 +13,8 @@ use crate::ast::{
 };
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
+use crate::nearest::{Letters, nearest};
+use crate::parse::MAX_DIAGNOSTICS;
 use crate::parse::refuse::is_reserved;
 use crate::source::{Source, Span};
 
@@ -237,20 +238,10 @@ impl<'a> Resolver<'a, '_> {
         }
         let hint = match absent::name(&name.name) {
             Some(hint) => Some(hint.to_owned()),
-            None if self.found.len() > super::MAX_GUESSES => otherwise,
+            // What is not shown needs no guess: that compares the name with all others.
+            None if self.unknown.len() >= MAX_DIAGNOSTICS => otherwise,
             None => {
-                let declared = self
-                    .scopes
-                    .iter()
-                    .rev()
-                    .flat_map(|scope| scope.names.keys().copied())
-                    // `$` sets names apart on purpose, such as those of a harness.
-                    .filter(|known| !known.contains('$') || name.name.contains('$'));
-                let mut known: Vec<&str> = declared.collect();
-                known.sort_unstable();
-                known.extend(PARAMETERS);
-                known.extend(globals::builtins());
-                let meant = meant(self.found, &name.name, known);
+                let meant = self.nearest(&name.name);
                 // That nobody reads the one that was meant is no news.
                 if let Some(index) = meant.and_then(|meant| self.find(meant)) {
                     self.bindings[index].read = true;
@@ -263,6 +254,22 @@ impl<'a> Resolver<'a, '_> {
         let message = format!("`{}` is not defined", name.name);
         self.unknown.insert(&name.name, self.found.len());
         self.report(Code::UnknownName, name.span, message, hint);
+    }
+
+    /// The name in sight that was probably meant.
+    fn nearest(&self, name: &str) -> Option<&'a str> {
+        let letters = Letters::of(name)?;
+        let scopes = self.scopes.iter().rev();
+        let declared = scopes.flat_map(|scope| scope.names.keys().copied());
+        let mut known: Vec<&str> = declared
+            // `$` sets names apart on purpose, such as those of a harness.
+            .filter(|known| !known.contains('$') || name.contains('$'))
+            .filter(|known| letters.may_be_near(known))
+            .collect();
+        known.sort_unstable();
+        known.extend(PARAMETERS);
+        known.extend(globals::builtins());
+        nearest(name, known)
     }
 
     /// Says of unknown names where they are declared, out of sight; the unused declaration is no news then.
