@@ -27,11 +27,31 @@ const UNITERABLE = [
 // Programs also encode these words.
 const blur = (text, words) => words.reduce((blurred, [pattern, by]) => blurred.replace(pattern, by), text.replaceAll('%20', ' '))
 
+/** How Flow refuses something at run time. */
+const REFUSAL = /Flow|A promise is among the values/
+
+/** The lines of the log in front of the first that tells of a refusal; all of them, if the end alone tells of it. */
+function upToRefusal(node, flow) {
+  const [, ...log] = flow.split('\n')
+  const refused = log.findIndex((line) => REFUSAL.test(line))
+  const count = refused < 0 ? log.length : refused
+  const before = (answer) => blur(['', ...answer.split('\n').slice(1, count + 1)].join('\n'), WORDS)
+  const [a, b] = [before(node), before(flow)]
+  return a === b ? { verdict: 'skipped' } : { verdict: 'disagreed', kind: `in front of a refusal: ${kindOf(a, b)}` }
+}
+
+/**
+ * What Node and Flow say of a program: they agree, agree but for words (`blurred`), disagree, or cannot be compared
+ * (`skipped`).
+ */
 export function compare(node, answer) {
   const [flow, saved] = withoutFrames(answer).split('\u0001saved\u0001')
   if (saved !== undefined) return { verdict: 'disagreed', kind: `a save changes it: ${kindOf(flow, saved)}` }
-  // Limits are the host's, and what Flow refuses by name at run time is no other meaning.
-  if (/^limit/.test(flow) || /Flow|A promise is among the values/.test(flow) || /Maximum call stack|ERR_MISSING_ARGS/.test(node)) return { verdict: 'skipped' }
+  if (node === flow) return { verdict: 'agreed' }
+  // Limits are the host's.
+  if (/^limit/.test(flow) || /Maximum call stack|ERR_MISSING_ARGS/.test(node)) return { verdict: 'skipped' }
+  // What Flow refuses by name at run time is no other meaning, but what was logged in front of it has to be the same.
+  if (REFUSAL.test(flow)) return upToRefusal(node, flow)
   if (node.startsWith('refused') && flow.startsWith('refused')) return { verdict: 'skipped' }
   if (node === 'throws *' || node.startsWith('throws *\n')) {
     if (flow.startsWith('throws') || flow.startsWith('stuck')) node = node.replace('throws *', () => flow.split('\n')[0])
@@ -39,7 +59,7 @@ export function compare(node, answer) {
   const isOwn = SPREAD.test(node) || UNFOUND.test(node) || UNFOUND.test(flow)
   const words = isOwn ? [...WORDS, UNITERABLE] : WORDS
   const [a, b] = [blur(node, words), blur(flow, words)]
-  if (node === flow || a === b) return { verdict: 'agreed' }
+  if (a === b) return { verdict: 'blurred' }
   return { verdict: 'disagreed', kind: kindOf(a, b) }
 }
 

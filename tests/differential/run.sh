@@ -8,4 +8,5 @@ if [ -z "${RHYTHM_NODE:-}" ]; then
 fi
 target=${CARGO_TARGET_DIR:-$PWD/../../target}
 cargo build --release --locked --quiet -p rhythm-flow --example runs
+"$RHYTHM_NODE" --test --test-reporter=dot compare.test.mjs >&2
 exec "$RHYTHM_NODE" main.mjs "$target/release/examples/runs" "$@"
