@@ -20,6 +20,17 @@ fn passes(test: &str, workflows: &[(&str, &str)]) {
 }
 
 #[test]
+fn the_state_is_loaded_in_front_of_every_step_if_that_is_asked_for() {
+    let test = "test('pays', async () => {
+  const run = await runWorkflow('pay', { amount: 1 }, { tasks: { pay: 1, mail: 2 } })
+  expect(run).toHaveCompleted()
+})";
+    // Two tasks come back; nothing is loaded in front of the first step, nor in the pass without loading.
+    assert_eq!(run_with(test, &[("pay", PAY)], true).loads, 2);
+    assert_eq!(run_with(test, &[("pay", PAY)], false).loads, 0);
+}
+
+#[test]
 fn every_matcher_holds_where_it_should() {
     passes(include_str!("kit/matchers.test.flow"), &[]);
 }

@@ -76,6 +76,7 @@ pub struct Simulation {
     vm: Option<Vm>,
     save: Option<Vec<u8>>,
     steps: usize,
+    loads: usize,
     agenda: Agenda,
     /// Settlements that no step has taken yet.
     inbox: VecDeque<(PromiseId, Settlement)>,
@@ -126,6 +127,7 @@ impl Simulation {
             vm: None,
             save: None,
             steps: 0,
+            loads: 0,
             agenda: Agenda::default(),
             inbox: VecDeque::new(),
             begun: false,
@@ -193,6 +195,12 @@ impl Simulation {
     #[must_use]
     pub fn hits(&self) -> &[u64] {
         &self.hits
+    }
+
+    /// How often the state was loaded from what was saved of it.
+    #[must_use]
+    pub fn loads(&self) -> usize {
+        self.loads
     }
 
     /// Runs until somebody is needed.
@@ -379,7 +387,10 @@ impl Simulation {
         let program = Arc::clone(&self.workflow.program);
         let limits = self.setup.limits.clone();
         match &self.save {
-            Some(save) => Vm::load(program, save, limits).map_err(|fault| fault.to_string()),
+            Some(save) => {
+                self.loads += 1;
+                Vm::load(program, save, limits).map_err(|fault| fault.to_string())
+            }
             None => Ok(Vm::start(program, self.start.clone(), limits)),
         }
     }

@@ -485,6 +485,7 @@ impl<'a> Pass<'a> {
     /// Ends the runs, and keeps which statements they came to.
     fn forget_runs(&mut self) {
         for run in std::mem::take(&mut self.runs).into_values() {
+            self.result.loads += run.simulation.loads();
             if run.simulation.hits().is_empty() {
                 continue;
             }

@@ -123,6 +123,8 @@ pub struct FileResult {
     pub log: Vec<String>,
     /// What ran of which workflow, by its file, if workflows are compiled for that.
     pub coverage: BTreeMap<String, FileCoverage>,
+    /// How often the state of a run was loaded from what was saved of it: never, unless the tests are run durably.
+    pub loads: usize,
     /// How long it took.
     pub time: Duration,
 }
@@ -207,6 +209,7 @@ impl TestFile {
 impl FileResult {
     /// Adds what the run with saving and loading found beyond this one.
     fn add_durable(&mut self, again: Self) {
+        self.loads += again.loads;
         for (test, other) in self.tests.iter_mut().zip(again.tests) {
             test.time += other.time;
             if other.status == Status::Failed && test.status != Status::Failed {
@@ -228,5 +231,85 @@ impl FileResult {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{FileResult, Problem, Status, TestResult};
+
+    /// A pass over tests that ended so; each problem and each line says of which pass it is.
+    fn pass(name: &str, ends: &[Status], broken: bool) -> FileResult {
+        let test = |(number, status): (usize, &Status)| TestResult {
+            path: vec![format!("test {number}")],
+            line: 1,
+            status: *status,
+            problems: if *status == Status::Failed {
+                vec![Problem::of("Error", format!("{name} {number}"))]
+            } else {
+                Vec::new()
+            },
+            log: vec![name.to_owned()],
+            only_durable: false,
+            time: Duration::from_secs(1),
+        };
+        FileResult {
+            tests: ends.iter().enumerate().map(test).collect(),
+            problems: if broken {
+                vec![Problem::of("Error", format!("{name} file"))]
+            } else {
+                Vec::new()
+            },
+            log: vec![name.to_owned()],
+            loads: 3,
+            ..FileResult::default()
+        }
+    }
+
+    #[test]
+    fn what_fails_only_with_saving_and_loading_is_told_as_such() {
+        use Status::{Failed, Passed, Skipped};
+        let mut result = pass("first", &[Passed, Failed, Passed, Failed, Skipped], false);
+        result.add_durable(pass(
+            "second",
+            &[Failed, Failed, Passed, Passed, Skipped],
+            true,
+        ));
+        let told: Vec<_> = result
+            .tests
+            .iter()
+            .map(|test| {
+                let problem = test.problems.first().map(|one| one.message.as_str());
+                (
+                    test.status,
+                    problem,
+                    test.log[0].as_str(),
+                    test.only_durable,
+                )
+            })
+            .collect();
+        let expected = [
+            (Failed, Some("second 0"), "second", true),
+            (Failed, Some("first 1"), "first", false),
+            (Passed, None, "first", false),
+            (Failed, Some("first 3"), "first", false),
+            (Skipped, None, "first", false),
+        ];
+        assert_eq!(told, expected);
+        let times = result.tests.iter().map(|test| test.time);
+        assert_eq!(times.sum::<Duration>(), Duration::from_secs(10));
+        assert_eq!(result.problems[0].message, "second file");
+        assert_eq!((result.log[0].as_str(), result.loads), ("second", 6));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_file_itself_is_told_once() {
+        let mut result = pass("first", &[], true);
+        result.add_durable(pass("second", &[], true));
+        let problems: Vec<_> = result.problems.iter().map(|one| &one.message).collect();
+        assert_eq!(problems, ["first file"]);
+        assert_eq!(result.log, ["first"]);
     }
 }
