@@ -1,5 +1,8 @@
 //! Members of what Flow provides: `Math.foo`, `Task.rnu`, `new Foo()`, `Inputs.custmer`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::globals;
 use super::meant;
 use super::scope::Names;
@@ -18,6 +21,9 @@ use crate::value::date;
 /// Longer pieces of the program are not repeated in hints.
 const MAX_QUOTE: usize = 40;
 
+/// More fields than these are not listed.
+const MAX_LISTED: usize = 20;
+
 pub(super) fn check(script: &Script, source: &Source, names: &Names, found: &mut Vec<Diagnostic>) {
     let inputs = script.input_type.as_ref().map(InputType::root);
     Members {
@@ -25,6 +31,7 @@ pub(super) fn check(script: &Script, source: &Source, names: &Names, found: &mut
         source,
         names,
         inputs,
+        fields: RefCell::default(),
     }
     .list(&script.body);
 }
@@ -34,6 +41,8 @@ struct Members<'c> {
     source: &'c Source,
     names: &'c Names,
     inputs: Option<&'c Type>,
+    /// The fields of each type that was looked into, by their names: there may be thousands.
+    fields: RefCell<HashMap<*const Field, HashMap<&'c str, &'c Field>>>,
 }
 
 impl<'c> Members<'c> {
@@ -155,25 +164,39 @@ impl<'c> Members<'c> {
             }
             ExprKind::Paren(inner) | ExprKind::Chain(inner) => self.type_of(inner),
             ExprKind::Member { object, name, .. } => {
-                match self.type_of(object)?.field(&name.name) {
+                match self.field(self.type_of(object)?, &name.name) {
                     Lookup::Found(of) => Some(of),
                     _ => None,
                 }
             }
             ExprKind::Index { object, index, .. } => match (self.type_of(object)?, &index.kind) {
                 (Type::Array(of), _) => Some(of),
-                (of, ExprKind::String(name)) => match of.field(&String::from_utf16_lossy(name)) {
-                    Lookup::Found(of) => Some(of),
-                    _ => None,
-                },
+                (of, ExprKind::String(name)) => {
+                    match self.field(of, &String::from_utf16_lossy(name)) {
+                        Lookup::Found(of) => Some(of),
+                        _ => None,
+                    }
+                }
                 _ => None,
             },
             _ => None,
         }
     }
 
-    fn input_field(&mut self, of: &Type, name: &str, span: Span) {
-        if let Lookup::Missing(fields) = of.field(name) {
+    /// The field of a name.
+    fn field(&self, of: &'c Type, name: &str) -> Lookup<'c> {
+        let all = of.fields();
+        let mut indexes = self.fields.borrow_mut();
+        let index = indexes.entry(all.as_ptr()).or_insert_with(|| {
+            // Of two with one name the first counts.
+            let fields = all.iter().rev();
+            fields.map(|field| (field.name.as_str(), field)).collect()
+        });
+        of.with_field(index.get(name).copied())
+    }
+
+    fn input_field(&mut self, of: &'c Type, name: &str, span: Span) {
+        if let Lookup::Missing(fields) = self.field(of, name) {
             self.unknown_input(fields, name, span);
         }
     }
@@ -183,11 +206,14 @@ impl<'c> Members<'c> {
         let hint = match meant(self.found, name, known.clone()) {
             Some(meant) => format!("Did you mean `{meant}`?"),
             None => {
-                let all: Vec<String> = known.map(|field| format!("`{field}`")).collect();
-                format!(
-                    "It has {}; declare others at the head of the file.",
-                    all.join(", ")
-                )
+                let listed = known.take(MAX_LISTED);
+                let listed: Vec<String> = listed.map(|field| format!("`{field}`")).collect();
+                let more = match fields.len() - listed.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let listed = listed.join(", ");
+                format!("It has {listed}{more}; declare others at the head of the file.")
             }
         };
         let message = format!("the declared type of the inputs has no field `{name}`");
@@ -196,7 +222,7 @@ impl<'c> Members<'c> {
     }
 
     /// `const {custmer} = Inputs`
-    fn destructured(&mut self, of: &Type, pattern: &Pattern) {
+    fn destructured(&mut self, of: &'c Type, pattern: &Pattern) {
         match (&pattern.kind, of) {
             (PatternKind::Object { props, .. }, of) => {
                 for prop in props {
@@ -204,7 +230,7 @@ impl<'c> Members<'c> {
                         continue;
                     };
                     let name = String::from_utf16_lossy(name);
-                    match of.field(&name) {
+                    match self.field(of, &name) {
                         Lookup::Found(inner) => self.destructured(inner, &prop.item.target),
                         Lookup::Missing(fields) => self.unknown_input(fields, &name, *span),
                         Lookup::Unknown => {}

@@ -131,26 +131,33 @@ pub(crate) fn declared(source: &Source, head: Span) -> (Option<InputType>, Vec<D
 }
 
 impl Type {
-    /// The field of a name, for a type that is an object or can be one.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Lookup<'_> {
+    /// The object that this is or can be: a union of an object with null or undefined is an optional object, and others are
+    /// not followed.
+    fn object(&self) -> Option<(&[Field], Option<&Self>)> {
         match self {
-            Self::Object { fields, others } => {
-                match (fields.iter().find(|field| field.name == name), others) {
-                    (Some(field), _) => Lookup::Found(&field.of),
-                    (None, Some(of)) => Lookup::Found(of),
-                    (None, None) if fields.is_empty() => Lookup::Unknown,
-                    (None, None) => Lookup::Missing(fields),
-                }
-            }
-            // A union of an object with null or undefined is an optional object; others are not followed.
+            Self::Object { fields, others } => Some((fields, others.as_deref())),
             Self::Union(types) => {
                 let mut objects = types.iter().filter(|of| **of != Self::Null);
                 match (objects.next(), objects.next()) {
-                    (Some(only), None) => only.field(name),
-                    _ => Lookup::Unknown,
+                    (Some(only), None) => only.object(),
+                    _ => None,
                 }
             }
+            _ => None,
+        }
+    }
+
+    /// The declared fields of a type that is an object or can be one.
+    pub(crate) fn fields(&self) -> &[Field] {
+        self.object().map_or(&[], |(fields, _)| fields)
+    }
+
+    /// What the type knows of a field that was looked for among its `fields`.
+    pub(crate) fn with_field<'t>(&'t self, found: Option<&'t Field>) -> Lookup<'t> {
+        match (found, self.object()) {
+            (Some(field), _) => Lookup::Found(&field.of),
+            (None, Some((_, Some(of)))) => Lookup::Found(of),
+            (None, Some((fields, None))) if !fields.is_empty() => Lookup::Missing(fields),
             _ => Lookup::Unknown,
         }
     }
@@ -158,7 +165,7 @@ impl Type {
 
 /// What a type knows of a field.
 #[derive(Clone, Copy, Debug)]
-pub enum Lookup<'t> {
+pub(crate) enum Lookup<'t> {
     /// Its type.
     Found(&'t Type),
     /// There is none of this name among these.
