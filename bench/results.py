@@ -11,6 +11,8 @@ INTRODUCTION = """# Results
 The reference is the minimal SKIP LOCKED queue of `bench/reference`: no retries, leases, fencing, results, idempotency
 or workflows. It completes a batch and claims the next one in one statement, unless two transactions are named. Only
 ratios carry over to another machine.
+
+The language itself (speed beside V8, steps, saves, checking, memory) is measured in [flow/RESULTS.md](flow/RESULTS.md).
 """
 
 

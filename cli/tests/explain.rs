@@ -27,7 +27,19 @@ fn without_a_code_all_are_listed() {
 #[test]
 fn an_unknown_code_gives_a_candidate() {
     let mut shown = String::new();
-    for code in ["E0191", "0101", "unused-nam", "nothing"] {
+    for code in [
+        "E0191",
+        "0101",
+        "unused-nam",
+        "nothing",
+        "e9999",
+        "W0299",
+        "E0",
+        "missing-await",
+        "unused variable",
+        "",
+        "é",
+    ] {
         let output = rhythm(&["explain", code]);
         assert_eq!(output.status.code(), Some(1));
         shown.push_str(&String::from_utf8_lossy(&output.stderr));

@@ -150,6 +150,22 @@ fn json_and_files_for_other_programs() {
 }
 
 #[test]
+fn tests_run_a_second_time_from_saved_states_unless_that_is_not_wanted() {
+    let folder = greet("test-durable");
+    let loads = |arguments: &[&str]| {
+        let output = test_in(&folder, &[&["--json", "test"], arguments].concat());
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        found["files"][0]["loads"].as_u64().expect("it is a number")
+    };
+    // Two tests, in each of which a task comes back once.
+    assert_eq!(loads(&[]), 2);
+    assert_eq!(loads(&["--durable"]), 2);
+    assert_eq!(loads(&["--no-durable"]), 0);
+    assert_eq!(loads(&["--durable", "--no-durable"]), 0);
+    assert_eq!(loads(&["--no-durable", "--durable"]), 2);
+}
+
+#[test]
 fn files_that_are_wrong_are_told() {
     let folder = folder(
         "test-wrong",

@@ -2,9 +2,11 @@
 //!
 //!   time run FILE     one run of a program, without what compiling it costs
 //!   time steps FILE   starts, steps, saves and loads of a workflow
+//!   time check FILE…  checks and compiles files
 #![allow(clippy::print_stdout)]
 
 mod time {
+    pub(crate) mod check;
     pub(crate) mod steps;
 }
 
@@ -62,7 +64,8 @@ fn main() -> Result<(), String> {
     let line = match args[1..] {
         ["run", file] => run(file)?,
         ["steps", file] => time::steps::measure(file)?,
-        _ => return Err("time run FILE | time steps FILE".to_owned()),
+        ["check", ref files @ ..] => time::check::measure(files)?,
+        _ => return Err("time run FILE | time steps FILE | time check FILE…".to_owned()),
     };
     println!("{line}");
     Ok(())

@@ -64,10 +64,83 @@ fn unknown(text: &str) -> CliError {
         .or_else(|| nearest(&wanted, all()))
         .and_then(Code::find)
         .map_or_else(
-            || "`rhythm explain` lists all codes.".to_owned(),
+            || others(&wanted),
             |code| format!("Did you mean {} ({})?", code.number(), code.name()),
         );
     CliError::user(format!("there is no code `{text}`")).hint(hint)
+}
+
+/// Codes that have something in common with what was asked for.
+fn others(wanted: &str) -> String {
+    const MOST: usize = 4;
+    let by_number = by_number(wanted);
+    let near = if by_number.is_empty() {
+        by_words(wanted)
+    } else {
+        by_number
+    };
+    let near = near.iter().take(MOST);
+    let near: Vec<String> = near
+        .map(|code| format!("{} ({})", code.number(), code.name()))
+        .collect();
+    if near.is_empty() {
+        "`rhythm explain` lists all codes.".to_owned()
+    } else {
+        format!(
+            "Near it: {}. `rhythm explain` lists all codes.",
+            near.join(", ")
+        )
+    }
+}
+
+/// Those whose numbers begin as this one does, or the last ones of its kind in front of it.
+fn by_number(wanted: &str) -> Vec<Code> {
+    let wanted = wanted.to_uppercase();
+    let Some((kind, digits)) = wanted.split_at_checked(1) else {
+        return Vec::new();
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Vec::new();
+    }
+    let of_kind = Code::ALL.iter().copied();
+    let of_kind = of_kind.filter(|code| code.number().starts_with(kind));
+    let mut near: Vec<Code> = of_kind
+        .clone()
+        .filter(|code| {
+            wanted
+                .get(..3)
+                .is_some_and(|start| code.number().starts_with(start))
+        })
+        .collect();
+    if near.is_empty() {
+        near = of_kind
+            .filter(|code| code.number() < wanted.as_str())
+            .collect();
+    }
+    near.sort_by_key(|code| code.number());
+    // Of those in front of it, the nearest come last.
+    let first = near.iter().filter(|code| code.number() < wanted.as_str());
+    let skipped = first.count().saturating_sub(2);
+    near.split_off(skipped)
+}
+
+/// Those that have words of this text in their names, then those that speak of it.
+fn by_words(wanted: &str) -> Vec<Code> {
+    let wanted = wanted.to_lowercase();
+    let words = wanted.split(|char: char| !char.is_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| word.len() > 2).collect();
+    let count = |text: &str| {
+        let text = text.to_lowercase();
+        let of_text: Vec<&str> = text.split(|char: char| !char.is_alphanumeric()).collect();
+        words.iter().filter(|word| of_text.contains(word)).count()
+    };
+    let mut near: Vec<(usize, Code)> = Code::ALL
+        .iter()
+        .map(|code| (2 * count(code.name()) + count(code.explanation()), *code))
+        .filter(|(words, _)| *words > 0)
+        .collect();
+    near.sort_by_key(|(words, _)| std::cmp::Reverse(*words));
+    near.into_iter().map(|(_, code)| code).collect()
 }
 
 /// The page as text for a terminal: programs are indented, and headed by what they are.

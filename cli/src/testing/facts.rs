@@ -33,6 +33,7 @@ fn file(ran: &Ran) -> Value {
             "tests": result.tests.iter().map(test).collect::<Vec<_>>(),
             "problems": result.problems.iter().map(problem).collect::<Vec<_>>(),
             "log": result.log,
+            "loads": result.loads,
         }),
         Err(errors) => json!({"file": ran.file, "tests": [], "refused": errors}),
     }

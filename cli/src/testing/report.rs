@@ -227,3 +227,46 @@ fn millis(time: Duration) -> String {
         ms => format!("{:.1} s", ms as f64 / 1000.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rhythm_testing::suite::{FileResult, Problem, Status, TestResult};
+
+    use super::{Ran, failures};
+    use crate::output::Output;
+
+    #[test]
+    fn what_fails_only_with_saving_is_told_as_such() {
+        let test = |name: &str, only_durable| TestResult {
+            path: vec![name.to_owned()],
+            line: 1,
+            status: Status::Failed,
+            problems: vec![Problem {
+                name: "Error".to_owned(),
+                message: "expected 1".to_owned(),
+                ..Problem::default()
+            }],
+            log: Vec::new(),
+            only_durable,
+            time: Duration::ZERO,
+        };
+        let result = FileResult {
+            tests: vec![test("saves", true), test("fails", false)],
+            ..FileResult::default()
+        };
+        let ran = Ran {
+            file: "a.test.flow".to_owned(),
+            outcome: Ok(result),
+        };
+        let expected = "
+FAILED a.test.flow > saves
+It passes as long as the state is not saved and loaded between the steps.
+Error: expected 1
+
+FAILED a.test.flow > fails
+Error: expected 1";
+        assert_eq!(failures(&[ran], Output::plain()), expected);
+    }
+}

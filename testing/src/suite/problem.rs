@@ -173,7 +173,7 @@ fn is_worth_showing(expected: &str, actual: &str) -> bool {
 
 /// The frames of a stack that are the source's own: those of the harness stand behind its last line.
 fn frames(stack: &str, source: &Source) -> Vec<Frame> {
-    let last = source.text().matches('\n').count() as u32 + 1;
+    let last = source.line_of(source.text().len() as u32);
     let read = |line: &str| {
         let (function, place) = line.trim().strip_prefix("at ")?.rsplit_once(" (")?;
         let mut parts = place.strip_suffix(')')?.rsplitn(3, ':');
