@@ -228,8 +228,11 @@ fn the_first_hundred_unknown_names_have_a_candidate() {
     }
 }
 
+/// A name, and a text of any length.
+type Long = (&'static str, fn(usize) -> String);
+
 /// Texts that get longer in one way each.
-const LONG: &[(&str, fn(usize) -> String)] = &[
+const LONG: &[Long] = &[
     ("statements in a line", |n| {
         each(n, " ", |n| format!("console.log({n});"))
     }),
