@@ -5,7 +5,7 @@
 //! - `source`, `diagnostic`, `codes`: text, positions, and what is said about them
 //! - `parse` → `ast` → `check`: from text to a tree, with every error of a file at once
 //! - `format`: a file laid out anew, with its comments
-//! - `project`: what can be said of several files together
+//! - `project`: what can be said of several files together; `nearest`, `slips`: names that were probably meant
 //! - `input_type`: the declared type of `Inputs`
 //! - `schema`: JSON Schema, for the inputs of tasks; `tape`: a JSON value as a flat list
 //! - `compile` → `op`, `program`: from the tree to bytecode that is stored

@@ -20,6 +20,8 @@ pub(crate) fn measure(files: &[&str]) -> Result<String, String> {
     let checked = project.finish();
     let took = (cpu() - before).as_nanos();
     let told = checked.iter().flat_map(|file| &file.checked.diagnostics);
-    let codes: Vec<String> = told.map(|one| format!("\"{}\"", one.code.number())).collect();
+    let codes: Vec<String> = told
+        .map(|one| format!("\"{}\"", one.code.number()))
+        .collect();
     Ok(format!("{{\"ns\":{took},\"codes\":[{}]}}", codes.join(",")))
 }
