@@ -30,6 +30,38 @@ fn the_state_is_loaded_in_front_of_every_step_if_that_is_asked_for() {
     assert_eq!(run_with(test, &[("pay", PAY)], false).loads, 0);
 }
 
+/// The CPU time of this thread, in hundredths of a second: tests share the machine.
+#[cfg(target_os = "linux")]
+fn ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux says it so");
+    let (_, behind_name) = stat.rsplit_once(')').expect("the name is in parentheses");
+    let fields = behind_name.split_whitespace().skip(11).take(2);
+    fields
+        .map(|field| field.parse::<u64>().expect("it is a count"))
+        .sum()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn four_times_as_many_tests_take_four_times_as_long() {
+    let took = |count: usize| {
+        let test = |at| format!("test('test {at}', () => {{ expect({at}).toBe({at}) }})\n");
+        let text: String = (0..count).map(test).collect();
+        let before = ticks();
+        let result = run_with(&text, &[], false);
+        assert!(!result.has_failed());
+        ticks() - before
+    };
+    // Another worker of the machine may take the caches away.
+    let mut tries = Vec::new();
+    let is_linear = (0..3).any(|_| {
+        let (few, many) = (took(4_000), took(16_000));
+        tries.push((few, many));
+        many < few * 6
+    });
+    assert!(is_linear, "{tries:?}");
+}
+
 #[test]
 fn every_matcher_holds_where_it_should() {
     passes(include_str!("kit/matchers.test.flow"), &[]);
