@@ -135,7 +135,8 @@ impl Copier {
             return Ok(Value::Object(*copy));
         }
         let body = match cx.heap.body(at) {
-            Body::Object(_) => Body::Object(Props::default()),
+            // What a namespace holds is not listed.
+            Body::Object(_) | Body::Namespace(_) => Body::Object(Props::default()),
             Body::Array(_) => Body::Array(Array::default()),
             Body::Map(_) => Body::Map(Box::default()),
             Body::Set(_) => Body::Set(Box::default()),

@@ -368,18 +368,11 @@ fn key_label(cx: &mut Cx<'_>, key: Key) -> String {
 
 /// What an iterator still has, where Node shows it: those of maps and sets.
 fn remaining(cx: &Cx<'_>, iter: &Iter, parts: &mut Parts) -> String {
-    let (name, is_map) = match iter.source {
-        Value::String(_) => return "Object [String Iterator] ".to_owned(),
-        Value::Object(source) => match cx.heap.body(source) {
-            Body::Map(_) => ("Map", true),
-            Body::Set(_) => ("Set", false),
-            _ if iter.kind == IterKind::Matches => {
-                return "Object [RegExp String Iterator] ".to_owned();
-            }
-            _ => return "Object [Array Iterator] ".to_owned(),
-        },
-        _ => return "Object [Iterator] ".to_owned(),
-    };
+    let name = iter.name(cx.heap);
+    let is_map = name == "Map Iterator";
+    if !is_map && name != "Set Iterator" {
+        return format!("Object [{name}] ");
+    }
     if let Value::Object(source) = iter.source
         && let Body::Map(table) | Body::Set(table) = cx.heap.body(source)
     {
@@ -401,12 +394,10 @@ fn remaining(cx: &Cx<'_>, iter: &Iter, parts: &mut Parts) -> String {
             }
         }
     }
-    let what = if iter.kind == IterKind::Entries {
-        "Entries"
-    } else {
-        "Iterator"
-    };
-    format!("[{name} {what}] ")
+    if iter.kind == IterKind::Entries {
+        return format!("[{}] ", name.replace("Iterator", "Entries"));
+    }
+    format!("[{name}] ")
 }
 
 /// What has no parts.

@@ -146,7 +146,10 @@ fn assign(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `Object.fromEntries([["a", 1]])` → `{a: 1}`
 fn from_entries(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let entries = match cx.arg(call, 0) {
-        entries if entries.is_nullish() => cx.spread(entries)?,
+        // V8 forgets what it was given.
+        entries if entries.is_nullish() => {
+            return Err(Throw::type_error("undefined is not iterable"));
+        }
         entries => cx.spread_argument(entries)?,
     };
     let mut props = Props::default();

@@ -111,11 +111,24 @@ impl Compiler<'_> {
     fn arguments(&mut self, args: &[Element]) -> Option<u16> {
         if args.len() > MOST_ARGUMENTS || args.iter().any(|arg| arg.spread) {
             self.emit(Op::NewArray(args.len().min(1 << 16) as u32));
-            args.iter().for_each(|arg| self.element(arg));
+            let alone = is_last_spread(args);
+            args.iter().for_each(|arg| self.argument(arg, alone));
             return None;
         }
         args.iter().for_each(|arg| self.expr(&arg.value));
         Some(args.len() as u16)
+    }
+
+    /// Adds an argument to the array on the stack; `alone`: the last one is the only spread.
+    fn argument(&mut self, arg: &Element, alone: bool) {
+        self.expr(&arg.value);
+        self.mark(arg.value.span);
+        if !arg.spread {
+            self.emit(Op::ArrayPush);
+            return;
+        }
+        self.phrase_argument(&arg.value, alone);
+        self.emit(Op::ArraySpread);
     }
 
     fn takes_array(args: &[Element]) -> bool {
@@ -234,7 +247,11 @@ impl Compiler<'_> {
         self.short_circuit_call(optional);
         let count = self.arguments(args);
         self.mark(at);
-        self.phrase_call(whole, callee);
+        if args.iter().any(|arg| arg.spread) && !is_last_spread(args) {
+            self.phrase_apply();
+        } else {
+            self.phrase_call(whole, callee);
+        }
         self.emit(match count {
             Some(count) => Op::CallThis(NO_WORDS, count),
             None => Op::CallSpread(NO_WORDS),
@@ -264,6 +281,12 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// Whether the last argument is the only one with `...`, which V8 has an instruction for.
+fn is_last_spread(args: &[Element]) -> bool {
+    let spreads = args.iter().filter(|arg| arg.spread).count();
+    spreads == 1 && args.last().is_some_and(|last| last.spread)
 }
 
 /// Whether anybody could tell when an argument was evaluated.

@@ -56,6 +56,39 @@ impl Compiler<'_> {
         }));
     }
 
+    /// The next instruction calls something with a spread among the arguments that is not the last alone: V8 makes an
+    /// array of them and applies.
+    pub(super) fn phrase_apply(&mut self) {
+        let applied = phrase::APPLIED;
+        self.phrase(Some(format!(
+            "Function.prototype.apply was called on {applied} and not a function"
+        )));
+    }
+
+    /// The next instruction iterates an argument with `...`; `alone`: the last one is the only spread.
+    pub(super) fn phrase_argument(&mut self, expr: &Expr, alone: bool) {
+        let expr = unwrapped(expr);
+        let text = if alone {
+            let printed = match &expr.kind {
+                ExprKind::Chain(_) => Some(UNPRINTED.to_owned()),
+                _ => quote(expr, false),
+            };
+            printed.map(|text| {
+                format!(
+                    "{text} is not iterable (cannot read property {}){}\
+                     Spread syntax requires ...iterable[Symbol.iterator] to be a function",
+                    phrase::NOTHING,
+                    phrase::OTHERWISE,
+                )
+            })
+        } else {
+            call_found(expr).map(|text| {
+                format!("{text} is not iterable (cannot read property Symbol(Symbol.iterator))")
+            })
+        };
+        self.phrase(text);
+    }
+
     /// An expression whose value is iterated at once.
     pub(super) fn iterated(&mut self, expr: &Expr) {
         let mut inner = expr;
@@ -213,6 +246,36 @@ fn name_of(subject: Subject<'_>) -> Option<String> {
         Subject::Param(true) => Some(UNPRINTED.repeat(3)),
         Subject::Hidden(name) => Some(name.to_owned()),
         Subject::Property(..) | Subject::Inner => None,
+    }
+}
+
+/// What V8 prints where it looks for an expression among calls, by the place that it begins at: what that call calls.
+fn call_found(expr: &Expr) -> Option<String> {
+    let at = expr.span.start;
+    let mut found = expr;
+    // A conditional begins where its first word stands, and so does a call of a name there.
+    let is_conditional = matches!(expr.kind, ExprKind::Conditional { .. });
+    loop {
+        found = match &found.kind {
+            ExprKind::New { callee, .. } => return Some(callee.name.clone()),
+            ExprKind::Call { callee, .. }
+                if !is_conditional || matches!(callee.kind, ExprKind::Name(_)) =>
+            {
+                return quote(callee, false);
+            }
+            ExprKind::Conditional { test, .. } => test,
+            ExprKind::Binary { left, .. } | ExprKind::Logical { left, .. } if is_conditional => {
+                left
+            }
+            ExprKind::Member { object, .. } | ExprKind::Index { object, .. } if is_conditional => {
+                object
+            }
+            ExprKind::Call { callee, .. } => callee,
+            _ => return None,
+        };
+        if found.span.start != at {
+            return None;
+        }
     }
 }
 

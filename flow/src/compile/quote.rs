@@ -76,6 +76,22 @@ fn computed(expr: &Expr) -> Option<f64> {
     }
 }
 
+/// Whether an expression is truthy, where V8's parser knows it.
+fn known_truth(expr: &Expr) -> Option<bool> {
+    match &unwrapped(expr).kind {
+        ExprKind::Null => Some(false),
+        ExprKind::Bool(value) => Some(*value),
+        ExprKind::Unary {
+            op: UnaryOp::Not,
+            value,
+        } => known_truth(value).map(|truthy| !truthy),
+        _ => match text_of(expr) {
+            Some(text) => Some(!text.is_empty()),
+            None => computed(expr).map(|number| number != 0.0 && !number.is_nan()),
+        },
+    }
+}
+
 /// The number of operands of a chain of one operator, as in `a + b + c`.
 pub(super) fn operands(expr: &Expr) -> Option<usize> {
     chain_of(expr).map(|(_, operands)| operands.len())
@@ -182,7 +198,12 @@ pub(super) fn quote(expr: &Expr, iterating: bool) -> Option<String> {
         iterating,
     };
     printer.print(expr);
-    let special = [phrase::NOTHING, phrase::VALUE, phrase::OTHERWISE];
+    let special = [
+        phrase::NOTHING,
+        phrase::VALUE,
+        phrase::OTHERWISE,
+        phrase::APPLIED,
+    ];
     (printer.out.len() <= LONGEST && !printer.out.contains(special)).then_some(printer.out)
 }
 
@@ -322,13 +343,7 @@ impl Printer {
     }
 
     fn unary(&mut self, op: UnaryOp, value: &Expr) {
-        // V8's parser knows these.
-        let truthy = match &unwrapped(value).kind {
-            ExprKind::Null => Some(false),
-            ExprKind::Bool(value) => Some(*value),
-            _ => computed(value).map(|number| number != 0.0 && !number.is_nan()),
-        };
-        if let (UnaryOp::Not, Some(truthy)) = (op, truthy) {
+        if let (UnaryOp::Not, Some(truthy)) = (op, known_truth(value)) {
             return self.say(if truthy { "false" } else { "true" });
         }
         self.say(match op {

@@ -7,6 +7,8 @@ pub(crate) const NOTHING: char = '\u{FDD0}';
 pub(crate) const VALUE: char = '\u{FDD1}';
 /// Parts what is said of `undefined` and `null` from what is said of all other values.
 pub(crate) const OTHERWISE: char = '\u{FDD2}';
+/// The value and its type, as where V8 applies what is no function: `5, which is a number`.
+pub(crate) const APPLIED: char = '\u{FDD3}';
 
 /// Fills a template in.
 pub(crate) fn fill(template: &str, is_nothing: bool, nothing: &str, value: &str) -> String {
@@ -15,5 +17,7 @@ pub(crate) fn fill(template: &str, is_nothing: bool, nothing: &str, value: &str)
         Some((_, of_others)) => of_others,
         None => template,
     };
-    template.replace(NOTHING, nothing).replace(VALUE, value)
+    template
+        .replace(NOTHING, nothing)
+        .replace([VALUE, APPLIED], value)
 }

@@ -118,10 +118,13 @@ pub enum IterKind {
     Matches = 3,
 }
 
+/// Where an iterator stands that has reached its end. It still knows what it walked: messages name it.
+pub const ENDED: u64 = u64::MAX;
+
 /// An iterator over an array, string, map or set.
 #[derive(Debug)]
 pub struct Iter {
-    /// What is walked; `undefined` once the end was reached.
+    /// What is walked; `undefined` in older saves once the end was reached.
     pub source: Value,
     /// What it gives.
     pub kind: IterKind,
@@ -205,6 +208,23 @@ pub struct Heap {
     namespaces: Hashed<u16, Ref>,
     /// Counts fuel and bytes.
     pub meter: Meter,
+}
+
+impl Iter {
+    /// What JavaScript calls such an iterator.
+    #[must_use]
+    pub fn name(&self, heap: &Heap) -> &'static str {
+        match self.source {
+            Value::String(_) => "String Iterator",
+            Value::Object(source) => match heap.body(source) {
+                Body::Map(_) => "Map Iterator",
+                Body::Set(_) => "Set Iterator",
+                _ if self.kind == IterKind::Matches => "RegExp String Iterator",
+                _ => "Array Iterator",
+            },
+            _ => "Iterator",
+        }
+    }
 }
 
 impl Heap {

@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use crate::error::Throw;
-use crate::value::heap::{Iter, IterKind};
+use crate::value::heap::{ENDED, Iter, IterKind};
 use crate::value::inherited::Kind;
 use crate::value::object::{Key, Props};
 use crate::value::{Body, Ref, Value};
@@ -84,12 +84,15 @@ impl Cx<'_> {
             return Err(Throw::fault("iterator"));
         };
         let (source, kind, at) = (iter.source, iter.kind, iter.at);
+        if at == ENDED {
+            return Ok(None);
+        }
         if let (IterKind::Matches, Value::Object(object)) = (kind, source) {
             let next = crate::builtins::regexp::next_match(self, object)?;
             if next.is_none()
                 && let Body::Iterator(iter) = self.heap.body_mut(iterator)
             {
-                iter.source = Value::Undefined;
+                iter.at = ENDED;
             }
             return Ok(next);
         }
@@ -126,7 +129,7 @@ impl Cx<'_> {
         };
         let Some((next, key, value)) = found else {
             // An iterator that has ended stays so, even if its array grows.
-            iter.source = Value::Undefined;
+            iter.at = ENDED;
             return Ok(None);
         };
         iter.at = next;

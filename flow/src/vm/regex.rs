@@ -43,9 +43,9 @@ impl Cx<'_> {
             self.heap.set_last_index(regex, new);
             return Ok(());
         }
-        let text = self.told(regex);
+        // V8 names the prototype, which has the getter.
         Err(Throw::type_error(if is_getter(Kind::RegExp, &name) {
-            format!("Cannot set property {name} of {text} which has only a getter")
+            format!("Cannot set property {name} of [object Object] which has only a getter")
         } else {
             format!("Flow keeps no properties on a regular expression: '{name}' cannot be set.")
         }))

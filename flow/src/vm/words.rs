@@ -23,8 +23,8 @@ impl Cx<'_> {
         match self.heap.body(at) {
             Body::Array(_) => "[object Array]".into(),
             Body::Date(_) => "[object Date]".into(),
-            Body::Regex(_) => "[object Object]".into(),
-            Body::Iterator(_) => "[object Iterator]".into(),
+            Body::Regex(_) => "[object RegExp]".into(),
+            Body::Iterator(iter) => format!("[object {}]", iter.name(self.heap)),
             Body::Closure(_) | Body::Native(_) => "function".into(),
             Body::Error(_) => match self.heap.to_string(value) {
                 Ok(text) => self.heap.rust_text(text),
@@ -34,6 +34,16 @@ impl Cx<'_> {
             Body::Map(_) => "#<Map>".into(),
             Body::Set(_) => "#<Set>".into(),
             Body::Object(props) if props.is_bare => "[object Object]".into(),
+            Body::Object(props) => {
+                let keys: Vec<Key> = props.iter().map(|(key, _)| key).collect();
+                let is_own = keys.into_iter().any(|key| self.is_key(key, "toString"));
+                let told = if is_own {
+                    "[object Object]"
+                } else {
+                    "#<Object>"
+                };
+                told.into()
+            }
             _ => "#<Object>".into(),
         }
     }
@@ -51,6 +61,19 @@ impl Cx<'_> {
             Value::Number(_) => "number",
         };
         format!("{kind} {}", self.told(value))
+    }
+
+    /// A value as V8 names it where it applies what is no function.
+    fn told_as_applied(&mut self, value: Value) -> String {
+        let kind = match value {
+            Value::Undefined | Value::Empty | Value::Variable(_) => "a undefined",
+            Value::Null => "null",
+            Value::Object(_) => "an object",
+            Value::String(_) => "a string",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+        };
+        format!("{}, which is {kind}", self.told(value))
     }
 
     /// What the running instruction says when it fails on a value, if the compiler has left words for that.
@@ -71,6 +94,8 @@ impl Cx<'_> {
         };
         let told = if template.contains(phrase::VALUE) {
             self.told_with_type(value)
+        } else if template.contains(phrase::APPLIED) {
+            self.told_as_applied(value)
         } else {
             String::new()
         };
