@@ -226,7 +226,7 @@ impl Compiler<'_> {
                 Some(element) if element.spread => {
                     self.iterated(&element.value);
                     self.mark(element.value.span);
-                    self.phrase_iterate(&element.value);
+                    self.phrase_element(&element.value);
                     self.emit(Op::ArraySpread);
                 }
                 Some(element) => self.element(element),

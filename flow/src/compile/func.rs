@@ -127,8 +127,8 @@ impl Compiler<'_> {
                 continue;
             }
             self.emit(Op::LoadLocal(at as u32));
-            self.default(param);
-            self.bind(&param.target, Subject::Param(param.default.is_some()));
+            self.default(param, true);
+            self.bind(&param.target, Subject::Param(param.default.as_ref()));
         }
         if let Some(rest) = &function.rest {
             self.emit(Op::LoadLocal(count as u32));

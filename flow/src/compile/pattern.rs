@@ -17,11 +17,11 @@ impl Compiler<'_> {
         self.destructure(pattern, false, subject);
     }
 
-    /// Takes the default if the top is `undefined`.
-    pub(super) fn default(&mut self, item: &PatternItem) {
+    /// Takes the default if the top is `undefined`. V8 does not tie the default of a parameter to its pattern.
+    pub(super) fn default(&mut self, item: &PatternItem, is_param: bool) {
         if let Some(default) = &item.default {
             let given = self.jump(Op::JumpIfDefined);
-            if matches!(item.target.kind, PatternKind::Array { .. }) {
+            if matches!(item.target.kind, PatternKind::Array { .. }) && !is_param {
                 self.iterated(default);
             } else {
                 self.expr_named(default, item.target.kind.name());
@@ -163,7 +163,7 @@ impl Compiler<'_> {
         let subject = item.default.as_ref().map_or(subject, Subject::Default);
         self.target(&item.target, declares, subject, |this| {
             produce(this);
-            this.default(item);
+            this.default(item, false);
         });
     }
 

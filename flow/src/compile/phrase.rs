@@ -4,8 +4,11 @@
 //! the matter of `quote`.
 
 use super::Compiler;
-use super::quote::{UNPRINTED, operands, quote, text_of, unwrapped};
-use crate::ast::{Expr, ExprKind, Pattern, PatternItem, PatternKind, PatternProp, PropKey};
+use super::quote::{UNPRINTED, computed, operands, quote, text_of, unwrapped};
+use crate::ast::{
+    Expr, ExprKind, LogicalOp, Pattern, PatternItem, PatternKind, PatternProp, Prop, PropKey,
+    UnaryOp,
+};
 use crate::program::{Phrase, phrase};
 
 /// What a pattern takes apart.
@@ -16,8 +19,8 @@ pub(super) enum Subject<'a> {
     Assigned(&'a Expr),
     /// A default.
     Default(&'a Expr),
-    /// A parameter, and whether it has a default.
-    Param(bool),
+    /// A parameter and its default.
+    Param(Option<&'a Expr>),
     /// What a declaration of `for … of` or `catch` gets; V8 shows the name that it has for it.
     Hidden(&'static str),
     /// A property of such a thing.
@@ -82,9 +85,13 @@ impl Compiler<'_> {
                 )
             })
         } else {
-            call_found(expr).map(|text| {
-                format!("{text} is not iterable (cannot read property Symbol(Symbol.iterator))")
-            })
+            let found = match &expr.kind {
+                ExprKind::Call { callee, .. } => Some(Called::Expr(callee)),
+                ExprKind::New { callee, .. } => Some(Called::Class(&callee.name)),
+                ExprKind::Conditional { .. } => first_call(expr),
+                _ => None,
+            };
+            found.and_then(called_not_iterable)
         };
         self.phrase(text);
     }
@@ -100,40 +107,40 @@ impl Compiler<'_> {
         self.iterated = outer;
     }
 
-    /// The next instruction iterates the value of an expression, in `for … of` or a spread.
+    /// The next instruction iterates the value of an expression, in `for … of`.
     pub(super) fn phrase_iterate(&mut self, expr: &Expr) {
-        self.phrase(iterated_here(expr));
+        let text = match last_call(expr) {
+            None if lasts(expr) => iterated_here(expr),
+            None => None,
+            Some(called) => called_not_iterable(called),
+        };
+        self.phrase(text);
+    }
+
+    /// The next instruction iterates the value of an expression among the elements of an array.
+    pub(super) fn phrase_element(&mut self, expr: &Expr) {
+        let expr = unwrapped(expr);
+        self.phrase(match expr.kind {
+            ExprKind::Chain(_) => Some(format!("{UNPRINTED} is not iterable")),
+            _ => not_iterable(expr),
+        });
     }
 
     /// The next instruction iterates what an array pattern takes apart.
     pub(super) fn phrase_array_pattern(&mut self, subject: Subject<'_>) {
         let text = match subject {
-            Subject::Value(expr) => {
-                let expr = unwrapped(expr);
-                let printed = match &expr.kind {
-                    ExprKind::Member { .. }
-                    | ExprKind::Index { .. }
-                    | ExprKind::Call { .. }
-                    | ExprKind::Update { .. }
-                    | ExprKind::Assign { .. }
-                    | ExprKind::Compound { .. }
-                    | ExprKind::Chain(_) => false,
-                    _ => operands(expr).is_none_or(|count| count > 2),
-                };
-                if printed { not_iterable(expr) } else { None }
-            }
-            Subject::Default(expr) => {
-                let is_literal = matches!(
-                    unwrapped(expr).kind,
-                    ExprKind::Null
-                        | ExprKind::Bool(_)
-                        | ExprKind::Number(_)
-                        | ExprKind::String(_)
-                        | ExprKind::Array(_)
-                        | ExprKind::Object(_)
-                );
-                if is_literal { None } else { iterated_here(expr) }
-            }
+            Subject::Value(expr) if begins(expr) => not_iterable(expr),
+            Subject::Value(expr) => first_call(expr).and_then(called_not_iterable),
+            Subject::Default(expr) => match last_call(expr) {
+                None if is_loud(expr) => iterated_here(expr),
+                None => None,
+                Some(called) => called_not_iterable(called),
+            },
+            Subject::Param(Some(default)) => match &unwrapped(default).kind {
+                ExprKind::Call { callee, .. } => called_not_iterable(Called::Expr(callee)),
+                ExprKind::New { callee, .. } => called_not_iterable(Called::Class(&callee.name)),
+                _ => last_call(default).and_then(called_not_iterable),
+            },
             Subject::Hidden(".for") => Some(".for is not iterable".to_owned()),
             Subject::Property(outer, key) if is_literal(key) => name_of(*outer).map(|name| {
                 format!(
@@ -242,40 +249,172 @@ fn name_of(subject: Subject<'_>) -> Option<String> {
         Subject::Value(expr) | Subject::Assigned(expr) | Subject::Default(expr) => {
             quote(expr, false)
         }
-        Subject::Param(false) => Some(phrase::VALUE.to_string()),
-        Subject::Param(true) => Some(UNPRINTED.repeat(3)),
+        Subject::Param(None) => Some(phrase::VALUE.to_string()),
+        Subject::Param(Some(_)) => Some(UNPRINTED.repeat(3)),
         Subject::Hidden(name) => Some(name.to_owned()),
         Subject::Property(..) | Subject::Inner => None,
     }
 }
 
-/// What V8 prints where it looks for an expression among calls, by the place that it begins at: what that call calls.
-fn call_found(expr: &Expr) -> Option<String> {
+/// What a call calls that V8 finds in the place of a failure.
+#[derive(Clone, Copy)]
+enum Called<'a> {
+    Expr(&'a Expr),
+    Class(&'a str),
+}
+
+/// V8 looks for what was iterated by its place in the source, and finds a call there.
+fn called_not_iterable(called: Called<'_>) -> Option<String> {
+    let text = match called {
+        Called::Expr(callee) => quote(callee, false)?,
+        Called::Class(name) => name.to_owned(),
+    };
+    Some(format!(
+        "{text} is not iterable (cannot read property Symbol(Symbol.iterator))"
+    ))
+}
+
+/// The call that begins where an expression does: of a name, or `new`.
+fn first_call(expr: &Expr) -> Option<Called<'_>> {
     let at = expr.span.start;
     let mut found = expr;
-    // A conditional begins where its first word stands, and so does a call of a name there.
-    let is_conditional = matches!(expr.kind, ExprKind::Conditional { .. });
     loop {
         found = match &found.kind {
-            ExprKind::New { callee, .. } => return Some(callee.name.clone()),
-            ExprKind::Call { callee, .. }
-                if !is_conditional || matches!(callee.kind, ExprKind::Name(_)) =>
-            {
-                return quote(callee, false);
-            }
+            ExprKind::New { callee, .. } => return Some(Called::Class(&callee.name)),
+            ExprKind::Call {
+                callee, optional, ..
+            } => match callee.kind {
+                ExprKind::Name(_) if !optional => return Some(Called::Expr(callee)),
+                _ => callee,
+            },
             ExprKind::Conditional { test, .. } => test,
-            ExprKind::Binary { left, .. } | ExprKind::Logical { left, .. } if is_conditional => {
-                left
-            }
-            ExprKind::Member { object, .. } | ExprKind::Index { object, .. } if is_conditional => {
-                object
-            }
-            ExprKind::Call { callee, .. } => callee,
+            ExprKind::Binary { left, .. } | ExprKind::Logical { left, .. } => left,
+            ExprKind::Member { object, .. } | ExprKind::Index { object, .. } => object,
+            ExprKind::Chain(inner) => inner,
             _ => return None,
         };
         if found.span.start != at {
             return None;
         }
+    }
+}
+
+/// The call that an expression ends with, if it is not the expression itself: V8 keeps the places of what can fail,
+/// and takes the last one for that of the iteration.
+fn last_call(expr: &Expr) -> Option<Called<'_>> {
+    let inside = |part: &'_ Expr| -> bool {
+        matches!(
+            unwrapped(part).kind,
+            ExprKind::Call { .. } | ExprKind::New { .. }
+        )
+    };
+    let called = |part| match &unwrapped(part).kind {
+        ExprKind::Call { callee, .. } => Some(Called::Expr(callee)),
+        ExprKind::New { callee, .. } => Some(Called::Class(&callee.name)),
+        _ => None,
+    };
+    match &unwrapped(expr).kind {
+        ExprKind::Chain(inner) => called(inner),
+        ExprKind::Unary {
+            op: UnaryOp::Void | UnaryOp::Not,
+            value,
+        } => called(value),
+        ExprKind::Logical { left, right, .. } if inside(right) || !is_silent(right) => {
+            called(right)
+        }
+        ExprKind::Logical { left, .. } => called(left),
+        ExprKind::Conditional {
+            test,
+            then,
+            otherwise,
+        } => {
+            let last = [otherwise, then, test]
+                .into_iter()
+                .find(|part| !is_silent(part))?;
+            // The whole begins where such a call does.
+            if std::ptr::eq(last, test) && matches!(first_call(expr), Some(Called::Expr(_))) {
+                return None;
+            }
+            called(last)
+        }
+        _ => None,
+    }
+}
+
+/// Whether V8 keeps no place for an expression: it cannot fail and reads nothing.
+fn is_silent(expr: &Expr) -> bool {
+    matches!(
+        unwrapped(expr).kind,
+        ExprKind::Null
+            | ExprKind::Bool(_)
+            | ExprKind::Number(_)
+            | ExprKind::String(_)
+            | ExprKind::Regex { .. }
+            | ExprKind::Function(_)
+    )
+}
+
+/// Whether the place of an expression is the last one that V8 keeps of it, when it begins a statement.
+fn lasts(expr: &Expr) -> bool {
+    match &unwrapped(expr).kind {
+        ExprKind::Logical { op, left, right } => {
+            let is_name = |expr: &Expr| matches!(unwrapped(expr).kind, ExprKind::Name(_));
+            match op {
+                LogicalOp::Nullish if is_name(right) => true,
+                _ => is_silent(right) && (is_silent(left) || is_name(left) && !is_undefined(left)),
+            }
+        }
+        ExprKind::Conditional {
+            then, otherwise, ..
+        } => is_silent(then) && is_silent(otherwise),
+        ExprKind::Object(props) => props.iter().enumerate().all(|(at, prop)| match prop {
+            Prop::Spread(_) => at == 0,
+            Prop::Value { value, .. } => {
+                is_silent(value) && !matches!(value.kind, ExprKind::Function(_))
+            }
+        }),
+        _ => true,
+    }
+}
+
+fn is_undefined(expr: &Expr) -> bool {
+    matches!(&unwrapped(expr).kind, ExprKind::Name(name) if name.name == "undefined")
+}
+
+/// Whether V8 keeps the place of an expression for itself, beside those of its parts.
+fn is_loud(expr: &Expr) -> bool {
+    let expr = unwrapped(expr);
+    match &expr.kind {
+        ExprKind::Array(_)
+        | ExprKind::Object(_)
+        | ExprKind::Delete(_)
+        | ExprKind::Unary {
+            op: UnaryOp::Not | UnaryOp::Void | UnaryOp::Typeof,
+            ..
+        } => false,
+        // The test's place is that of the whole.
+        ExprKind::Conditional { test, .. } => lasts(expr) && begins(test) && !is_silent(test),
+        ExprKind::Logical { op, right, .. } => {
+            *op == LogicalOp::Nullish && matches!(unwrapped(right).kind, ExprKind::Name(_))
+        }
+        _ => !is_silent(expr) && computed(expr).is_none(),
+    }
+}
+
+/// Whether V8's place of an expression is where its text begins.
+fn begins(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call {
+            callee, optional, ..
+        } => !optional && matches!(callee.kind, ExprKind::Name(_)),
+        ExprKind::Paren(_)
+        | ExprKind::Member { .. }
+        | ExprKind::Index { .. }
+        | ExprKind::Update { .. }
+        | ExprKind::Assign { .. }
+        | ExprKind::Compound { .. }
+        | ExprKind::Chain(_) => false,
+        _ => operands(expr).is_none_or(|count| count > 2),
     }
 }
 

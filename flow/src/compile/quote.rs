@@ -38,7 +38,7 @@ fn is_simple(function: &Function) -> bool {
 }
 
 /// The number that V8's parser makes of an expression of numbers.
-fn computed(expr: &Expr) -> Option<f64> {
+pub(super) fn computed(expr: &Expr) -> Option<f64> {
     match &expr.kind {
         ExprKind::Number(number) => Some(*number),
         ExprKind::Paren(inner) => computed(inner),
