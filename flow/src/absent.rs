@@ -398,6 +398,31 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
         "Write `{}`, or `{...other}` for a copy: objects have no prototypes that a program could choose.",
     ),
     (
+        "Array",
+        &["fromAsync"],
+        "Write `await Promise.all(list.map(async (item) => …))`, or a loop with `await` in it.",
+    ),
+    (
+        "Object",
+        &["prototype"],
+        "Flow has no prototypes: write `Object.hasOwn(object, key)`, or call the method on the value.",
+    ),
+    (
+        "Array",
+        &["prototype"],
+        "Flow has no prototypes: call the method on the list; `Array.from(values)` makes one.",
+    ),
+    (
+        "String",
+        &["prototype"],
+        "Flow has no prototypes: call the method on the text, as in `text.trim()`.",
+    ),
+    (
+        "Number",
+        &["prototype"],
+        "Flow has no prototypes: call the method on the number, as in `price.toFixed(2)`.",
+    ),
+    (
         "Object",
         &["getOwnPropertyDescriptor", "getOwnPropertyDescriptors"],
         "Properties are plain: write `Object.hasOwn(object, key)` and `object[key]`.",
@@ -474,7 +499,9 @@ pub(super) fn member(object: &str, name: &str) -> Option<&'static str> {
     let line = MEMBERS
         .iter()
         .find(|(of, names, _)| *of == object && names.contains(&name));
-    line.map(|(_, _, hint)| *hint)
+    let prototype = (name == "prototype")
+        .then_some("Flow has no prototypes: call the method on the value, or write a function.");
+    line.map(|(_, _, hint)| *hint).or(prototype)
 }
 
 /// What to write instead of an option.

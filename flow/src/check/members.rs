@@ -32,6 +32,7 @@ pub(super) fn check(script: &Script, source: &Source, names: &Names, found: &mut
         names,
         inputs,
         fields: RefCell::default(),
+        aliases: HashMap::new(),
     }
     .list(&script.body);
 }
@@ -43,6 +44,8 @@ struct Members<'c> {
     inputs: Option<&'c Type>,
     /// The fields of each type that was looked into, by their names: there may be thousands.
     fields: RefCell<HashMap<*const Field, HashMap<&'c str, &'c Field>>>,
+    /// Constants that are another name of a builtin.
+    aliases: HashMap<usize, String>,
 }
 
 impl<'c> Members<'c> {
@@ -85,8 +88,13 @@ impl<'c> Members<'c> {
         }
         // An unknown name has been told by `scope`.
         let elsewhere = absent::name(name).filter(|_| !builtin);
-        let hint = match name {
-            _ if !builtin && !globals::is_builtin(name) => {
+        let of_alias = self.names.binding(callee);
+        let alias = of_alias.and_then(|binding| self.aliases.get(&binding));
+        let hint = match alias.map_or(name, String::as_str) {
+            alias if alias != name && globals::is_constructor(alias) => {
+                &format!("Write `new {alias}`: `new` needs the class by its own name.")
+            }
+            _ if !builtin && alias.is_none() && !globals::is_builtin(name) => {
                 "Flow has no constructors of your own; call a function that returns an object."
             }
             "Promise" => {
@@ -265,6 +273,13 @@ impl<'a> Visitor<'a> for Members<'_> {
         for part in &declare.parts {
             if let Some(of) = part.init.as_ref().and_then(|init| self.type_of(init)) {
                 self.destructured(of, &part.target);
+            }
+            if let (PatternKind::Name(name), Some(init)) = (&part.target.kind, &part.init)
+                && let Some(builtin) = self.names.builtin(init)
+                && let Some(binding) = self.names.binding(name)
+                && self.names.is_fixed(binding)
+            {
+                self.aliases.insert(binding, builtin.name.clone());
             }
         }
         walk::walk_declare(self, declare);

@@ -49,7 +49,8 @@ impl Parser<'_> {
                         optional,
                     }
                 } else if self.current().kind == Kind::TemplateOpen {
-                    return Err(self.refuse(Refused::TaggedTemplate, self.span()));
+                    self.refuse(Refused::TaggedTemplate, self.span());
+                    self.templates(value)?
                 } else {
                     self.member(value, true)?
                 }
@@ -74,7 +75,7 @@ impl Parser<'_> {
                 } else {
                     self.refuse(Refused::TaggedTemplate, self.span());
                 }
-                self.template()?.kind
+                self.templates(value)?
             } else {
                 break;
             };
@@ -317,6 +318,23 @@ impl Parser<'_> {
             kind: ExprKind::Array(items),
             span: self.span_from(start),
         })
+    }
+
+    /// Templates that were refused, one behind the other: their texts are no statements.
+    /// What was called for them counts as used.
+    fn templates(&mut self, tag: Expr) -> Result<ExprKind, Broken> {
+        let mut parts = vec![tag];
+        loop {
+            parts.push(self.template()?);
+            let next = self.current();
+            if next.kind != Kind::TemplateOpen || next.after_line_break {
+                let strings = vec![Vec::new(); parts.len() + 1];
+                return Ok(ExprKind::Template {
+                    strings,
+                    exprs: parts,
+                });
+            }
+        }
     }
 
     pub(super) fn template(&mut self) -> Parsed<Expr> {

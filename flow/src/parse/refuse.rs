@@ -332,7 +332,11 @@ impl Parser<'_> {
             Kind::OpenString => {
                 let hint = "A string ends on its line; use a template (`…`) for several lines.";
                 let message = "the string is never closed";
-                self.error(Code::Unterminated, token.span, message, Some(hint))
+                let broken = self.error(Code::Unterminated, token.span, message, Some(hint));
+                if let Some(end) = self.end_of_open_string() {
+                    self.at = end + 1;
+                }
+                broken
             }
             Kind::OpenComment => {
                 let span = Span {
@@ -351,6 +355,24 @@ impl Parser<'_> {
             _ => return None,
         };
         Some(broken)
+    }
+
+    /// The quote on a later line that was meant to close this string. It opens another one on its own line; what stands
+    /// behind it tells the two apart.
+    fn end_of_open_string(&self) -> Option<usize> {
+        let quote = self.text_of(self.at).chars().next()?;
+        let mut at = self.at + 1;
+        loop {
+            match self.token(at).kind {
+                Kind::End => return None,
+                Kind::String if self.text_of(at).starts_with(quote) => return None,
+                Kind::OpenString if self.text_of(at).starts_with(quote) => break,
+                _ => at += 1,
+            }
+        }
+        let behind = self.text_of(at).get(1..)?.trim_start();
+        let closes = behind.is_empty() || behind.starts_with([';', ',', ')', ']', '}', '+', '.']);
+        closes.then_some(at)
     }
 
     fn bad_character(&mut self, text: &str, span: Span) -> Broken {
