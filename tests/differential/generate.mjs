@@ -251,10 +251,10 @@ class Generator {
       return make('stmt', `if (${pattern.parts[0]} instanceof RegExp) %.lastIndex = %`, [{ ...pattern, kind: 'plain' }, value])
     }
     if (!variables.length || this.chance(30)) {
-      const forms = ['%.x = %', '%[%] = %', '%.k ??= %', '%.y ||= %', '%.x &&= %', '%.x += %']
-      const form = this.pick(forms)
+      const object = this.variable('obj')
+      const target = object ?? this.variable('arr')
+      const form = object ? this.pick(['%.x = %', '%[%] = %', '%.k ??= %', '%.y ||= %', '%.x &&= %', '%.x += %']) : '%[0] = %'
       const holes = form.split('%').length - 1
-      const target = this.variable('obj') ?? this.variable('arr')
       if (!target) return this.logStatement(depth)
       const children = [{ ...target, kind: 'plain' }]
       if (holes === 3) children.push({ ...this.special('kstr', 0) })
@@ -358,22 +358,22 @@ class Generator {
     })
   }
 
-  forStatement(depth) {
+  forStatement(depth, label = '') {
     const name = this.fresh('i')
-    if (this.chance(20)) return this.closedForStatement(name, depth)
+    if (this.chance(20)) return this.closedForStatement(name, depth, label)
     const step = this.pick([`${name}++`, `${name} += 2`, `++${name}`])
-    return this.loop(`for (let ${name} = 0; ${name} < ${1 + this.random(4)}; ${step}) %`, [name], [], depth)
+    return this.loop(`${label}for (let ${name} = 0; ${name} < ${1 + this.random(4)}; ${step}) %`, [name], [], depth)
   }
 
   /** A `for` whose head makes functions of its variable: each turn has a variable of its own. */
-  closedForStatement(name, depth) {
+  closedForStatement(name, depth, label) {
     const made = this.fresh('g')
     const most = 1 + this.random(4)
     const init = this.pick(['', `, x = ${made}.push(() => ${name})`, `, x = ${made}.push(() => ++${name})`, `, [x] = [${made}.push(() => ${name})]`])
     const test = this.pick([`${name} < ${most}`, `${made}.push(() => ${name}) && ${name} < ${most}`, `${made}.push(() => ${name}), ${name} < ${most}`])
     const step = this.pick([`${name}++`, `${made}.push(() => ${name}), ${name}++`, `${name}++, ${made}.push(() => ${name})`])
     const calls = this.pick([`${made}.map((f) => f())`, `[${name}, ${made}[0]?.(), ${name}]`, name])
-    const head = `for (let ${name} = 0${init}; ${test} && ${made}.length < 12; ${step}) { log(${calls}); % }`
+    const head = `${label}for (let ${name} = 0${init}; ${test} && ${made}.length < 12; ${step}) { log(${calls}); % }`
     const loop = this.loop(head, [name], [], depth)
     return block2(make('stmt', `const ${made} = []`, []), block2(loop, make('stmt', `log(${made}.map((f) => f()))`, [])))
   }
@@ -441,9 +441,10 @@ class Generator {
 
   labelledStatement(depth) {
     const label = this.fresh('L')
-    return this.within({ labels: [...this.labels, label] }, () =>
-      make('stmt', `${label}: %`, [this.pick([() => this.forStatement(depth), () => this.forOfStatement(depth), () => this.forInStatement(depth)])()]),
-    )
+    // A `for` may begin with a declaration, which takes no label.
+    const labelled = (loop) => make('stmt', `${label}: %`, [loop])
+    const loops = [() => this.forStatement(depth, `${label}: `), () => labelled(this.forOfStatement(depth)), () => labelled(this.forInStatement(depth))]
+    return this.within({ labels: [...this.labels, label] }, this.pick(loops))
   }
 
   jumpStatement(depth) {

@@ -54,9 +54,10 @@ class Pattern {
     const open = this.pick(GROUPS)
     const [, name] = /^\(\?<(\w)>/.exec(open) ?? []
     if (name && this.names.includes(name)) return this.piece('a')
+    // A group inside may not have its name.
+    if (name) this.names.push(name)
     const inner = this.row(depth - 1)
     if (open === '(' || name) this.groups++
-    if (name) this.names.push(name)
     const isLook = /^\(\?(?:[=!]|<[=!])/.test(open)
     return this.piece(open, [inner], `)${isLook ? '' : this.quantifier()}`)
   }

@@ -109,8 +109,12 @@ fn chain_of(expr: &Expr) -> Option<(&'static str, Vec<&Expr>)> {
                 if !std::ptr::eq(left, expr) {
                     operands.push(last);
                 }
-                // Parentheses on the left change nothing.
-                left = unwrapped(within);
+                // Parentheses on the left change nothing, but for `??`.
+                left = if word == "??" {
+                    within
+                } else {
+                    unwrapped(within)
+                };
                 if !makes_chains(expr) {
                     break;
                 }
