@@ -254,10 +254,9 @@ class Generator {
       const object = this.variable('obj')
       const target = object ?? this.variable('arr')
       const form = object ? this.pick(['%.x = %', '%[%] = %', '%.k ??= %', '%.y ||= %', '%.x &&= %', '%.x += %']) : '%[0] = %'
-      const holes = form.split('%').length - 1
       if (!target) return this.logStatement(depth)
       const children = [{ ...target, kind: 'plain' }]
-      if (holes === 3) children.push({ ...this.special('kstr', 0) })
+      if (form.startsWith('%[%]')) children.push({ ...this.special('kstr', 0) })
       children.push(this.assigned(this.pick(SMALL)))
       return make('stmt', `if (open(${target.parts[0]})) ${form}`, children)
     }
@@ -443,8 +442,8 @@ class Generator {
     const label = this.fresh('L')
     // A `for` may begin with a declaration, which takes no label.
     const labelled = (loop) => make('stmt', `${label}: %`, [loop])
-    const loops = [() => this.forStatement(depth, `${label}: `), () => labelled(this.forOfStatement(depth)), () => labelled(this.forInStatement(depth))]
-    return this.within({ labels: [...this.labels, label] }, this.pick(loops))
+    const loop = this.pick([() => this.forStatement(depth, `${label}: `), () => labelled(this.forOfStatement(depth)), () => labelled(this.forInStatement(depth))])
+    return this.within({ labels: [...this.labels, label] }, loop)
   }
 
   jumpStatement(depth) {
