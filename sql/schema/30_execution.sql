@@ -102,6 +102,7 @@ create table rhythm.watchers (
   primary key (id, execution_id, promise)
 );
 create index watchers_execution on rhythm.watchers (execution_id);
+create index watchers_unconfirmed on rhythm.watchers (not_before) where not confirmed;
 comment on table rhythm.watchers is 'Promises that are settled by an execution which is not their child (same task_id).';
 
 create table rhythm.archive (

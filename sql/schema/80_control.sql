@@ -264,10 +264,14 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_ids uuid[] := p_ids;
+  -- Tasks that end here.
+  v_stopped uuid[];
   -- Who awaits one of them although he is not its parent: it has the same task_id.
-  v_watching uuid[] := array(
-    select c.parent_id from rhythm._cancel_waiting(p_ids, p_reason, p_at_once) c where c.id = c.parent_id);
+  v_watching uuid[];
 begin
+  select coalesce(array_agg(c.id), '{}'), coalesce(array_agg(c.parent_id) filter (where c.id = c.parent_id), '{}')
+  into v_stopped, v_watching
+  from rhythm._cancel_waiting(p_ids, p_reason, p_at_once) c;
   if v_watching <> '{}' then
     perform rhythm._mark(v_watching, array_fill(null::int, array[cardinality(v_watching)]), false);
   end if;
@@ -287,7 +291,7 @@ begin
     -- What ends by itself from here on has been noted above, and is seen to when its mark is. What had ended before was not there
     -- to be noted, and has left running what it has started.
     perform rhythm._cancel_children(i, p_reason, null, true, false)
-    from unnest(v_ids) i
+    from (select unnest(v_ids) except select unnest(v_stopped)) u (i)
     where exists (select from rhythm.archive a where a.id = i and a.kind = 'workflow')
       and not exists (select from rhythm.cancels c where c.execution_id = i);
   end if;
