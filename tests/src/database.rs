@@ -137,6 +137,14 @@ pub struct Failure {
     pub hint: String,
 }
 
+impl Failure {
+    /// Whether it says that the server is gone, and not what it thinks of the statement.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.code.starts_with("08") || matches!(self.code.as_str(), "57P01" | "57P02" | "57P03")
+    }
+}
+
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {

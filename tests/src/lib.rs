@@ -13,6 +13,7 @@
 //! - `invariant`: what must hold whatever happened
 //! - `model`: the state machine of tasks, said a second time
 //! - `race`: many sessions at once
+//! - `stress`: the same while the server is killed, and what happened is recorded
 //!
 //! Servers run with `fsync = off`: crash tests kill processes, never the operating system, so what was written is
 //! there with or without it. What fsync adds is PostgreSQL's promise and not tested here.
@@ -25,5 +26,6 @@ pub mod model;
 pub mod process;
 pub mod race;
 pub mod server;
+pub mod stress;
 pub mod task;
 pub mod worker;

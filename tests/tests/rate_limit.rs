@@ -20,7 +20,7 @@ async fn claims(s: &Session) -> Vec<f64> {
 }
 
 /// No window has more claims than the tokens that come in it and a full bucket.
-fn within(claims: &[f64], rate: f64, burst: f64) {
+pub(crate) fn within(claims: &[f64], rate: f64, burst: f64) {
     for (i, from) in claims.iter().enumerate() {
         for (j, to) in claims.iter().enumerate().skip(i) {
             let most = burst + rate * (to - from) + 0.001;
