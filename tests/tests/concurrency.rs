@@ -1,38 +1,26 @@
 //! Limits of concurrency: never more than they allow, no slot lost, and a full key hides nothing.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use rhythm_tests::database::{Database, Failure, Session};
 use rhythm_tests::invariant::{nothing_is_left, report};
-use rhythm_tests::race::{Dice, race};
-use rhythm_tests::server::Setup;
-
-const QUEUE: i64 = 5;
-const KEY: i64 = 2;
-const TASKS: i64 = 240;
+use rhythm_tests::stress::{Stress, Who, is_so, most_at_once, pairs};
 
 /// One round of a worker that completes, fails, gives back, or forgets what it claims.
-async fn round(s: &Session, worker: usize, dice: &mut Dice) -> Result<(), Failure> {
+async fn round(s: &Session, who: &mut Who) -> Result<(), Failure> {
+    let worker = who.name();
     let claim = format!(
-        "select id, token from rhythm.claim('w{worker}', '{{narrow}}', max => {}, wait => '100 ms', lease => '300 ms')",
-        1 + dice.below(3)
+        "select id, token from rhythm.claim('{worker}', '{{narrow}}', max => {}, wait => '100 ms', lease => '300 ms')",
+        1 + who.dice.below(3)
     );
-    for row in s.attempt(&claim).await? {
-        let (id, token) = (
-            row[0].clone().unwrap_or_default(),
-            row[1].clone().unwrap_or_default(),
-        );
-        tokio::time::sleep(Duration::from_millis(dice.below(10))).await;
-        let end = match dice.below(10) {
+    for (id, token) in pairs(s.attempt(&claim).await?) {
+        who.pause(10).await;
+        let end = match who.dice.below(10) {
             0 => continue,
             1 => format!(
                 "select rhythm.fail('{id}', {token}, '{{\"name\": \"E\", \"message\": \"m\"}}', '5 ms')"
             ),
             2 => format!("select rhythm.snooze('{id}', {token}, '5 ms')"),
             3 => format!(
-                "select * from rhythm.finish('w{worker}', '[{{\"id\": \"{id}\", \"token\": \"{token}\", \"release\": true}}]')"
+                "select * from rhythm.finish('{worker}', '[{{\"id\": \"{id}\", \"token\": \"{token}\", \"release\": true}}]')"
             ),
             _ => format!("select rhythm.complete('{id}', {token})"),
         };
@@ -41,106 +29,41 @@ async fn round(s: &Session, worker: usize, dice: &mut Dice) -> Result<(), Failur
     Ok(())
 }
 
-/// Looks, again and again, whether more runs than may; each look sees one moment. Gives the most that it saw.
-async fn watch(database: &Database, over: &AtomicBool) -> (i64, i64, u32) {
-    let (mut most, mut most_of_key, mut looks) = (0, 0, 0);
-    while !over.load(Ordering::Relaxed) {
-        let Ok(s) = Session::try_open(&database.server().config(database.name(), "postgres")).await
-        else {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        while !over.load(Ordering::Relaxed) {
-            let look = "select coalesce(sum(n), 0), coalesce(max(n), 0) from (
-              select count(*) as n from rhythm.live where state = 'running' group by inputs ->> 'tenant') k";
-            let Ok(row) = s.attempt(look).await else {
-                break;
-            };
-            let number = |i: usize| -> i64 {
-                row[0][i]
-                    .as_deref()
-                    .unwrap_or_default()
-                    .parse()
-                    .expect("a number")
-            };
-            most = most.max(number(0));
-            most_of_key = most_of_key.max(number(1));
-            looks += 1;
-        }
-    }
-    (most, most_of_key, looks)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_workers_keep_to_the_limits_while_they_fail_and_die_and_all_work_gets_done() {
-    let database = Arc::new(Database::alone(Setup::default()).await);
+    let database = Stress {
+        name: "concurrency",
+        setup: "select rhythm.configure_queue('narrow', concurrency => 5, concurrency_key => 'tenant', concurrency_per_key => 2,
+              retry => '{\"maxAttempts\": 1000}');
+            select rhythm.enqueue('a', jsonb_build_object('tenant', n % 6, 'n', n), 'narrow', task_id => n::text) from generate_series(1, 240) n",
+        round: |s, who| {
+            Box::pin(async move {
+                round(s, who).await?;
+                is_so(s, "select count(*) = 0 from rhythm.live where queue = 'narrow'").await
+            })
+        },
+        left: "select count(*) from rhythm.live where queue = 'narrow'",
+        kills: 2,
+    }
+    .run()
+    .await;
     let s = database.session().await;
-    s.run(&format!(
-        "select rhythm.configure_queue('narrow', concurrency => {QUEUE}, concurrency_key => 'tenant', concurrency_per_key => {KEY},
-           retry => '{{\"maxAttempts\": 1000}}');
-         select rhythm.enqueue('a', jsonb_build_object('tenant', n % 6, 'n', n), 'narrow', task_id => n::text) from generate_series(1, {TASKS}) n"
-    ))
-    .await;
-    let over = Arc::new(AtomicBool::new(false));
-    let watcher = {
-        let (database, over) = (Arc::clone(&database), Arc::clone(&over));
-        tokio::spawn(async move { watch(&database, &over).await })
-    };
-    let killer = {
-        let database = Arc::clone(&database);
-        tokio::spawn(async move {
-            for _ in 0..2 {
-                tokio::time::sleep(Duration::from_millis(800)).await;
-                database.server().kill_all();
-                database.server().restart().await;
-            }
-        })
-    };
-    let dice = Dice::roll("concurrency");
-    race(16, |i, start| {
-        let database = Arc::clone(&database);
-        let mut dice = dice.clone();
-        (0..i * 7).for_each(|_| {
-            dice.below(2);
-        });
-        async move {
-            start.wait().await;
-            let left = "select count(*) from rhythm.live where queue = 'narrow'";
-            loop {
-                let config = database.server().config(database.name(), "postgres");
-                let Ok(s) = Session::try_open(&config).await else {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                };
-                while round(&s, i, &mut dice).await.is_ok() {
-                    match s.attempt(left).await {
-                        Ok(row) if row[0][0].as_deref() == Some("0") => return,
-                        Ok(_) => {}
-                        Err(_) => break,
-                    }
-                }
-            }
-        }
-    })
-    .await;
-    killer.await.expect("the killer ends");
-    over.store(true, Ordering::Relaxed);
-    let (most, most_of_key, looks) = watcher.await.expect("the watcher ends");
+    let running = ("what = 'start'", "what = 'stop'");
+    let most = most_at_once(&s, running.0, running.1, "queue").await;
+    let most_of_key = most_at_once(&s, running.0, running.1, "key").await;
     report(&format!(
-        "concurrency: {looks} looks saw at most {most} of {QUEUE}, {most_of_key} of {KEY} a key"
+        "concurrency: of {} attempts at most {most} of 5 ran at once, {most_of_key} of 2 a key",
+        s.number("select count(*) from audit where what = 'start'")
+            .await
     ));
-    assert!(
-        most <= QUEUE && most_of_key <= KEY,
-        "{most} ran at once, {most_of_key} of one key"
+    assert_eq!(
+        (most, most_of_key),
+        (5, 2),
+        "no more than the limits allow ran at once, and as many"
     );
-    assert!(
-        most == QUEUE && most_of_key == KEY,
-        "the limits are used: {most}, {most_of_key}"
-    );
-    let s = database.session().await;
     let done =
         "select count(*) from rhythm.executions where state = 'completed' and queue = 'narrow'";
-    assert_eq!(s.number(done).await, TASKS);
+    assert_eq!(s.number(done).await, 240);
     nothing_is_left(&s).await;
 }
 
