@@ -72,6 +72,7 @@ impl Stress {
         let database = Arc::new(Database::alone(Setup::default()).await);
         let s = database.session().await;
         audit(&s).await;
+        audit_payments(&s).await;
         s.run(self.setup).await;
         database
     }
@@ -209,6 +210,53 @@ pub async fn audit(s: &Session) {
          create trigger audit after insert or update or delete on rhythm.live for each row execute function audit_row()",
     )
     .await;
+}
+
+/// Records what is paid from the buckets of rates: for each transaction and bucket the moment to which the bucket was filled when it
+/// paid, which is that of the claim. A time taken later would hide what the claim waited.
+pub async fn audit_payments(s: &Session) {
+    s.run(
+        "create table paid (xid xid8 default pg_current_xact_id(), key text, at timestamptz, recorded timestamptz default clock_timestamp());
+         create function pay() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+         begin
+           insert into paid (key, at) values (new.key, new.at);
+           return null;
+         end $$;
+         create trigger pay after insert or update on rhythm.buckets for each row execute function pay()",
+    )
+    .await;
+}
+
+/// When each claim was that the buckets of a key in the inputs (null: of the queue) paid for: seconds since the first, in order.
+/// Fails when a claim was not paid for, or by tokens of the future. Needs `audit` and `audit_payments`, and the server's own clock.
+pub async fn paid_claims(s: &Session, tenant: Option<&str>) -> Vec<f64> {
+    let (key, of) = match tenant {
+        Some(tenant) => (
+            "rhythm._limit_key(jsonb_build_object('tenant', a.key), 'tenant')",
+            format!("a.key = '{tenant}'"),
+        ),
+        None => ("''", "true".to_owned()),
+    };
+    let rows = s
+        .rows(&format!(
+            "select p.at <= p.recorded, extract(epoch from p.at - min(p.at) over ()) from audit a
+             left join paid p on p.xid = a.xid and p.key = {key} where a.what = 'start' and {of} order by p.at"
+        ))
+        .await;
+    rows.iter()
+        .map(|row| {
+            assert_eq!(
+                row[0].as_deref(),
+                Some("t"),
+                "a claim is paid for, and not with tokens of the future"
+            );
+            row[1]
+                .as_deref()
+                .unwrap_or_default()
+                .parse()
+                .expect("a number")
+        })
+        .collect()
 }
 
 /// The most of what happened between two kinds of events at one time, by a part of the audit's row; computed from every event.

@@ -3,7 +3,7 @@
 
 use rhythm_tests::database::{Failure, Session};
 use rhythm_tests::invariant::{no_deadlocks, nothing_is_left, report};
-use rhythm_tests::stress::{Stress, Who, held, is_so, none, pairs};
+use rhythm_tests::stress::{Stress, Who, held, is_so, none, paid_claims, pairs};
 
 use crate::rate_limit::within;
 
@@ -27,15 +27,7 @@ async fn work(s: &Session, who: &mut Who, queues: &str) -> Result<(), Failure> {
 async fn of_a_rate_by_key_no_window_has_more_claims_than_tokens() {
     let database = Stress {
         name: "stress of rates by key",
-        // A claim counts for the moment to which its bucket was filled when it paid.
         setup: "select rhythm.configure_queue('api', rate_limit => '20/sec', rate_burst => 3, rate_key => 'tenant');
-            create table paid (xid xid8 default pg_current_xact_id(), key text, at timestamptz, recorded timestamptz default clock_timestamp());
-            create function pay() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
-            begin
-              insert into paid (key, at) values (new.key, new.at);
-              return null;
-            end $$;
-            create trigger pay after insert or update on rhythm.buckets for each row execute function pay();
             select rhythm.enqueue('a', jsonb_build_object('tenant', 't' || n % 4), 'api') from generate_series(1, 200) n",
         round: |s, who| {
             Box::pin(async move {
@@ -49,37 +41,8 @@ async fn of_a_rate_by_key_no_window_has_more_claims_than_tokens() {
     .run()
     .await;
     let s = database.session().await;
-    none(
-        &s,
-        "claims that nobody paid for",
-        "select * from audit a where a.what = 'start' and not exists (
-           select from paid p where p.xid = a.xid and p.key = rhythm._limit_key(jsonb_build_object('tenant', a.key), 'tenant'))",
-    )
-    .await;
-    none(
-        &s,
-        "tokens of the future",
-        "select * from paid where at > recorded",
-    )
-    .await;
     for tenant in ["t0", "t1", "t2", "t3"] {
-        let rows = s
-            .rows(&format!(
-                "select extract(epoch from p.at - min(p.at) over ()) from audit a
-                 join paid p on p.xid = a.xid and p.key = rhythm._limit_key(jsonb_build_object('tenant', a.key), 'tenant')
-                 where a.what = 'start' and a.key = '{tenant}' order by p.at"
-            ))
-            .await;
-        let claims: Vec<f64> = rows
-            .iter()
-            .map(|row| {
-                row[0]
-                    .as_deref()
-                    .unwrap_or_default()
-                    .parse()
-                    .expect("a number")
-            })
-            .collect();
+        let claims = paid_claims(&s, Some(tenant)).await;
         assert_eq!(claims.len(), 50, "each task of {tenant} is claimed once");
         within(&claims, 20.0, 3.0);
         report(&format!(
