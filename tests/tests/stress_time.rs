@@ -124,14 +124,15 @@ async fn of_a_schedule_one_is_alive_at_most_and_every_tick_is_counted() {
                     2 => {
                         let name = ["skip", "queue_one", "cancel_other"][who.dice.below(3) as usize];
                         s.attempt(&format!(
-                            "insert into asked values ('{name}'); select rhythm.trigger_schedule('{name}')"
+                            "insert into asked select '{name}' from generate_series(1, 2); select rhythm.trigger_schedule('{name}'); select rhythm.trigger_schedule('{name}')"
                         ))
                         .await?;
                     }
                     _ => {
                         let claim = format!("select * from rhythm.claim('{}', lease => '1 day')", who.name());
                         s.attempt(&claim).await?;
-                        who.pause(20).await;
+                        // Long enough for one to be held back.
+                        who.pause(100).await;
                     }
                 }
                 for (id, token) in held(s, who).await? {
