@@ -218,7 +218,11 @@ begin
   with mine as materialized (
     select l.id, nullif(o.delay, interval '0') as delay,
       case when nullif(o.delay, interval '0') is null then l.start_by
-        else v_now + o.delay + (l.start_by - greatest(l.created_at, l.run_at)) end as start_by
+        when l.start_by is not null then v_now + o.delay + coalesce(
+          -- A retry began it anew, and has noted how long it is.
+          (select (h.data ->> 'start_timeout')::interval from rhythm.history h
+            where h.execution_id = l.id and h.event = 'retried' order by h.seq desc limit 1),
+          l.start_by - greatest(l.created_at, l.run_at)) end as start_by
     from rhythm.live l join unnest(p_ids, p_tokens, p_delays) o (id, token, delay) on l.id = o.id
     where l.token = o.token and l.state = 'running' order by l.id for update of l
   )

@@ -55,6 +55,27 @@ async fn a_start_timeout_ends_what_nobody_takes_and_no_longer_holds_once_it_is_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_timeout_that_a_retry_began_anew_is_as_long_as_before_when_it_is_put_off() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let id = s
+        .id("select rhythm.enqueue('a', start_timeout => '30 seconds')")
+        .await;
+    advance(&s, "1 hour").await;
+    s.becomes(id, "timed_out").await;
+    s.run(&format!("select rhythm.retry('{id}')")).await;
+    let task = s.claim_with("'w', lease => '1 day'").await.remove(0);
+    s.run(&format!(
+        "select rhythm.snooze('{id}', {}, '10 seconds')",
+        task.token
+    ))
+    .await;
+    advance(&s, "10 seconds").await;
+    s.becomes(id, "pending").await;
+    is_due(&s, id, "pending", "timed_out").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_timeout_outlives_a_claim_that_is_given_back() {
     let database = Database::create().await;
     let s = database.session().await;
