@@ -1,74 +1,242 @@
-//! A small model of the state machine of tasks: what operations do to a few queues, said a second time and as plainly as can be.
-//! It knows no SQL but how to ask for an operation.
+//! A small model of the state machine of tasks: what operations and time do to a few queues, said a second time and as plainly as
+//! can be. It knows no SQL but how to ask for an operation (`operation`); what an answer must be is in `answer`.
+
+pub mod answer;
+pub mod operation;
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
 use uuid::Uuid;
 
 /// Attempts of each task.
 pub const ATTEMPTS: i64 = 3;
-/// One without limits, one with a limit for the whole, one with a limit by key.
-pub const QUEUES: [&str; 3] = ["open", "limited", "keyed"];
+/// One without limits, one with a limit for the whole, one with a limit by key, and one with a rate.
+pub const QUEUES: [&str; 4] = ["open", "limited", "keyed", "rated"];
 /// How many run at once in the second.
 pub const LIMIT: usize = 4;
 /// And of a key in the third.
 pub const PER_KEY: usize = 2;
+/// How many tokens the bucket of the fourth holds.
+pub const BURST: f64 = 5.0;
+/// Seconds: what is put off is so for as long, and a token comes in it. The test itself must take less than half of it.
+pub const UNIT: u64 = 600;
+/// Of those who claim and beat.
+pub const LEASE: u64 = 10 * UNIT;
+
+/// What a task was enqueued with beside its queue; times in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given {
+    /// Larger goes first.
+    pub priority: i64,
+    /// What limits by key see.
+    pub key: u64,
+    /// The key of idempotency.
+    pub task_id: Option<u64>,
+    /// Whether it is to begin in a unit.
+    pub delay: bool,
+    /// `start_timeout`.
+    pub start: Option<u64>,
+    /// `timeout`.
+    pub whole: Option<u64>,
+    /// `attempt_timeout`.
+    pub attempt: Option<u64>,
+    /// `heartbeat_timeout`.
+    pub beat: Option<u64>,
+}
 
 /// What the model knows of one task.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// Its place in `QUEUES`.
     pub queue: usize,
-    /// What limits by key see.
-    pub key: u64,
-    /// The key of idempotency.
-    pub task_id: Option<u64>,
+    /// As it was enqueued.
+    pub given: Given,
+    /// As the server counts them, once it has told.
+    pub seq: Option<i64>,
     /// As the server names it.
     pub state: &'static str,
     /// Attempts begun.
     pub attempt: i64,
     /// The lease that holds, and until when (in the model's seconds).
     pub lease: Option<(i64, u64)>,
+    /// When the attempt that runs must have ended.
+    pub attempt_until: Option<u64>,
     /// When it becomes pending, if it is scheduled.
     pub due: u64,
+    /// Until when the first attempt must have begun; nothing once one has failed.
+    pub start_by: Option<u64>,
+    /// Until when it must have ended.
+    pub end_by: Option<u64>,
     /// Whether somebody wants it cancelled.
     pub cancelled: bool,
+    /// And at once, even if a claim was faster.
+    pub terminated: bool,
+    /// In which round it ended.
+    pub ended: u32,
 }
 
 impl Task {
+    /// One that was enqueued at this time.
+    #[must_use]
+    pub fn new(queue: usize, given: Given, now: u64) -> Self {
+        let from = if given.delay { now + UNIT } else { now };
+        Self {
+            queue,
+            given,
+            seq: None,
+            state: if given.delay { "scheduled" } else { "pending" },
+            attempt: 0,
+            lease: None,
+            attempt_until: None,
+            due: from,
+            start_by: given.start.map(|start| from + start),
+            end_by: given.whole.map(|whole| from + whole),
+            cancelled: false,
+            terminated: false,
+            ended: 0,
+        }
+    }
+
     /// Whether it has ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        matches!(self.state, "completed" | "failed" | "cancelled")
+        matches!(
+            self.state,
+            "completed" | "failed" | "cancelled" | "timed_out"
+        )
     }
 
-    /// An attempt has failed; without `delay` it is claimable at once.
-    pub fn fail(&mut self, due: Option<u64>) {
-        self.lease = None;
-        self.state = match due {
+    /// It runs no more.
+    pub fn stop(&mut self, state: &'static str) {
+        (self.state, self.lease, self.attempt_until) = (state, None, None);
+    }
+
+    /// An attempt has failed; without `due` it is claimable at once. `over`: what it is when it has no attempts left.
+    pub fn fail(&mut self, due: Option<u64>, over: &'static str) {
+        let again = !self.cancelled && self.attempt < ATTEMPTS;
+        self.stop(match due {
             _ if self.cancelled => "cancelled",
-            _ if self.attempt >= ATTEMPTS => "failed",
+            _ if !again => over,
             Some(_) => "scheduled",
             None => "pending",
-        };
-        self.due = due.unwrap_or(0);
+        });
+        if again {
+            (self.due, self.start_by) = (due.unwrap_or(0), None);
+        }
+    }
+
+    /// It is given back, after a unit or at once; the attempt does not count.
+    pub fn release(&mut self, now: u64, puts_off: bool) {
+        self.attempt -= 1;
+        if puts_off {
+            self.due = now + UNIT;
+            self.start_by = self
+                .given
+                .start
+                .filter(|_| self.start_by.is_some())
+                .map(|start| self.due + start);
+        }
+        self.stop(match () {
+            () if self.cancelled => "cancelled",
+            () if puts_off => "scheduled",
+            () if self.start_by.is_some_and(|by| by <= now) => "timed_out",
+            () => "pending",
+        });
+    }
+
+    /// It goes on after its end, with all its attempts.
+    pub fn revive(&mut self, now: u64) {
+        self.stop("pending");
+        (self.attempt, self.cancelled, self.terminated) = (0, false, false);
+        self.start_by = self
+            .given
+            .start
+            .filter(|_| self.start_by.is_some())
+            .map(|start| now + start);
+        self.end_by = self.given.whole.map(|whole| now + whole);
+    }
+
+    /// Time has passed; true: the lease is lost.
+    fn pass(&mut self, now: u64) -> bool {
+        let is_due = |by: Option<u64>| by.is_some_and(|by| by <= now);
+        let runs = self.lease.is_some();
+        if is_due(self.end_by) || (!runs && is_due(self.start_by)) {
+            self.stop("timed_out");
+        } else if is_due(self.attempt_until) {
+            self.fail(Some(now + UNIT), "timed_out");
+        } else if is_due(self.lease.map(|(_, until)| until)) {
+            match self.given.beat {
+                Some(_) => self.fail(Some(now + UNIT), "timed_out"),
+                None => self.fail(None, "failed"),
+            }
+        } else if self.state == "scheduled" && self.due <= now {
+            self.state = "pending";
+        }
+        runs && self.lease.is_none()
+    }
+}
+
+/// Tokens of a rate. The server's clock goes on between the steps of the model's, by as much as the test takes; so there are two counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    least: f64,
+    most: f64,
+    at: u64,
+    real: f64,
+}
+
+impl Bucket {
+    fn filled(&self, now: u64, real: f64) -> Self {
+        let came = |seconds: f64| seconds / UNIT as f64;
+        let steps = (now - self.at) as f64;
+        Self {
+            least: BURST.min(self.least + came(steps)),
+            most: BURST.min(self.most + came(steps + real - self.real)),
+            at: now,
+            real,
+        }
     }
 }
 
 /// All tasks, and what else decides.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Model {
     /// By id.
     pub tasks: BTreeMap<Uuid, Task>,
     /// Leases that were lost: they must change nothing.
     pub stale: Vec<(Uuid, i64)>,
-    /// Seconds since the beginning.
+    /// Seconds since the beginning, of the clock that is set.
     pub now: u64,
+    /// The number of the round.
+    pub round: u32,
+    /// Seconds of real time since the beginning: before this round, and after it.
+    pub real: (f64, f64),
     /// The queues that are.
-    pub paused: [bool; 3],
+    pub paused: [bool; QUEUES.len()],
     /// Whether the task's name is, or everything.
     pub stopped: bool,
+    /// Of the queue with a rate.
+    pub bucket: Bucket,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            tasks: BTreeMap::new(),
+            stale: Vec::new(),
+            now: 0,
+            round: 0,
+            real: (0.0, 0.0),
+            paused: [false; QUEUES.len()],
+            stopped: false,
+            bucket: Bucket {
+                least: BURST,
+                most: BURST,
+                at: 0,
+                real: 0.0,
+            },
+        }
+    }
 }
 
 impl Model {
@@ -76,7 +244,7 @@ impl Model {
     #[must_use]
     pub fn holder(&self, key: u64) -> Option<Uuid> {
         let holds = |task: &&Task| {
-            task.task_id == Some(key) && !matches!(task.state, "failed" | "cancelled")
+            task.given.task_id == Some(key) && (!task.is_over() || task.state == "completed")
         };
         self.tasks
             .iter()
@@ -94,23 +262,43 @@ impl Model {
         leases.collect()
     }
 
+    /// What `retry_many` would retry of a queue: of several with one task_id the last.
+    #[must_use]
+    pub fn retryable(&self, queue: usize) -> Vec<Uuid> {
+        let failed =
+            |task: &Task| task.queue == queue && matches!(task.state, "failed" | "timed_out");
+        let all = self.tasks.iter().filter(|(_, task)| failed(task));
+        all.filter(|(id, task)| {
+            let Some(key) = task.given.task_id else {
+                return true;
+            };
+            let newer = |(other, t): (&Uuid, &Task)| {
+                failed(t) && t.given.task_id == Some(key) && (t.ended, other) > (task.ended, id)
+            };
+            self.holder(key).is_none() && !self.tasks.iter().any(newer)
+        })
+        .map(|(id, _)| *id)
+        .collect()
+    }
+
     /// Time passes.
     pub fn advance(&mut self, seconds: u64) {
         self.now += seconds;
         for (id, task) in &mut self.tasks {
-            if let Some((token, until)) = task.lease
-                && until <= self.now
+            let (lease, was_over) = (task.lease, task.is_over());
+            if !was_over
+                && task.pass(self.now)
+                && let Some((token, _)) = lease
             {
                 self.stale.push((*id, token));
-                task.fail(None);
             }
-            if task.state == "scheduled" && task.due <= self.now {
-                task.state = "pending";
+            if !was_over && task.is_over() {
+                task.ended = self.round;
             }
         }
     }
 
-    /// How many a queue lets run beside those that run; of one key.
+    /// How many a queue lets run beside those that run, or at most claim now; of one key.
     #[must_use]
     pub fn free(&self, queue: usize, key: u64) -> (usize, usize) {
         let running = |of: &dyn Fn(&Task) -> bool| {
@@ -126,17 +314,37 @@ impl Model {
             ),
             "keyed" => (
                 usize::MAX,
-                PER_KEY.saturating_sub(running(&|t| t.queue == queue && t.key == key)),
+                PER_KEY.saturating_sub(running(&|t| t.queue == queue && t.given.key == key)),
             ),
+            "rated" => (self.tokens().1, usize::MAX),
             _ => (usize::MAX, usize::MAX),
         }
     }
 
-    /// How many could be claimed of a queue.
+    /// How many tokens there are at least and at most.
     #[must_use]
-    pub fn claimable(&self, queue: usize) -> usize {
+    pub fn tokens(&self) -> (usize, usize) {
+        let there = self.bucket.filled(self.now, self.real.1);
+        let whole = |tokens: f64| (tokens + 0.000_01).floor().max(0.0) as usize;
+        (whole(there.least), whole(there.most))
+    }
+
+    /// One token is taken.
+    pub fn spend(&mut self) {
+        let there = self.bucket.filled(self.now, self.real.1);
+        self.bucket = Bucket {
+            least: there.least - 1.0,
+            most: there.most - 1.0,
+            at: self.now,
+            real: self.real.0,
+        };
+    }
+
+    /// How many could be claimed of a queue, at least and at most.
+    #[must_use]
+    pub fn claimable(&self, queue: usize) -> (usize, usize) {
         if self.paused[queue] || self.stopped {
-            return 0;
+            return (0, 0);
         }
         let mut by_key: BTreeMap<u64, usize> = BTreeMap::new();
         for task in self
@@ -144,290 +352,18 @@ impl Model {
             .values()
             .filter(|t| t.queue == queue && t.state == "pending")
         {
-            *by_key.entry(task.key).or_default() += 1;
+            *by_key.entry(task.given.key).or_default() += 1;
         }
         let of_keys: usize = by_key
             .iter()
             .map(|(key, n)| (*n).min(self.free(queue, *key).1))
             .sum();
-        of_keys.min(self.free(queue, 0).0)
-    }
-}
-
-/// What a session does in a round.
-#[derive(Clone, Debug)]
-pub enum Do {
-    /// One task.
-    Enqueue {
-        /// By `enqueue_many`.
-        many: bool,
-        /// Its place in `QUEUES`.
-        queue: usize,
-        /// What limits by key see.
-        key: u64,
-        /// The key of idempotency.
-        task_id: Option<u64>,
-        /// In a hundred seconds.
-        delay: bool,
-    },
-    /// Up to so many of a queue.
-    Claim {
-        /// Its place in `QUEUES`.
-        queue: usize,
-        /// How many.
-        most: usize,
-    },
-    /// With the token of a lease, as the next four.
-    Complete(Uuid, i64),
-    /// An attempt.
-    Fail(Uuid, i64),
-    /// For a hundred seconds.
-    Snooze(Uuid, i64),
-    /// At once.
-    Release(Uuid, i64),
-    /// For a thousand seconds.
-    Beat(Uuid, i64),
-    /// Whatever its state.
-    Cancel(Uuid),
-    /// Whatever its state.
-    Retry(Uuid),
-}
-
-impl Do {
-    /// How to ask for it.
-    #[must_use]
-    pub fn sql(&self) -> String {
-        let error = r#"{"name": "E", "message": "m"}"#;
-        match self {
-            Self::Enqueue {
-                many,
-                queue,
-                key,
-                task_id,
-                delay,
-            } => {
-                let mut item = json!({"name": "work", "inputs": {"key": key}, "queue": QUEUES[*queue],
-                    "retry": {"maxAttempts": ATTEMPTS, "initial": "100s", "backoff": 1, "jitter": 0}});
-                if let Some(task_id) = task_id {
-                    item["task_id"] = json!(format!("t{task_id}"));
-                }
-                if *delay {
-                    item["delay"] = json!("100 seconds");
-                }
-                if *many {
-                    return format!("select id, created from rhythm.enqueue_many('[{item}]')");
-                }
-                let task_id = task_id
-                    .map(|t| format!(", task_id => 't{t}'"))
-                    .unwrap_or_default();
-                let delay = if *delay {
-                    ", delay => '100 seconds'"
-                } else {
-                    ""
-                };
-                format!(
-                    "select rhythm.enqueue('work', '{}', '{}', retry => '{}'{task_id}{delay}), null",
-                    item["inputs"], QUEUES[*queue], item["retry"]
-                )
-            }
-            Self::Claim { queue, most } => format!(
-                "select id, token, attempt from rhythm.claim('w', '{{{}}}', max => {most}, lease => '1000 seconds')",
-                QUEUES[*queue]
-            ),
-            Self::Complete(id, token) => format!("select rhythm.complete('{id}', {token})"),
-            Self::Fail(id, token) => format!("select rhythm.fail('{id}', {token}, '{error}')"),
-            Self::Snooze(id, token) => {
-                format!("select rhythm.snooze('{id}', {token}, '100 seconds')")
-            }
-            Self::Release(id, token) => format!(
-                "select count(*) from rhythm.finish('w', '[{{\"id\": \"{id}\", \"token\": \"{token}\", \"release\": true}}]')"
-            ),
-            Self::Beat(id, token) => {
-                format!(
-                    "select status from rhythm.heartbeat('{{{id}}}', '{{{token}}}', '1000 seconds')"
-                )
-            }
-            Self::Cancel(id) => format!("select rhythm.cancel('{id}')"),
-            Self::Retry(id) => format!("select rhythm.retry('{id}')"),
-        }
-    }
-}
-
-/// Rows, or the code of an error.
-pub type Answer = Result<Vec<Vec<Option<String>>>, String>;
-
-/// Checks an answer and does the same to the model. Claims come last: they may have met what the others did, or not.
-pub fn apply(model: &mut Model, done: &Do, answer: &Answer) {
-    let first = answer
-        .as_ref()
-        .ok()
-        .and_then(|rows| rows.first())
-        .and_then(|row| row[0].clone())
-        .unwrap_or_default();
-    let holds = |model: &Model, id: &Uuid, token: i64| {
-        model.tasks[id].lease.is_some_and(|lease| lease.0 == token)
-    };
-    let now = model.now;
-    match *done {
-        Do::Enqueue {
-            many,
-            queue,
-            key,
-            task_id,
-            delay,
-        } => {
-            let id: Uuid = first
-                .parse()
-                .unwrap_or_else(|_| panic!("{done:?}: {answer:?}"));
-            let holder = task_id.and_then(|key| model.holder(key));
-            if many {
-                let created = answer
-                    .as_ref()
-                    .is_ok_and(|rows| rows[0][1].as_deref() == Some("t"));
-                assert_eq!(created, holder.is_none(), "{done:?}");
-            }
-            if let Some(holder) = holder {
-                assert_eq!(id, holder, "{done:?}");
-                return;
-            }
-            let state = if delay { "scheduled" } else { "pending" };
-            let task = Task {
-                queue,
-                key,
-                task_id,
-                state,
-                attempt: 0,
-                lease: None,
-                due: now + 100,
-                cancelled: false,
-            };
-            assert!(model.tasks.insert(id, task).is_none(), "a new id");
-        }
-        Do::Claim { .. } => {}
-        Do::Complete(id, token)
-        | Do::Fail(id, token)
-        | Do::Snooze(id, token)
-        | Do::Release(id, token)
-        | Do::Beat(id, token) => {
-            let held = holds(model, &id, token);
-            let task = model.tasks.get_mut(&id).expect("it is known");
-            match done {
-                Do::Complete(..) => {
-                    assert_eq!(first, if held { "t" } else { "f" }, "{done:?} {task:?}");
-                    if held {
-                        task.lease = None;
-                        task.state = "completed";
-                    }
-                }
-                Do::Fail(..) => {
-                    if held {
-                        task.fail(Some(now + 100));
-                    }
-                    assert_eq!(
-                        first,
-                        if held { task.state } else { "" },
-                        "{done:?} {task:?}"
-                    );
-                }
-                Do::Beat(..) => {
-                    let status = match (held, task.cancelled) {
-                        (false, _) => "lost",
-                        (true, true) => "cancel",
-                        (true, false) => "ok",
-                    };
-                    assert_eq!(first, status, "{done:?} {task:?}");
-                    if held {
-                        task.lease = Some((token, now + 1000));
-                    }
-                }
-                _ => {
-                    let snoozes = matches!(done, Do::Snooze(..));
-                    if snoozes {
-                        assert_eq!(first, if held { "t" } else { "f" }, "{done:?} {task:?}");
-                    }
-                    if held {
-                        task.lease = None;
-                        task.attempt -= 1;
-                        task.due = now + 100;
-                        task.state = match (task.cancelled, snoozes) {
-                            (true, _) => "cancelled",
-                            (false, true) => "scheduled",
-                            (false, false) => "pending",
-                        };
-                    }
-                }
-            }
-            if held && !matches!(done, Do::Beat(..)) {
-                model.stale.push((id, token));
-            }
-        }
-        Do::Cancel(id) => {
-            let task = model.tasks.get_mut(&id).expect("it is known");
-            // A claim of the same round may have been first; then the lease hears of it.
-            assert_eq!(
-                first,
-                if task.is_over() { "f" } else { "t" },
-                "{done:?} {task:?}"
-            );
-            if !task.is_over() {
-                task.cancelled = true;
-                if task.lease.is_none() {
-                    task.state = "cancelled";
-                }
-            }
-        }
-        Do::Retry(id) => {
-            let holder = model.tasks[&id].task_id.and_then(|key| model.holder(key));
-            let task = model.tasks.get_mut(&id).expect("it is known");
-            let expected = match (task.state, holder) {
-                ("failed" | "cancelled", None) => "",
-                ("failed" | "cancelled", Some(_)) => "RH304",
-                _ => "RH302",
-            };
-            assert_eq!(
-                answer.as_ref().err().map_or("", String::as_str),
-                expected,
-                "{task:?}"
-            );
-            if expected.is_empty() {
-                (task.state, task.attempt, task.cancelled) = ("pending", 0, false);
-            }
-        }
-    }
-}
-
-/// What was claimed in a round must have been claimable, and within the limits.
-pub fn claimed(model: &mut Model, done: &Do, answer: &Answer) {
-    let (Do::Claim { queue, most }, Ok(rows)) = (done, answer) else {
-        return;
-    };
-    assert!(rows.len() <= *most, "{done:?}: {rows:?}");
-    for row in rows {
-        let cell = |i: usize| row[i].clone().unwrap_or_default();
-        let id: Uuid = cell(0).parse().expect("an id");
-        let (token, attempt): (i64, i64) = (
-            cell(1).parse().expect("a token"),
-            cell(2).parse().expect("a number"),
-        );
-        let free = model.free(*queue, model.tasks[&id].key);
-        assert!(
-            free.0 > 0 && free.1 > 0,
-            "over the limit: {done:?} {free:?}"
-        );
-        assert!(!model.paused[*queue] && !model.stopped, "paused: {done:?}");
-        let task = model.tasks.get_mut(&id).expect("it is known");
-        let was_cancelled = task.state == "cancelled" && task.cancelled;
-        assert!(
-            task.state == "pending" || was_cancelled,
-            "{done:?} gave {task:?}"
-        );
-        assert_eq!(
-            (task.queue, task.attempt + 1),
-            (*queue, attempt),
-            "{task:?}"
-        );
-        task.state = "running";
-        task.attempt = attempt;
-        task.lease = Some((token, model.now + 1000));
+        let most = of_keys.min(self.free(queue, 0).0);
+        let least = if QUEUES[queue] == "rated" {
+            most.min(self.tokens().0)
+        } else {
+            most
+        };
+        (least, most)
     }
 }

@@ -1,120 +1,225 @@
 //! Random operations from several sessions against a model of the state machine. After each round the model and the server
-//! agree about every task; within a round the sessions run at once.
+//! agree about every task; within a round the sessions run at once. The seed fixes what they are asked to do, round by round,
+//! and not how they interleave: a failure may take some runs of its seed to come again.
 
+use std::time::Instant;
+
+use rhythm_tests::clock::advance;
 use rhythm_tests::database::{Database, Session};
-use rhythm_tests::invariant::{no_deadlocks, nothing_is_left};
-use rhythm_tests::model::{Answer, Do, LIMIT, Model, PER_KEY, QUEUES, apply, claimed};
+use rhythm_tests::invariant::{no_deadlocks, nothing_is_left, report};
+use rhythm_tests::model::answer::{Answer, apply, claimed};
+use rhythm_tests::model::operation::{Do, End};
+use rhythm_tests::model::{Given, LIMIT, Model, PER_KEY, QUEUES, UNIT};
 use rhythm_tests::race::Dice;
 use uuid::Uuid;
 
 const ROUNDS: u32 = 250;
 const SESSIONS: usize = 4;
 
-fn choose(model: &Model, dice: &mut Dice, used: &mut Vec<Uuid>) -> Option<Do> {
-    let pick = |dice: &mut Dice, all: &[(Uuid, i64)]| -> Option<(Uuid, i64)> {
-        let n = dice.below(all.len().max(1) as u64) as usize;
-        all.get(n).copied()
+/// What stands for all failures of a round, and for a call that retries whatever has failed: they do not meet.
+const FAILS: Uuid = Uuid::from_u128(u128::MAX);
+const RETRIES: Uuid = Uuid::from_u128(u128::MAX - 1);
+
+fn pick<T: Copy>(dice: &mut Dice, all: &[T]) -> Option<T> {
+    all.get(dice.below(all.len().max(1) as u64) as usize)
+        .copied()
+}
+
+fn given(dice: &mut Dice) -> Given {
+    let mut given = Given {
+        priority: dice.below(3) as i64,
+        key: dice.below(3),
+        task_id: (dice.below(2) == 0).then(|| dice.below(12)),
+        delay: dice.below(4) == 0,
+        ..Given::default()
     };
-    let queue = dice.below(3) as usize;
-    let what = dice.below(20);
-    let done = match what {
+    // Half of them have no timeout.
+    match dice.below(8) {
+        0 => given.start = Some(3 * UNIT),
+        1 => given.attempt = Some(3 * UNIT),
+        // How long it was cannot be told later where it was put off.
+        2 if !given.delay => given.whole = Some(8 * UNIT),
+        3 => given.beat = Some(2 * UNIT),
+        _ => {}
+    }
+    given
+}
+
+/// How an attempt ends. What has a timeout for the whole is not put off: a retry would take the rest of it for all of it.
+fn ending(model: &Model, id: Uuid, dice: &mut Dice) -> End {
+    match dice.below(6) {
+        0..3 => End::Complete,
+        3 => End::Fail,
+        4 if model.tasks[&id].given.whole.is_none() => End::Snooze,
+        _ => End::Release,
+    }
+}
+
+/// An operation on one task, with a lease of it if there is one.
+fn on_one(model: &Model, id: Uuid, token: Option<i64>, dice: &mut Dice) -> Do {
+    match (dice.below(8), token) {
+        (0..4, Some(token)) => Do::End(id, token, ending(model, id, dice)),
+        (4, Some(token)) => Do::Beat(id, token),
+        (0..3 | 5, _) => Do::Cancel(id),
+        (6, _) => Do::Terminate(id),
+        _ => Do::Retry(id),
+    }
+}
+
+fn choose(model: &Model, dice: &mut Dice, used: &mut Vec<Uuid>) -> Option<Do> {
+    let queue = dice.below(QUEUES.len() as u64) as usize;
+    let leases = if dice.below(5) == 0 {
+        model.stale.clone()
+    } else {
+        model.running()
+    };
+    let all: Vec<Uuid> = model.tasks.keys().copied().collect();
+    let done = match dice.below(22) {
         0..5 => Do::Enqueue {
             many: dice.below(2) == 0,
             queue,
-            key: dice.below(3),
-            task_id: (dice.below(2) == 0).then(|| dice.below(12)),
-            delay: dice.below(4) == 0,
+            given: given(dice),
         },
         5..9 => Do::Claim {
             queue,
             most: 1 + dice.below(4) as usize,
         },
-        9..16 => {
-            let leases = if dice.below(5) == 0 {
-                model.stale.clone()
-            } else {
-                model.running()
-            };
+        9..14 => {
             let (id, token) = pick(dice, &leases)?;
-            match dice.below(7) {
-                0..3 => Do::Complete(id, token),
-                3 => Do::Fail(id, token),
-                4 => Do::Snooze(id, token),
-                5 => Do::Release(id, token),
-                _ => Do::Beat(id, token),
-            }
+            Do::End(id, token, ending(model, id, dice))
         }
-        _ => {
-            let all: Vec<_> = model.tasks.keys().map(|id| (*id, 0)).collect();
-            let (id, _) = pick(dice, &all)?;
-            if what == 16 {
-                Do::Cancel(id)
-            } else {
-                Do::Retry(id)
+        14..16 => {
+            let mut batch: Vec<(Uuid, i64, End)> = Vec::new();
+            for _ in 0..4 {
+                let (id, token) = pick(dice, &leases)?;
+                if !batch.iter().any(|one| one.0 == id) {
+                    batch.push((id, token, ending(model, id, dice)));
+                }
             }
+            Do::Finish(batch)
         }
+        16 => {
+            let (id, token) = pick(dice, &leases)?;
+            Do::Beat(id, token)
+        }
+        17 => Do::Cancel(pick(dice, &all)?),
+        18 => Do::Terminate(pick(dice, &all)?),
+        19 => Do::RetryMany(queue),
+        _ => Do::Retry(pick(dice, &all)?),
     };
-    // Two operations of a round never meet in one execution or task_id, so the order of the round does not matter; claims of one
-    // queue do meet. Races over one execution are in race.rs.
-    match &done {
-        Do::Enqueue {
-            task_id: Some(key), ..
-        } => {
-            let stands_for = Uuid::from_u128(u128::from(*key));
-            let touched = used.contains(&stands_for)
-                || model
-                    .tasks
-                    .iter()
-                    .any(|(id, t)| t.task_id == Some(*key) && used.contains(id));
-            used.push(stands_for);
-            used.extend(
-                model
-                    .tasks
-                    .iter()
-                    .filter(|(_, t)| t.task_id == Some(*key))
-                    .map(|(id, _)| *id),
-            );
-            (!touched).then_some(done)
-        }
-        Do::Complete(id, _)
-        | Do::Fail(id, _)
-        | Do::Snooze(id, _)
-        | Do::Release(id, _)
-        | Do::Beat(id, _)
-        | Do::Cancel(id)
-        | Do::Retry(id) => {
-            let key = model.tasks[id]
-                .task_id
-                .map(|key| Uuid::from_u128(u128::from(key)));
-            let touched = used.contains(id) || key.is_some_and(|key| used.contains(&key));
-            used.push(*id);
-            used.extend(key);
-            (!touched).then_some(done)
-        }
-        _ => Some(done),
+    let touches = touched(model, &done);
+    // Two operations of a round do not meet in one execution or task_id, so the order of the round does not matter; claims of one
+    // queue do meet. In some rounds two do meet (`collide`).
+    let meets = touches
+        .iter()
+        .any(|one| *one != FAILS && used.contains(one))
+        || (touches.contains(&FAILS) && used.contains(&RETRIES))
+        || (touches.contains(&RETRIES) && used.contains(&FAILS));
+    if meets {
+        return None;
     }
+    used.extend(touches);
+    Some(done)
 }
 
-/// The server says of every task what the model says.
-async fn agree(s: &Session, model: &Model) {
-    let rows = s
-        .rows("select id, state, attempt from rhythm.executions order by id")
-        .await;
-    assert_eq!(rows.len(), model.tasks.len());
-    for row in rows {
-        let id: Uuid = row[0]
-            .as_deref()
-            .unwrap_or_default()
-            .parse()
-            .expect("an id");
-        let task = &model.tasks[&id];
-        let attempt = task.attempt.to_string();
-        assert_eq!(
-            (row[1].as_deref(), row[2].as_deref()),
-            (Some(task.state), Some(attempt.as_str())),
-            "{id} {task:?}"
-        );
+/// What an operation is about: executions, their keys, and what stands for many of them.
+fn touched(model: &Model, done: &Do) -> Vec<Uuid> {
+    let mut ids = done.names();
+    let mut more = Vec::new();
+    match done {
+        Do::Enqueue {
+            given: Given {
+                task_id: Some(key), ..
+            },
+            ..
+        } => {
+            more.push(Uuid::from_u128(u128::from(*key)));
+            let same = model
+                .tasks
+                .iter()
+                .filter(|(_, t)| t.given.task_id == Some(*key));
+            ids.extend(same.map(|(id, _)| *id));
+        }
+        Do::RetryMany(queue) => {
+            more.push(RETRIES);
+            let failed = model
+                .tasks
+                .iter()
+                .filter(|(_, t)| t.queue == *queue && matches!(t.state, "failed" | "timed_out"));
+            ids.extend(failed.map(|(id, _)| *id));
+        }
+        Do::End(..) | Do::Finish(_) => more.push(FAILS),
+        _ => {}
     }
+    let keys = ids.iter().filter_map(|id| model.tasks[id].given.task_id);
+    more.extend(keys.map(|key| Uuid::from_u128(u128::from(key))));
+    ids.extend(more);
+    ids
+}
+
+/// Two operations that meet in one execution.
+fn collide(model: &Model, dice: &mut Dice) -> Option<[Do; 2]> {
+    let all: Vec<Uuid> = model.tasks.keys().copied().collect();
+    let (id, token) = match pick(dice, &model.running()) {
+        Some((id, token)) if dice.below(4) > 0 => (id, Some(token)),
+        _ => {
+            let id = pick(dice, &all)?;
+            (id, model.tasks[&id].lease.map(|lease| lease.0))
+        }
+    };
+    Some([
+        on_one(model, id, token, dice),
+        on_one(model, id, token, dice),
+    ])
+}
+
+/// Waits until the background worker has seen to what somebody's lock kept from a call.
+async fn settle(s: &Session) {
+    s.until(
+        "select not exists (select from rhythm.runnable) and not exists (
+           select from rhythm.cancels c join rhythm.live l on l.id = c.execution_id where l.state <> 'running' or c.at_once)",
+    )
+    .await;
+}
+
+/// What the server says of every task: id, state, attempt, number.
+async fn told(s: &Session) -> Vec<Vec<Option<String>>> {
+    s.rows(
+        "select e.id, e.state, e.attempt, coalesce(l.seq, a.seq) from rhythm.executions e
+         left join rhythm.live l on l.id = e.id left join rhythm.archive a on a.id = e.id order by e.id",
+    )
+    .await
+}
+
+/// Compares that with the model, which learns the numbers.
+fn agrees(model: &mut Model, told: &[Vec<Option<String>>]) -> Result<(), String> {
+    if told.len() != model.tasks.len() {
+        return Err(format!(
+            "{} executions, and not {}",
+            told.len(),
+            model.tasks.len()
+        ));
+    }
+    for row in told {
+        let cell = |i: usize| row[i].as_deref().unwrap_or_default();
+        let id: Uuid = cell(0).parse().expect("an id");
+        let Some(task) = model.tasks.get_mut(&id) else {
+            return Err(format!("{id} is not known"));
+        };
+        if (cell(1), cell(2)) != (task.state, task.attempt.to_string().as_str()) {
+            return Err(format!(
+                "{id} is {} in attempt {}: {task:?}",
+                cell(1),
+                cell(2)
+            ));
+        }
+        task.seq = cell(3).parse().ok();
+    }
+    Ok(())
+}
+
+/// What holds in the tables whatever the model says.
+async fn holds(s: &Session) {
     // What no constraint of the table says, since one would cost each write more than the write.
     let wrong = "select l.* from rhythm.live l where
       (l.state = 'running') <> (l.token is not null) or (l.state = 'running') <> (l.lease_until is not null)
@@ -133,123 +238,200 @@ async fn agree(s: &Session, model: &Model) {
     assert!(lost.is_empty(), "keys of nobody: {lost:#?}");
 }
 
+/// What was claimed went before all that lay there in the whole round.
+fn in_order(
+    before: &Model,
+    after: &Model,
+    used: &[Uuid],
+    done: &[(Do, Answer)],
+) -> Result<(), String> {
+    for (one, answer) in done {
+        let (Do::Claim { queue, .. }, Ok(rows)) = (one, answer) else {
+            continue;
+        };
+        if QUEUES[*queue] == "keyed" {
+            continue;
+        }
+        let rank = |id: &Uuid| (-after.tasks[id].given.priority, after.tasks[id].seq);
+        let lay = before.tasks.iter().filter(|(id, t)| {
+            t.queue == *queue
+                && t.state == "pending"
+                && after.tasks[*id].state == "pending"
+                && !used.contains(id)
+        });
+        let first = lay.map(|(id, _)| (rank(id), id)).min();
+        for row in rows {
+            let id: Uuid = row[0]
+                .as_deref()
+                .unwrap_or_default()
+                .parse()
+                .expect("an id");
+            if let Some((first, other)) = first
+                && first < rank(&id)
+            {
+                return Err(format!(
+                    "{one:?} passed over {other} {first:?} for {id} {:?}",
+                    rank(&id)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Applies a round to the model, in some order that the answers and the tables allow.
+fn explain(
+    model: &Model,
+    done: &[(Do, Answer)],
+    told: &[Vec<Option<String>>],
+    collides: bool,
+) -> Result<Model, String> {
+    let mut orders = vec![(0..done.len()).collect::<Vec<_>>()];
+    if collides {
+        orders.push((0..done.len()).rev().collect());
+    }
+    let mut wrong: Vec<String> = Vec::new();
+    for order in orders {
+        let mut model = model.clone();
+        let explained = || {
+            for &i in &order {
+                apply(&mut model, &done[i].0, &done[i].1, collides)?;
+            }
+            for (one, answer) in done {
+                claimed(&mut model, one, answer)?;
+            }
+            agrees(&mut model, told)?;
+            Ok(model)
+        };
+        match explained() {
+            Ok(model) => return Ok(model),
+            Err(what) => wrong.push(what),
+        }
+    }
+    Err(format!("{wrong:#?}\nof {done:#?}"))
+}
+
+/// Does a plan, each session its part, all at once.
+async fn run(sessions: &mut Vec<Session>, plan: Vec<Do>) -> Vec<(Do, Answer)> {
+    let mut running = Vec::new();
+    for one in plan {
+        let session = sessions.pop().expect("as many as there are parts");
+        running.push(tokio::spawn(async move {
+            let answer = session.attempt(&one.sql()).await;
+            (session, one, answer.map_err(|failure| failure.code))
+        }));
+    }
+    let mut done = Vec::new();
+    for one in running {
+        let (session, one, answer) = one.await.expect("no session panics");
+        sessions.push(session);
+        done.push((one, answer));
+    }
+    done
+}
+
+/// What happens between rounds: time passes, a queue is paused or resumed, or everything is paused for a round.
+async fn between(s: &Session, model: &mut Model, dice: &mut Dice) {
+    match dice.below(12) {
+        0..3 => {
+            let seconds = [UNIT / 2, UNIT, 11 * UNIT][dice.below(3) as usize];
+            // The model's clock stands still within a round, so the server's own is nothing against these steps.
+            advance(s, &format!("{seconds} seconds")).await;
+            model.advance(seconds);
+            s.until("select count(*) = 0 from rhythm.live where due_at <= rhythm._now()")
+                .await;
+        }
+        3 => {
+            let queue = dice.below(QUEUES.len() as u64) as usize;
+            model.paused[queue] = !model.paused[queue];
+            let call = if model.paused[queue] {
+                "pause_queue"
+            } else {
+                "resume_queue"
+            };
+            s.run(&format!("select rhythm.{call}('{}')", QUEUES[queue]))
+                .await;
+        }
+        4 => {
+            // For a round: whatever is done then is done, but for claims.
+            let call = ["pause_task('work')", "pause_all('why')"][dice.below(2) as usize];
+            s.run(&format!("select rhythm.{call}")).await;
+            model.stopped = true;
+        }
+        _ => {}
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn random_operations_do_what_a_small_model_says() {
     let database = Database::create().await;
     let s = database.session().await;
-    let mut dice = Dice::roll("model");
+    let mut dice = Dice::roll("model (the plan, not the interleaving)");
     s.run(&format!(
         "select rhythm.configure_queue('limited', concurrency => {LIMIT}), rhythm.configure_queue('keyed', concurrency_key => 'key',
-           concurrency_per_key => {PER_KEY})"
+           concurrency_per_key => {PER_KEY}), rhythm.configure_queue('rated', rate_limit => '{}/day', rate_burst => 5)",
+        86_400 / UNIT
     ))
     .await;
     let mut sessions = Vec::new();
     for _ in 0..SESSIONS {
         sessions.push(database.session().await);
     }
+    let begun = Instant::now();
     let mut model = Model::default();
+    let mut collisions = 0;
     for round in 0..ROUNDS {
-        match dice.below(12) {
-            0..3 => {
-                let seconds = [50, 100, 1100][dice.below(3) as usize];
-                // The model's clock stands still within a round, so the server's own is nothing against these steps.
-                rhythm_tests::clock::advance(&s, &format!("{seconds} seconds")).await;
-                model.advance(seconds);
-                s.until("select count(*) = 0 from rhythm.live where due_at <= rhythm._now()")
-                    .await;
-            }
-            3 => {
-                let queue = dice.below(3) as usize;
-                model.paused[queue] = !model.paused[queue];
-                let call = if model.paused[queue] {
-                    "pause_queue"
-                } else {
-                    "resume_queue"
-                };
-                s.run(&format!("select rhythm.{call}('{}')", QUEUES[queue]))
-                    .await;
-            }
-            4 => {
-                // For a round: whatever is done then is done, but for claims.
-                let call = ["pause_task('work')", "pause_all('why')"][dice.below(2) as usize];
-                s.run(&format!("select rhythm.{call}")).await;
-                model.stopped = true;
-            }
-            _ => {}
-        }
+        (model.round, model.real.0) = (round, begun.elapsed().as_secs_f64());
+        between(&s, &mut model, &mut dice).await;
         let mut used = Vec::new();
-        let plan: Vec<Option<Do>> = (0..SESSIONS)
-            .map(|_| choose(&model, &mut dice, &mut used))
-            .collect();
-        let mut running = Vec::new();
-        for (session, one) in sessions.drain(..).zip(plan.clone()) {
-            running.push(tokio::spawn(async move {
-                let answer = match one {
-                    Some(one) => session
-                        .attempt(&one.sql())
-                        .await
-                        .map_err(|failure| failure.code),
-                    None => Ok(Vec::new()),
-                };
-                (session, answer)
-            }));
+        let collision = if dice.below(10) == 0 && !model.stopped {
+            collide(&model, &mut dice)
+        } else {
+            None
+        };
+        let collides = collision.is_some();
+        let plan: Vec<Do> = match collision {
+            Some(two) => two.into(),
+            None => (0..SESSIONS)
+                .filter_map(|_| choose(&model, &mut dice, &mut used))
+                .collect(),
+        };
+        collisions += u32::from(collides);
+        let done = run(&mut sessions, plan).await;
+        if !model.stopped {
+            settle(&s).await;
         }
-        let mut answers = Vec::new();
-        for one in running {
-            let (session, answer) = one.await.expect("no session panics");
-            sessions.push(session);
-            answers.push(answer);
-        }
-        let done: Vec<_> = plan
-            .iter()
-            .zip(&answers)
-            .filter_map(|(one, answer)| Some((one.as_ref()?, answer)))
-            .collect();
-        for (one, answer) in &done {
-            let refusable = matches!(one, Do::Retry(_));
-            assert!(
-                refusable || answer.is_ok(),
-                "round {round}: {one:?}: {answer:?}"
-            );
-            apply(&mut model, one, answer);
-        }
-        for (one, answer) in &done {
-            claimed(&mut model, one, answer);
-        }
-        agree(&s, &model).await;
+        let told = told(&s).await;
+        model.real.1 = begun.elapsed().as_secs_f64();
+        let before = model;
+        model = explain(&before, &done, &told, collides)
+            .and_then(|after| in_order(&before, &after, &used, &done).map(|()| after))
+            .unwrap_or_else(|wrong| panic!("round {round}: {wrong}"));
+        holds(&s).await;
         if round % 10 == 9 {
-            // Nothing that may be claimed is withheld.
-            for (queue, name) in QUEUES.iter().enumerate() {
-                let most = model.claimable(queue);
-                let claim = Do::Claim { queue, most: 100 };
-                let answer: Answer = s
-                    .attempt(&claim.sql())
-                    .await
-                    .map_err(|failure| failure.code);
-                assert_eq!(
-                    answer.as_ref().map(Vec::len),
-                    Ok(most),
-                    "round {round}, {name}"
-                );
-                claimed(&mut model, &claim, &answer);
-            }
+            claim_all(&s, &mut model, &begun).await;
         }
         if model.stopped {
             s.run("select rhythm.resume_task('work'), rhythm.resume_all()")
                 .await;
             model.stopped = false;
+            settle(&s).await;
         }
     }
+    let states = "select string_agg(state || ' ' || n, ', ') from (select state, count(*) as n from rhythm.executions group by 1) c";
+    report(&format!(
+        "model: {collisions} collisions; {}",
+        s.text(states).await
+    ));
     for queue in QUEUES {
         s.run(&format!("select rhythm.resume_queue('{queue}')"))
             .await;
     }
     // In the end all can be done.
-    model.paused = [false; 3];
     for _ in 0..200 {
-        rhythm_tests::clock::advance(&s, "1100 seconds").await;
+        advance(&s, "1 hour").await;
         for task in s
-            .claim_with("'w', '{open,limited,keyed}', max => 100")
+            .claim_with("'w', '{open,limited,keyed,rated}', max => 100")
             .await
         {
             assert!(s.complete(&task, "1").await);
@@ -260,4 +442,25 @@ async fn random_operations_do_what_a_small_model_says() {
     }
     no_deadlocks(&s).await;
     nothing_is_left(&s).await;
+}
+
+/// Nothing that may be claimed is withheld, and it comes in its order.
+async fn claim_all(s: &Session, model: &mut Model, begun: &Instant) {
+    for (queue, name) in QUEUES.iter().enumerate() {
+        let claim = Do::Claim { queue, most: 100 };
+        let answer: Answer = s
+            .attempt(&claim.sql())
+            .await
+            .map_err(|failure| failure.code);
+        model.real.1 = begun.elapsed().as_secs_f64();
+        let (least, most) = model.claimable(queue);
+        let got = answer.as_ref().map_or(usize::MAX, Vec::len);
+        assert!(
+            (least..=most).contains(&got),
+            "{name}: {got} claimed, and {least} to {most} could be"
+        );
+        let before = model.clone();
+        claimed(model, &claim, &answer).unwrap_or_else(|wrong| panic!("{wrong}"));
+        in_order(&before, model, &[], &[(claim, answer)]).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
 }
