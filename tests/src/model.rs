@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod operation;
+pub mod schedule;
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use uuid::Uuid;
 
 /// Attempts of each task.
 pub const ATTEMPTS: i64 = 3;
-/// One without limits, one with a limit for the whole, one with a limit by key, and one with a rate.
-pub const QUEUES: [&str; 4] = ["open", "limited", "keyed", "rated"];
+/// One without limits, one with a limit for the whole, one with a limit by key, one with a rate, and one in which schedules start.
+pub const QUEUES: [&str; 5] = ["open", "limited", "keyed", "rated", "ticks"];
 /// How many run at once in the second.
 pub const LIMIT: usize = 4;
 /// And of a key in the third.
@@ -51,6 +52,10 @@ pub struct Task {
     pub queue: usize,
     /// As it was enqueued.
     pub given: Given,
+    /// Which schedule has started it.
+    pub schedule: Option<usize>,
+    /// How many it has.
+    pub attempts: i64,
     /// As the server counts them, once it has told.
     pub seq: Option<i64>,
     /// As the server names it.
@@ -83,6 +88,8 @@ impl Task {
         Self {
             queue,
             given,
+            schedule: None,
+            attempts: ATTEMPTS,
             seq: None,
             state: if given.delay { "scheduled" } else { "pending" },
             attempt: 0,
@@ -113,7 +120,7 @@ impl Task {
 
     /// An attempt has failed; without `due` it is claimable at once. `over`: what it is when it has no attempts left.
     pub fn fail(&mut self, due: Option<u64>, over: &'static str) {
-        let again = !self.cancelled && self.attempt < ATTEMPTS;
+        let again = !self.cancelled && self.attempt < self.attempts;
         self.stop(match due {
             _ if self.cancelled => "cancelled",
             _ if !again => over,
@@ -217,6 +224,8 @@ pub struct Model {
     pub stopped: bool,
     /// Of the queue with a rate.
     pub bucket: Bucket,
+    /// In the order of `OVERLAPS`.
+    pub schedules: [schedule::Schedule; schedule::OVERLAPS.len()],
 }
 
 impl Default for Model {
@@ -235,6 +244,7 @@ impl Default for Model {
                 at: 0,
                 real: 0.0,
             },
+            schedules: Default::default(),
         }
     }
 }
@@ -283,6 +293,7 @@ impl Model {
 
     /// Time passes.
     pub fn advance(&mut self, seconds: u64) {
+        let since = self.now;
         self.now += seconds;
         for (id, task) in &mut self.tasks {
             let (lease, was_over) = (task.lease, task.is_over());
@@ -296,6 +307,7 @@ impl Model {
                 task.ended = self.round;
             }
         }
+        self.tick(since);
     }
 
     /// How many a queue lets run beside those that run, or at most claim now; of one key.

@@ -9,6 +9,7 @@ use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::{no_deadlocks, nothing_is_left, report};
 use rhythm_tests::model::answer::{Answer, apply, claimed};
 use rhythm_tests::model::operation::{Do, End};
+use rhythm_tests::model::schedule::{EVERY, FIRST, OVERLAPS, TICKS};
 use rhythm_tests::model::{Given, LIMIT, Model, PER_KEY, QUEUES, UNIT};
 use rhythm_tests::race::Dice;
 use uuid::Uuid;
@@ -19,6 +20,11 @@ const SESSIONS: usize = 4;
 /// What stands for all failures of a round, and for a call that retries whatever has failed: they do not meet.
 const FAILS: Uuid = Uuid::from_u128(u128::MAX);
 const RETRIES: Uuid = Uuid::from_u128(u128::MAX - 1);
+
+/// What stands for a schedule: what ends one of its tasks may start another.
+fn starts(schedule: usize) -> Uuid {
+    Uuid::from_u128((1 << 100) + schedule as u128)
+}
 
 fn pick<T: Copy>(dice: &mut Dice, all: &[T]) -> Option<T> {
     all.get(dice.below(all.len().max(1) as u64) as usize)
@@ -107,6 +113,12 @@ fn choose(model: &Model, dice: &mut Dice, used: &mut Vec<Uuid>) -> Option<Do> {
         19 => Do::RetryMany(queue),
         _ => Do::Retry(pick(dice, &all)?),
     };
+    if let Do::Cancel(id) = done
+        && model.tasks[&id].schedule.is_some()
+    {
+        // It would end when its lease does, and the ticks of that moment may meet it or not.
+        return None;
+    }
     let touches = touched(model, &done);
     // Two operations of a round do not meet in one execution or task_id, so the order of the round does not matter; claims of one
     // queue do meet. In some rounds two do meet (`collide`).
@@ -148,9 +160,12 @@ fn touched(model: &Model, done: &Do) -> Vec<Uuid> {
                 .filter(|(_, t)| t.queue == *queue && matches!(t.state, "failed" | "timed_out"));
             ids.extend(failed.map(|(id, _)| *id));
         }
+        Do::Claim { queue: TICKS, .. } => more.extend((0..OVERLAPS.len()).map(starts)),
         Do::End(..) | Do::Finish(_) => more.push(FAILS),
         _ => {}
     }
+    let schedules = ids.iter().filter_map(|id| model.tasks[id].schedule);
+    more.extend(schedules.map(starts));
     let keys = ids.iter().filter_map(|id| model.tasks[id].given.task_id);
     more.extend(keys.map(|key| Uuid::from_u128(u128::from(key))));
     ids.extend(more);
@@ -159,8 +174,11 @@ fn touched(model: &Model, done: &Do) -> Vec<Uuid> {
 
 /// Two operations that meet in one execution.
 fn collide(model: &Model, dice: &mut Dice) -> Option<[Do; 2]> {
-    let all: Vec<Uuid> = model.tasks.keys().copied().collect();
-    let (id, token) = match pick(dice, &model.running()) {
+    let is_free = |id: &Uuid| model.tasks[id].schedule.is_none();
+    let all: Vec<Uuid> = model.tasks.keys().copied().filter(is_free).collect();
+    let mut running = model.running();
+    running.retain(|(id, _)| is_free(id));
+    let (id, token) = match pick(dice, &running) {
         Some((id, token)) if dice.below(4) > 0 => (id, Some(token)),
         _ => {
             let id = pick(dice, &all)?;
@@ -177,15 +195,52 @@ fn collide(model: &Model, dice: &mut Dice) -> Option<[Do; 2]> {
 async fn settle(s: &Session) {
     s.until(
         "select not exists (select from rhythm.runnable) and not exists (
-           select from rhythm.cancels c join rhythm.live l on l.id = c.execution_id where l.state <> 'running' or c.at_once)",
+           select from rhythm.cancels c join rhythm.live l on l.id = c.execution_id where l.state <> 'running' or c.at_once)
+         and not exists (
+           select from rhythm.schedule_starts h where h.id is null and not exists (
+             select from rhythm.schedule_starts r join rhythm.live l on l.id = r.id where r.schedule = h.schedule))",
     )
     .await;
 }
 
-/// What the server says of every task: id, state, attempt, number.
+/// Gets to know what schedules have started, and compares their counts with the model's.
+async fn meet(s: &Session, model: &mut Model) {
+    settle(s).await;
+    model.start_held();
+    let started = "select e.id, split_part(e.task_id, ':', 2), l.seq from rhythm.executions e left join rhythm.live l on l.id = e.id
+        where e.task_id like 'schedule:%'";
+    for row in s.rows(started).await {
+        let cell = |i: usize| row[i].as_deref().unwrap_or_default();
+        let id: Uuid = cell(0).parse().expect("an id");
+        if !model.tasks.contains_key(&id) {
+            let schedule = OVERLAPS.iter().position(|name| *name == cell(1));
+            let schedule = schedule.expect("one of the schedules");
+            let fresh = &mut model.schedules[schedule].fresh;
+            *fresh = fresh
+                .checked_sub(1)
+                .unwrap_or_else(|| panic!("{} has started one too many", cell(1)));
+            let task = model.started(schedule, cell(2).parse().ok());
+            model.tasks.insert(id, task);
+        }
+    }
+    for (name, schedule) in OVERLAPS.iter().zip(&model.schedules) {
+        let counts = format!(
+            "select started || ' ' || skipped || ' ' || (held > 0) || ' ' || missed + failed from rhythm.schedules where name = '{name}'"
+        );
+        let expected = format!(
+            "{} {} {} 0",
+            schedule.started, schedule.skipped, schedule.held
+        );
+        assert_eq!(s.text(&counts).await, expected, "{name}: {schedule:?}");
+        assert_eq!(schedule.fresh, 0, "{name} has started all that it counts");
+    }
+}
+
+/// What the server says of every task: id, state, attempt, number, and whether a schedule has started it.
+
 async fn told(s: &Session) -> Vec<Vec<Option<String>>> {
     s.rows(
-        "select e.id, e.state, e.attempt, coalesce(l.seq, a.seq) from rhythm.executions e
+        "select e.id, e.state, e.attempt, coalesce(l.seq, a.seq), coalesce(e.task_id like 'schedule:%', false) from rhythm.executions e
          left join rhythm.live l on l.id = e.id left join rhythm.archive a on a.id = e.id order by e.id",
     )
     .await
@@ -193,19 +248,18 @@ async fn told(s: &Session) -> Vec<Vec<Option<String>>> {
 
 /// Compares that with the model, which learns the numbers.
 fn agrees(model: &mut Model, told: &[Vec<Option<String>>]) -> Result<(), String> {
-    if told.len() != model.tasks.len() {
-        return Err(format!(
-            "{} executions, and not {}",
-            told.len(),
-            model.tasks.len()
-        ));
-    }
+    let mut known = 0;
     for row in told {
         let cell = |i: usize| row[i].as_deref().unwrap_or_default();
         let id: Uuid = cell(0).parse().expect("an id");
         let Some(task) = model.tasks.get_mut(&id) else {
+            if cell(4) == "t" {
+                // What a schedule has started just now (`meet`).
+                continue;
+            }
             return Err(format!("{id} is not known"));
         };
+        known += 1;
         if (cell(1), cell(2)) != (task.state, task.attempt.to_string().as_str()) {
             return Err(format!(
                 "{id} is {} in attempt {}: {task:?}",
@@ -214,6 +268,9 @@ fn agrees(model: &mut Model, told: &[Vec<Option<String>>]) -> Result<(), String>
             ));
         }
         task.seq = cell(3).parse().ok();
+    }
+    if known != model.tasks.len() {
+        return Err(format!("{known} executions, and not {}", model.tasks.len()));
     }
     Ok(())
 }
@@ -340,6 +397,9 @@ async fn between(s: &Session, model: &mut Model, dice: &mut Dice) {
             model.advance(seconds);
             s.until("select count(*) = 0 from rhythm.live where due_at <= rhythm._now()")
                 .await;
+            s.until("select bool_and(next_at > rhythm._now()) from rhythm.schedules")
+                .await;
+            meet(s, model).await;
         }
         3 => {
             let queue = dice.below(QUEUES.len() as u64) as usize;
@@ -371,6 +431,17 @@ async fn random_operations_do_what_a_small_model_says() {
         "select rhythm.configure_queue('limited', concurrency => {LIMIT}), rhythm.configure_queue('keyed', concurrency_key => 'key',
            concurrency_per_key => {PER_KEY}), rhythm.configure_queue('rated', rate_limit => '{}/day', rate_burst => 5)",
         86_400 / UNIT
+    ))
+    .await;
+    // Their ticks lie between the steps of the clock.
+    s.run(&format!(
+        "update rhythm.test_clock set shift = '{} seconds';
+         select rhythm.schedule(o, every => '{EVERY} seconds', task => 'work', queue => 'ticks', inputs => '{{\"key\": 0}}', overlap => o,
+           retry => '{{\"maxAttempts\": 1000, \"initial\": \"{UNIT}s\", \"max\": \"{UNIT}s\", \"backoff\": 1, \"jitter\": 0}}')
+         from unnest('{{{}}}'::text[]) o;
+         update rhythm.test_clock set shift = '0'",
+        FIRST as i64 - EVERY as i64,
+        OVERLAPS.join(",")
     ))
     .await;
     let mut sessions = Vec::new();
@@ -408,6 +479,9 @@ async fn random_operations_do_what_a_small_model_says() {
             .and_then(|after| in_order(&before, &after, &used, &done).map(|()| after))
             .unwrap_or_else(|wrong| panic!("round {round}: {wrong}"));
         holds(&s).await;
+        if !model.stopped {
+            meet(&s, &mut model).await;
+        }
         if round % 10 == 9 {
             claim_all(&s, &mut model, &begun).await;
         }
@@ -415,7 +489,7 @@ async fn random_operations_do_what_a_small_model_says() {
             s.run("select rhythm.resume_task('work'), rhythm.resume_all()")
                 .await;
             model.stopped = false;
-            settle(&s).await;
+            meet(&s, &mut model).await;
         }
     }
     let states = "select string_agg(state || ' ' || n, ', ') from (select state, count(*) as n from rhythm.executions group by 1) c";
@@ -428,10 +502,12 @@ async fn random_operations_do_what_a_small_model_says() {
             .await;
     }
     // In the end all can be done.
+    s.run("select rhythm.unschedule(name) from rhythm.schedules")
+        .await;
     for _ in 0..200 {
         advance(&s, "1 hour").await;
         for task in s
-            .claim_with("'w', '{open,limited,keyed,rated}', max => 100")
+            .claim_with("'w', '{open,limited,keyed,rated,ticks}', max => 100")
             .await
         {
             assert!(s.complete(&task, "1").await);
