@@ -50,6 +50,7 @@ enum Verb {
     Start(commands::start::StartArgs),
     Enqueue(commands::enqueue::EnqueueArgs),
     EnqueueMany(commands::enqueue_many::EnqueueManyArgs),
+    EnqueueRows(commands::enqueue_rows::EnqueueRowsArgs),
     Wait(commands::wait::WaitArgs),
     #[command(visible_aliases = ["ls", "executions"])]
     List(commands::list::ListArgs),
@@ -127,6 +128,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Start(args) => commands::start::run(args, context).await,
         Verb::Enqueue(args) => commands::enqueue::run(args, context).await,
         Verb::EnqueueMany(args) => commands::enqueue_many::run(args, context).await,
+        Verb::EnqueueRows(args) => commands::enqueue_rows::run(args, context).await,
         Verb::Wait(args) => commands::wait::run(args, context).await,
         Verb::List(args) => commands::list::run(args, context).await,
         Verb::Show(args) => commands::show::run(args, context).await,

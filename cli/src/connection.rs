@@ -4,10 +4,17 @@ pub(crate) use rhythm_client::Client;
 use rhythm_client::ErrorKind;
 
 use crate::error::{CliError, Kind, Result};
+use crate::output::note;
 
-/// Connects to the database that `url` names, or else the environment.
+/// Connects to the database that `url` names, or else the environment. What the server warns of goes to stderr; what else it
+/// says beside its answers, the verbs say themselves.
 pub(crate) async fn open(url: Option<&str>) -> Result<Client> {
-    Ok(Client::connect(url).await?)
+    let client = Client::connect(url).await?;
+    Ok(client.observe(|notice| {
+        if notice.is_warning() {
+            note(format!("warning: {notice}"));
+        }
+    }))
 }
 
 impl From<rhythm_client::Error> for CliError {

@@ -56,7 +56,7 @@ begin
 end
 $$;
 
--- Refuses what enqueue and start cannot take.
+-- Refuses what enqueue and start cannot take. No locks.
 create function rhythm._check_enqueue(p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_delay interval, p_run_at timestamptz, p_timeout interval, p_start_timeout interval,
   p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text)
@@ -99,7 +99,7 @@ begin
 end
 $$;
 
--- Returns the current definition of a workflow after checking the inputs against its input type, or raises.
+-- Returns the current definition of a workflow after checking the inputs against its input type, or raises. No locks.
 create function rhythm._current_definition(p_workflow text, p_inputs jsonb) returns bigint
 language plpgsql as $$
 declare
@@ -128,7 +128,9 @@ end
 $$;
 
 -- Takes the keys of a batch for new ids; gives for each the id that holds the key now. An id other than the given one
--- is an execution that is alive, completed, or remembered.
+-- is an execution that is alive, completed, or remembered. Locks: keys, by inserting them, and those that are free again by
+-- deleting them, both in the order (kind, name, task_id), until the caller's commit; it waits for who is just taking or giving
+-- back one of them. Dying halfway takes none.
 create function rhythm._take_keys(p_kinds text[], p_names text[], p_task_ids text[], p_ids uuid[]) returns uuid[]
 language plpgsql as $$
 #variable_conflict use_column
@@ -251,7 +253,8 @@ language sql stable as $$
 $$;
 
 -- Makes executions, in the order given. Wakes at commit who waits for the work: workers for what is pending, the background
--- worker for what is later. The caller steps workflows. `p_places`: those of the items in their batch, see `_first_row`.
+-- worker for what is later. The caller steps workflows. `p_places`: those of the items in their batch, see `_first_row`. Locks:
+-- none but the rows that it makes. Dying halfway makes none.
 create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz, p_places int[] default null)
 returns void
 language plpgsql as $$
@@ -294,7 +297,7 @@ begin
 end
 $$;
 
--- Says so when a duplicate asks for something else than the execution that holds its task_id was given.
+-- Says so when a duplicate asks for something else than the execution that holds its task_id was given. No locks.
 create function rhythm._note_other_inputs(p_held uuid, p_task_id text, p_inputs jsonb) returns void
 language plpgsql as $$
 declare
@@ -302,13 +305,15 @@ declare
     (select a.inputs from rhythm.archive a where a.id = p_held));
 begin
   if v_inputs <> p_inputs then
-    raise notice using message = format('task_id %L is held by execution %s, which has other inputs', left(p_task_id, 100), p_held),
+    -- A warning by its code, which clients show. Its level is lower, or each such call would be in the server's log.
+    raise notice using errcode = '01000',
+      message = format('task_id %L is held by execution %s, which has other inputs', left(p_task_id, 100), p_held),
       hint = 'That one is returned, and nothing was started. Use another task_id for other work.';
   end if;
 end
 $$;
 
--- Enqueues one task of which something is said, registered or configured; see enqueue.
+-- Enqueues one task of which something is said, registered or configured; see enqueue. Locks and halfway: as enqueue.
 create function rhythm._enqueue(p_id uuid, p_now timestamptz, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_delay interval, p_run_at timestamptz, p_retry jsonb, p_timeout interval, p_start_timeout interval,
   p_heartbeat_timeout interval, p_trace jsonb, p_attempt_timeout interval, p_remember text, p_result text)
@@ -427,7 +432,7 @@ $$;
 comment on function rhythm.start(text, jsonb, text, text, int, interval, timestamptz, interval, jsonb, text, text) is
 'Starts a workflow and runs its first step at once, in this transaction; gives its id. task_id as in enqueue. Example: select rhythm.start(''order'', ''{"customer": "c1"}'', task_id => ''order-17'')';
 
--- Returns the items of enqueue_many as executions to make, in their order; raises for the first that is wrong.
+-- Returns the items of enqueue_many as executions to make, in their order; raises for the first that is wrong. No locks.
 create function rhythm._read_items(p_items jsonb, p_now timestamptz) returns rhythm.new_execution[]
 language plpgsql as $$
 #variable_conflict use_column
@@ -485,7 +490,7 @@ begin
 end
 $$;
 
--- Refuses a wrong item of enqueue_many.
+-- Refuses a wrong item of enqueue_many. No locks.
 create function rhythm._check_item(p_at bigint, p_item jsonb, p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_delay interval, p_run_at timestamptz, p_timeout interval, p_start_timeout interval,
   p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text, p_retry jsonb, p_trace jsonb)

@@ -8,7 +8,7 @@
 -- No tables, no locks: schemas are read as the caller's snapshot has them, and who enqueues while a worker registers may be
 -- compared with the old one or the new one.
 
--- Returns the schema of a task that is being registered, or raises. Null: it has none.
+-- Returns the schema of a task that is being registered, or raises. Null: it has none. No locks.
 create function rhythm._read_schema(p_task jsonb) returns jsonb
 language plpgsql as $$
 declare
@@ -32,7 +32,7 @@ end
 $$;
 
 -- Returns what happens to inputs that do not fit the schema of a task that is being registered. Null: nothing, as there is none
--- or it is for readers.
+-- or it is for readers. No locks.
 create function rhythm._read_schema_check(p_task jsonb) returns text
 language plpgsql as $$
 begin
@@ -53,7 +53,8 @@ language sql stable as $$
 $$;
 
 -- Compares inputs that a caller enqueues with the schema of their task. True, or raises. `p_place`: that of an item in its batch,
--- from 1 on; 0: there is but one. Of a batch, and of all rows of enqueue_rows, no more than the first hundred are warned of.
+-- from 1 on; 0: there is but one. Of a batch, and of all rows of enqueue_rows, no more than the first hundred are warned of. No
+-- locks.
 create function rhythm._check_task_inputs(p_task text, p_schema jsonb, p_check text, p_inputs jsonb, p_place int)
 returns bool
 language plpgsql as $$
@@ -80,13 +81,14 @@ begin
   if p_check = 'refuse' then
     perform rhythm._raise('RH104', v_message, v_wrong, 'rhythm.tasks has the schema that the task''s worker has registered.');
   end if;
-  raise notice using message = v_message, detail = v_wrong,
+  raise notice using errcode = '01000', message = v_message, detail = v_wrong,
     hint = 'They are taken all the same, as the task''s schemaCheck is "warn". rhythm.tasks has the schema.';
   return true;
 end
 $$;
 
 -- Returns the diagnostics of the calls in a source that are written out and cannot fit. `p_tasks`: the tasks that it calls so.
+-- No locks.
 create function rhythm._call_warnings(p_file text, p_source text, p_tasks text[]) returns jsonb
 language plpgsql as $$
 declare

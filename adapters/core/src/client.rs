@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::connect::Pool;
 use crate::error::{Error, ErrorKind, Result};
+use crate::notice::{Notice, Observer};
 use crate::rows::{
     Claimed, Diagnostic, EnqueueOptions, HeartbeatStatus, Outcome, StartOptions, TimelineEvent,
 };
@@ -41,6 +42,7 @@ pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 #[derive(Clone)]
 pub struct Client {
     pool: Arc<Pool>,
+    observer: Option<Observer>,
 }
 
 impl Client {
@@ -49,6 +51,21 @@ impl Client {
     pub fn new(config: Config, sessions: usize) -> Self {
         Self {
             pool: Arc::new(Pool::new(config, sessions)),
+            observer: None,
+        }
+    }
+
+    /// Tells `observer` what the server says beside its answers, before the call returns in which it was said. It is called by
+    /// the call's own future and must not block. Without one nobody is told.
+    #[must_use]
+    pub fn observe(mut self, observer: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    fn tell(&self, said: &[Notice]) {
+        if let Some(observer) = &self.observer {
+            said.iter().for_each(|notice| observer(notice));
         }
     }
 
@@ -75,7 +92,7 @@ impl Client {
             .query_typed(sql, parameters)
             .await
             .map_err(Error::from);
-        loan.give_back_after(&rows);
+        self.tell(&loan.give_back_after(&rows));
         rows
     }
 
@@ -289,7 +306,7 @@ impl Client {
             // The request to cancel may arrive late, and must not hit another call.
             loan.discard();
         } else {
-            loan.give_back_after(&rows);
+            self.tell(&loan.give_back_after(&rows));
         }
         rows?.iter().map(claimed).collect()
     }

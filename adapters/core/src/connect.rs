@@ -10,13 +10,20 @@ use tokio_postgres::Client as Session;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::notice::{self, Notice, Said};
 use crate::tls;
+
+/// A session, and what it says beside its answers.
+struct Line {
+    session: Session,
+    said: Said,
+}
 
 /// Sessions that are opened when they are needed, and kept.
 pub(crate) struct Pool {
     config: Config,
     // A std mutex: it is held for a push or a pop, never across an await.
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Vec<Line>>,
     free: Semaphore,
 }
 
@@ -38,21 +45,21 @@ impl Pool {
         loop {
             let idle = self.idle().pop();
             match idle {
-                Some(session) if session.is_closed() => {}
-                Some(session) => {
+                Some(line) if line.session.is_closed() => {}
+                Some(line) => {
                     return Ok(Loan {
                         pool: self,
-                        session: Some(session),
+                        line: Some(line),
                         _permit: permit,
                     });
                 }
                 None => break,
             }
         }
-        let session = self.open().await?;
+        let line = self.open().await?;
         Ok(Loan {
             pool: self,
-            session: Some(session),
+            line: Some(line),
             _permit: permit,
         })
     }
@@ -63,12 +70,12 @@ impl Pool {
         self.idle().clear();
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Line>> {
         // A push or a pop leaves the list whole even when its thread has panicked.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn open(&self) -> Result<Session> {
+    async fn open(&self) -> Result<Line> {
         let tls = tls::connector(&self.config)?;
         let opened = self.config.server.connect(tls).await;
         let (session, connection) = opened.map_err(|error| {
@@ -79,11 +86,9 @@ impl Pool {
             }
             error
         })?;
-        // Its end is seen by the session's next call, and notices are of no use to a program.
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        Ok(session)
+        let said = Said::default();
+        tokio::spawn(notice::drive(connection, said.clone()));
+        Ok(Line { session, said })
     }
 }
 
@@ -91,15 +96,16 @@ impl Pool {
 /// not used again, and the server is asked to stop what it is doing for it.
 pub(crate) struct Loan<'a> {
     pool: &'a Pool,
-    session: Option<Session>,
+    line: Option<Line>,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Loan<'_> {
     /// The session.
     pub(crate) fn session(&self) -> Result<&Session> {
-        self.session
+        self.line
             .as_ref()
+            .map(|line| &line.session)
             .ok_or_else(|| Error::new(ErrorKind::Connection, "the session was given back"))
     }
 
@@ -115,30 +121,35 @@ impl Loan<'_> {
 
     /// The call is over, and the session shall serve no other.
     pub(crate) fn discard(mut self) {
-        self.session = None;
+        self.line = None;
     }
 
-    /// The call is over: the session may serve the next one, unless it broke. One that leads to a standby is closed, since
-    /// with several hosts a new one may find the primary.
-    pub(crate) fn give_back_after<T>(mut self, answer: &Result<T>) {
+    /// The call is over: gives what was said in it. The session may serve the next one, unless it broke. One that leads to a
+    /// standby is closed, since with several hosts a new one may find the primary.
+    pub(crate) fn give_back_after<T>(mut self, answer: &Result<T>) -> Vec<Notice> {
+        let Some(said) = self.line.as_ref().map(|line| line.said.take()) else {
+            return Vec::new();
+        };
         let on_standby = |error: &Error| error.code.as_deref() == Some("25006");
         if answer.as_ref().is_err_and(on_standby) {
-            return self.discard();
+            self.discard();
+            return said;
         }
-        if let Some(session) = self.session.take().filter(|session| !session.is_closed())
+        if let Some(line) = self.line.take().filter(|line| !line.session.is_closed())
             && !self.pool.free.is_closed()
         {
-            self.pool.idle().push(session);
+            self.pool.idle().push(line);
         }
+        said
     }
 }
 
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
-        let Some(session) = self.session.take().filter(|session| !session.is_closed()) else {
+        let Some(line) = self.line.take().filter(|line| !line.session.is_closed()) else {
             return;
         };
-        let token = session.cancel_token();
+        let token = line.session.cancel_token();
         if let (Ok(runtime), Ok(tls)) = (
             tokio::runtime::Handle::try_current(),
             tls::connector(&self.pool.config),

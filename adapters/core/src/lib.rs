@@ -8,7 +8,7 @@
 //!   `queue` those about settings and pauses, `trouble` those about failures and what does not move. `views`: reads of the views.
 //! - `schedules`: both for schedules and calendars.
 //! - `rows`: what they answer with. `time`: points in time as text.
-//! - `error`: kinds of errors by SQLSTATE.
+//! - `error`: kinds of errors by SQLSTATE. `notice`: what the server says beside its answers.
 //! - `worker`: claims tasks, runs their handlers, hands in what came of it.
 //! - `config`: connection strings and environment as libpq reads them. `tls`, `connect`: sessions.
 //! - `backoff`: how long to leave a silent server alone.
@@ -19,6 +19,7 @@ mod config;
 mod connect;
 mod error;
 mod messages;
+mod notice;
 mod queue;
 mod rows;
 mod runs;
@@ -33,6 +34,7 @@ pub use client::Client;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
 pub use messages::{Run, Signalled};
+pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,

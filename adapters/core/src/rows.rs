@@ -294,6 +294,11 @@ pub struct Execution {
     pub progress: Option<String>,
     /// Why it does not go on, where the server knows.
     pub note: Option<String>,
+    /// Since when a live one is to be cancelled.
+    #[serde(with = "time::option")]
+    pub cancel_requested_at: Option<SystemTime>,
+    /// Why.
+    pub cancel_reason: Option<String>,
 }
 
 impl Execution {
@@ -301,7 +306,7 @@ impl Execution {
     pub(crate) const COLUMNS: &'static str = "id, kind::text, name, version, queue, state::text, \
         task_id, parent_id, root_id, inputs::text, result::text, error::text, attempt, priority, \
         attributes::text, created_at, run_at, started_at, finished_at, worker, progress::text, note, \
-        trace_id, lease_until";
+        trace_id, lease_until, cancel_requested_at, cancel_reason";
 
     pub(crate) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
@@ -329,6 +334,8 @@ impl Execution {
             note: row.try_get(21)?,
             trace_id: row.try_get(22)?,
             lease_until: row.try_get(23)?,
+            cancel_requested_at: row.try_get(24)?,
+            cancel_reason: row.try_get(25)?,
         })
     }
 }
@@ -462,6 +469,10 @@ pub struct TaskInfo {
     pub attempt_timeout: Option<f64>,
     /// How long it may be silent, in seconds.
     pub heartbeat_timeout: Option<f64>,
+    /// Larger goes first.
+    pub priority: Option<i32>,
+    /// How long a completed one keeps its `task_id`: an interval, or `forever`.
+    pub remember: Option<String>,
     /// `keep` or `discard`: what becomes of its results, where that is registered.
     pub result: Option<String>,
     /// The workers that were seen in the last minute.

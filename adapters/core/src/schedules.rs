@@ -47,6 +47,10 @@ pub struct ScheduleOptions {
     pub attempt_timeout: Option<Duration>,
     /// As in `enqueue`.
     pub heartbeat_timeout: Option<Duration>,
+    /// As in `enqueue`.
+    pub remember: Option<String>,
+    /// As in `enqueue`.
+    pub result: Option<String>,
     /// Calendars of exclusion.
     pub exclude: Option<Vec<String>>,
     /// No tick before.
@@ -207,6 +211,8 @@ impl Client {
             Type::FLOAT8,
             SECONDS,
         );
+        call.give("remember", &options.remember, Type::TEXT, "$");
+        call.give("result", &options.result, Type::TEXT, "$");
         call.give("exclude", &options.exclude, Type::TEXT_ARRAY, "$");
         call.give("starts_at", &options.starts_at, Type::TIMESTAMPTZ, "$");
         call.give("ends_at", &options.ends_at, Type::TIMESTAMPTZ, "$");

@@ -64,7 +64,7 @@ pub struct RetryFilter {
     pub since: Option<SystemTime>,
     /// Only `task` or `workflow`.
     pub kind: Option<String>,
-    /// Spreads tasks over time: `10/sec`, `N/min`, `N/hour`, `N/day`.
+    /// Spreads them over time: `10/sec`, `N/min`, `N/hour`, `N/day`.
     pub rate: Option<String>,
     /// How many at most; the oldest first. `None`: 10 000.
     pub max: Option<i32>,

@@ -123,7 +123,7 @@ impl Client {
         let sql = "select name, queue, input_schema::text, schema_check, retry::text, \
                    extract(epoch from timeout)::float8, extract(epoch from heartbeat_timeout)::float8, workers, last_seen, \
                    extract(epoch from start_timeout)::float8, extract(epoch from attempt_timeout)::float8, result, \
-                   first_served_at \
+                   first_served_at, priority, remember \
                    from rhythm.tasks order by name";
         self.rows(sql, &[])
             .await?
@@ -143,6 +143,8 @@ impl Client {
                     attempt_timeout: row.try_get(10)?,
                     result: row.try_get(11)?,
                     first_served_at: row.try_get(12)?,
+                    priority: row.try_get(13)?,
+                    remember: row.try_get(14)?,
                 })
             })
             .collect()

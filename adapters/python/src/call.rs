@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use rhythm_client::{Diagnostic, Error, ErrorKind, Outcome, Result};
+use rhythm_client::{Diagnostic, Error, ErrorKind, Notice, Outcome, Result};
 use serde::Serialize;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
@@ -17,6 +17,13 @@ use crate::runtime::runtime;
 
 /// How often a blocked call looks for Python's signals, such as that of Ctrl-C.
 const LOOK_FOR_SIGNALS: Duration = Duration::from_millis(100);
+
+tokio::task_local! {
+    /// What the server has said in the call under way.
+    static SAID: Said;
+}
+
+type Said = Arc<Mutex<Vec<Notice>>>;
 
 type Future_ = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 
@@ -83,15 +90,26 @@ impl Answer {
 
 /// A call that has not been started: `wait` blocks for its answer, `then` is called with it.
 #[pyclass(frozen, module = "rhythm._native")]
-pub(crate) struct Call(Mutex<Option<Future_>>);
+pub(crate) struct Call {
+    future: Mutex<Option<Future_>>,
+    said: Said,
+}
 
 impl Call {
     pub(crate) fn new(future: impl Future<Output = Result<Answer>> + Send + 'static) -> Self {
-        Self(Mutex::new(Some(Box::pin(future))))
+        let said = Said::default();
+        Self {
+            future: Mutex::new(Some(Box::pin(SAID.scope(said.clone(), future)))),
+            said,
+        }
     }
 
     fn take(&self) -> PyResult<Future_> {
-        let future = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let future = self
+            .future
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         future.ok_or_else(|| PyRuntimeError::new_err("the call was started before"))
     }
 }
@@ -120,6 +138,15 @@ impl Call {
         }
     }
 
+    /// What the server has said beside its answer since the last look: whether it is a warning, and the text. Python's half logs
+    /// it where the call was made.
+    fn notices(&self) -> Vec<(bool, String)> {
+        let said = std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner));
+        said.iter()
+            .map(|notice| (notice.is_warning(), notice.to_string()))
+            .collect()
+    }
+
     /// Calls `callback(answer, exception)` from another thread when the answer is there.
     fn then(&self, callback: Py<PyAny>) -> PyResult<Started> {
         let runtime = runtime()?;
@@ -134,6 +161,14 @@ impl Call {
         });
         Ok(Started(task.abort_handle()))
     }
+}
+
+/// Keeps what the server says in a call with that call. It is told by the call's own future.
+pub(crate) fn keep(notice: &Notice) {
+    let _ = SAID.try_with(|said| {
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.push(notice.clone());
+    });
 }
 
 fn tell(py: Python<'_>, callback: &Py<PyAny>, answer: Result<Answer>) {

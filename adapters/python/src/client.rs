@@ -9,7 +9,7 @@ use rhythm_client::{
     CleanupFilter, Config, EnqueueOptions, QueueSettings, RetryFilter, Run, StartOptions,
 };
 
-use crate::call::{Answer, Call};
+use crate::call::{Answer, Call, keep};
 use crate::error::{self, uuid};
 
 /// A client of one database.
@@ -25,7 +25,8 @@ impl Client {
     pub(crate) fn client(&self) -> rhythm_client::Client {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 != std::process::id() {
-            let fresh = rhythm_client::Client::new(self.config.clone(), self.sessions);
+            let fresh =
+                rhythm_client::Client::new(self.config.clone(), self.sessions).observe(keep);
             let parents = std::mem::replace(&mut *current, (std::process::id(), fresh));
             // Closing them here would close the parent's.
             std::mem::forget(parents);
@@ -40,7 +41,7 @@ impl Client {
     fn new(py: Python<'_>, url: Option<&str>, sessions: usize) -> PyResult<Self> {
         let config =
             Config::from_url_and_environment(url).map_err(|error| error::to_python(py, &error))?;
-        let client = rhythm_client::Client::new(config.clone(), sessions);
+        let client = rhythm_client::Client::new(config.clone(), sessions).observe(keep);
         Ok(Self {
             config,
             sessions,

@@ -29,6 +29,8 @@ struct Task {
     start_timeout: Option<f64>,
     attempt_timeout: Option<f64>,
     heartbeat_timeout: Option<f64>,
+    priority: Option<i32>,
+    remember: Option<String>,
     result: Option<String>,
     #[pyo3(attribute("schema"))]
     input_schema: Option<String>,
@@ -102,6 +104,8 @@ impl Worker {
                 start_timeout: duration("start_timeout", task.start_timeout)?,
                 attempt_timeout: duration("attempt_timeout", task.attempt_timeout)?,
                 heartbeat_timeout: duration("heartbeat_timeout", task.heartbeat_timeout)?,
+                priority: task.priority,
+                remember: task.remember,
                 result: task.result,
                 input_schema: task.input_schema,
                 schema_check: task.schema_check,

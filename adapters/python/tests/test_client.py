@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 import time
 import uuid
+from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -59,6 +62,57 @@ def test_a_task_id_starts_one_execution(client: rhythm.Client, queue: str) -> No
     assert client.result(first).state == "pending"
     assert client.cancel(first, "not needed")
     assert client.enqueue("nobody", {"n": 3}, queue=queue, task_id=queue) != first
+
+
+def test_what_the_server_warns_of_is_logged(
+    client: rhythm.Client, queue: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = client.enqueue("nobody", {"n": 1}, queue=queue, task_id=queue)
+    with caplog.at_level(logging.INFO, "rhythm"):
+        assert client.enqueue("nobody", {"n": 1}, queue=queue, task_id=queue) == first
+        assert caplog.records == []
+        assert client.enqueue("nobody", {"n": 2}, queue=queue, task_id=queue) == first
+        (record,) = caplog.records
+        assert (record.name, record.levelname) == ("rhythm", "WARNING")
+        assert record.getMessage().startswith(
+            f"task_id '{queue}' is held by execution {first}, which has other inputs\nHint: "
+        )
+        caplog.clear()
+        # More is left than it deletes, and it says so.
+        for run in [first, *(client.enqueue("nobody", queue=queue) for _ in range(2))]:
+            client.cancel(run)
+        assert client.cleanup(0, queue=queue, max=1) == 1
+        assert [(record.levelname, record.getMessage()[:18]) for record in caplog.records] == [
+            ("INFO", "there is more than")
+        ]
+
+
+def test_asyncio_logs_where_the_call_was_made(url: str, queue: str, caplog: pytest.LogCaptureFixture) -> None:
+    asked: ContextVar[str] = ContextVar("asked", default="nobody")
+    seen = []
+
+    class Ask(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            seen.append((asked.get(), threading.current_thread(), record.levelname))
+            return True
+
+    async def one(client: rhythm.AsyncClient, n: int) -> None:
+        asked.set(str(n))
+        await client.enqueue("nobody", {"n": n}, queue=queue, task_id=queue)
+
+    async def scenario() -> None:
+        async with rhythm.AsyncClient(url) as client:
+            await client.enqueue("nobody", {"n": 0}, queue=queue, task_id=queue)
+            await asyncio.gather(*(one(client, n) for n in range(5)))
+
+    log, ask = logging.getLogger("rhythm"), Ask()
+    log.addFilter(ask)
+    try:
+        asyncio.run(scenario())
+    finally:
+        log.removeFilter(ask)
+    main = threading.main_thread()
+    assert sorted(seen, key=lambda one: one[0]) == [(str(n), main, "WARNING") for n in range(1, 5)]
 
 
 def test_many_start_and_are_ended(client: rhythm.Client, queue: str) -> None:

@@ -21,6 +21,7 @@ def name(client: rhythm.Client) -> Iterator[str]:
 
 def test_a_schedule_is_made_driven_and_deleted(client: rhythm.Client, name: str, queue: str) -> None:
     options = {"every": timedelta(hours=1), "task": "a", "inputs": {"n": 1}, "queue": queue, "overlap": "queue_one"}
+    options |= {"remember": timedelta(days=2), "result": "discard", "priority": 3}
     options |= {"start_timeout": 86400, "attempt_timeout": timedelta(hours=1), "heartbeat_timeout": 30}
     first = client.schedule(name, **options)
     assert first is not None and timedelta(minutes=59) < first - datetime.now(timezone.utc) <= timedelta(hours=1)
@@ -28,6 +29,7 @@ def test_a_schedule_is_made_driven_and_deleted(client: rhythm.Client, name: str,
     assert client.schedule_times(name, 2) == [first, first + timedelta(hours=1)]
     id = client.trigger_schedule(name)
     assert id is not None and client.result(id).state == "pending"
+    assert client.execution(id).priority == 3
     assert client.trigger_schedule(name) is None
     (row,) = client.schedules(name)
     assert (row["running"], row["held"], row["inputs"], row["queue"]) == (1, 1, {"n": 1}, queue)

@@ -48,7 +48,12 @@ pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<()> {
     if args.name.is_some() && args.files.len() > 1 {
         return Err(CliError::usage("--name goes with one file only"));
     }
-    let client = context.client().await?;
+    // What the server says of the source in its DETAIL was shown with its lines before the server was asked.
+    let client = context.client().await?.observe(|notice| {
+        if notice.is_warning() && notice.detail.is_none() {
+            note(format!("warning: {notice}"));
+        }
+    });
     let mut all = Vec::new();
     for path in &args.files {
         // A shell's *.flow names them too.

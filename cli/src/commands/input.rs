@@ -13,20 +13,24 @@ use serde_json::value::RawValue;
 
 use crate::error::{AtPath, CliError, Result};
 
-/// Reads JSON text from the argument itself, from a file (`@inputs.json`), or from stdin (`-`).
-/// It stays the text that it was: depth and numbers are the server's business.
-pub(crate) fn json(argument: &str) -> Result<String> {
-    let text = if argument == "-" {
+/// Reads text from the argument itself, from a file (`@reminders.sql`), or from stdin (`-`).
+pub(crate) fn text(argument: &str) -> Result<String> {
+    if argument == "-" {
         let mut text = String::new();
         std::io::stdin()
             .read_to_string(&mut text)
             .at("read", Path::new("stdin"))?;
-        text
-    } else if let Some(path) = argument.strip_prefix('@') {
-        fs::read_to_string(path).at("read", Path::new(path))?
-    } else {
-        argument.to_owned()
-    };
+        return Ok(text);
+    }
+    match argument.strip_prefix('@') {
+        Some(path) => fs::read_to_string(path).at("read", Path::new(path)),
+        None => Ok(argument.to_owned()),
+    }
+}
+
+/// Reads JSON as `text` does. It stays the text that it was: depth and numbers are the server's business.
+pub(crate) fn json(argument: &str) -> Result<String> {
+    let text = text(argument)?;
     if let Err(e) = serde_json::from_str::<&RawValue>(&text) {
         return Err(CliError::usage(format!("not valid JSON: {e}"))
             .detail(format!(

@@ -11,6 +11,7 @@ pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod enqueue;
 pub(crate) mod enqueue_many;
+pub(crate) mod enqueue_rows;
 pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod input;

@@ -65,6 +65,12 @@ enum Verb {
 struct ConfigureArgs {
     /// Name of the queue
     name: String,
+    /// Hand out nothing more, as `rhythm queue pause`; false goes on
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    paused: Option<bool>,
+    /// Why it is paused, for those who ask `rhythm why`
+    #[arg(long, requires = "paused")]
+    reason: Option<String>,
     /// How many may start in a time: N/sec, N/min, N/hour, N/day
     #[arg(long, value_name = "RATE")]
     rate_limit: Option<String>,
@@ -147,6 +153,8 @@ pub(crate) async fn run(args: QueueArgs, context: &Context) -> Result<()> {
 /// Sets what was given, and shows what holds now.
 async fn configure(args: ConfigureArgs, context: &Context) -> Result<()> {
     let settings = QueueSettings {
+        paused: args.paused,
+        reason: args.reason,
         retention: args.retention,
         rate_limit: args.rate_limit,
         rate_burst: args.rate_burst,
@@ -163,7 +171,6 @@ async fn configure(args: ConfigureArgs, context: &Context) -> Result<()> {
         remember: args.remember,
         result: args.result,
         reset: args.reset,
-        ..QueueSettings::default()
     };
     if settings == QueueSettings::default() {
         return Err(CliError::usage("there is nothing to set").hint(

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 use rhythm_client::RetryFilter;
 use serde_json::json;
 use uuid::Uuid;
@@ -30,6 +30,13 @@ pub(crate) struct RetryArgs {
     many: Many,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    Task,
+    Workflow,
+    Both,
+}
+
 #[derive(Args)]
 #[group(skip)]
 struct Many {
@@ -54,10 +61,16 @@ struct Many {
         value_name = "TIME"
     )]
     since: Option<SystemTime>,
-    /// Workflows instead of tasks
-    #[arg(long, requires = "all", conflicts_with = "id")]
-    workflows: bool,
-    /// Spread tasks over time: N/sec, N/min, N/hour, N/day
+    /// Tasks, workflows, or both
+    #[arg(
+        long,
+        requires = "all",
+        conflicts_with = "id",
+        value_enum,
+        default_value = "task"
+    )]
+    kind: Kind,
+    /// Spread them over time: N/sec, N/min, N/hour, N/day
     #[arg(long, requires = "all", conflicts_with = "id")]
     rate: Option<String>,
     /// How many at most
@@ -78,13 +91,17 @@ pub(crate) async fn run(args: RetryArgs, context: &Context) -> Result<()> {
         return Ok(());
     }
     let many = args.many;
-    let kind = if many.workflows { "workflow" } else { "task" };
+    let (kind, one, several) = match many.kind {
+        Kind::Task => (Some("task"), "task", "tasks"),
+        Kind::Workflow => (Some("workflow"), "workflow", "workflows"),
+        Kind::Both => (None, "execution", "executions"),
+    };
     let filter = RetryFilter {
         queue: many.queue,
         name: many.name,
         error: many.error,
         since: many.since,
-        kind: Some(kind.to_owned()),
+        kind: kind.map(str::to_owned),
         rate: many.rate,
         max: many.max,
         dry_run: many.dry_run,
@@ -92,11 +109,7 @@ pub(crate) async fn run(args: RetryArgs, context: &Context) -> Result<()> {
     let count = client.retry_many(&filter).await?;
     let report = json!({ "count": count, "kind": kind, "dry_run": filter.dry_run });
     context.output.either(&report, || {
-        let what = if count == 1 {
-            kind.to_owned()
-        } else {
-            format!("{kind}s")
-        };
+        let what = if count == 1 { one } else { several };
         match filter.dry_run {
             true => format!("{count} {what} would run again"),
             false => format!("{count} {what} again"),

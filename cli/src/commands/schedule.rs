@@ -156,6 +156,12 @@ struct SetArgs {
     /// How long the worker of a task may be silent
     #[arg(long, value_parser = input::duration, value_name = "DURATION")]
     heartbeat_timeout: Option<Duration>,
+    /// How long the key of a completed start is kept: '30 days', 0 or forever
+    #[arg(long, value_name = "TIME")]
+    remember: Option<String>,
+    /// What becomes of results
+    #[arg(long, value_parser = ["keep", "discard"])]
+    result: Option<String>,
     /// Not before this time, in UTC
     #[arg(long, value_parser = input::moment, value_name = "TIME")]
     starts_at: Option<SystemTime>,
@@ -307,6 +313,8 @@ fn options(args: SetArgs) -> Result<(String, ScheduleOptions)> {
         start_timeout: args.start_timeout,
         attempt_timeout: args.attempt_timeout,
         heartbeat_timeout: args.heartbeat_timeout,
+        remember: args.remember,
+        result: args.result,
         exclude: (!args.exclude.is_empty()).then_some(args.exclude),
         starts_at: args.starts_at,
         ends_at: args.ends_at,

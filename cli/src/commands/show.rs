@@ -92,6 +92,11 @@ fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
             ("id", Some(execution.id.to_string())),
             ("state", Some(output.state(execution.state.as_str()))),
             ("note", execution.note.clone()),
+            (
+                "cancelled",
+                moment(execution.cancel_requested_at).map(|at| format!("asked for at {at}")),
+            ),
+            ("because", execution.cancel_reason.clone()),
             ("task_id", execution.task_id.clone()),
             ("parent", execution.parent_id.map(|id| id.to_string())),
             ("queue", Some(execution.queue.clone())),

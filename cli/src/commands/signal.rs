@@ -1,5 +1,7 @@
 //! `rhythm signal`.
 
+use std::time::Duration;
+
 use clap::Args;
 use rhythm_client::{Run, StartOptions};
 use serde_json::json;
@@ -36,6 +38,24 @@ pub(crate) struct SignalArgs {
         value_name = "JSON"
     )]
     inputs: String,
+    /// Queue of the run that --start starts, instead of `default`
+    #[arg(long, requires = "start")]
+    queue: Option<String>,
+    /// Priority of that run; larger goes first
+    #[arg(long, requires = "start", allow_negative_numbers = true)]
+    priority: Option<i32>,
+    /// How long that run may take in all
+    #[arg(long, requires = "start", value_parser = input::duration, value_name = "DURATION")]
+    timeout: Option<Duration>,
+    /// How long its key is kept once it is completed: '30 days', 0 or forever
+    #[arg(long, requires = "start", value_name = "TIME")]
+    remember: Option<String>,
+    /// What becomes of its result
+    #[arg(long, requires = "start", value_parser = ["keep", "discard"])]
+    result: Option<String>,
+    /// Trace that it belongs to, as JSON for its handlers: {"traceparent": "00-…"}
+    #[arg(long, requires = "start", value_name = "JSON")]
+    trace: Option<String>,
 }
 
 /// Which run is meant.
@@ -73,6 +93,12 @@ pub(crate) async fn run(args: SignalArgs, context: &Context) -> Result<()> {
     if let (true, Run::TaskId { workflow, task_id }) = (args.start, &run) {
         let options = StartOptions {
             task_id: Some(task_id.clone()),
+            queue: args.queue,
+            priority: args.priority,
+            timeout: args.timeout,
+            remember: args.remember,
+            result: args.result,
+            trace: args.trace.as_deref().map(input::json).transpose()?,
             ..StartOptions::default()
         };
         let sent = client

@@ -77,6 +77,10 @@ pub struct TaskOptions {
     pub attempt_timeout: Option<Duration>,
     /// The lease ends this long after the handler's last heartbeat.
     pub heartbeat_timeout: Option<Duration>,
+    /// Larger goes first.
+    pub priority: Option<i32>,
+    /// How long a completed one keeps its `task_id`: an interval such as `30 days`, `0` or `forever`.
+    pub remember: Option<String>,
     /// `keep` or `discard`: what becomes of its results.
     pub result: Option<String>,
     /// A JSON Schema of its inputs, as JSON text.
@@ -110,6 +114,8 @@ pub(super) fn registration<'a>(
             ("startTimeout", seconds(options.start_timeout)),
             ("attemptTimeout", seconds(options.attempt_timeout)),
             ("heartbeatTimeout", seconds(options.heartbeat_timeout)),
+            ("priority", options.priority.map(|p| p.to_string())),
+            ("remember", word(&options.remember)),
             ("result", word(&options.result)),
             ("inputSchema", options.input_schema.clone()),
             ("schemaCheck", word(&options.schema_check)),
@@ -136,6 +142,8 @@ mod tests {
             retry: Some("{\"maxAttempts\":3}".into()),
             timeout: Some(Duration::from_millis(1500)),
             attempt_timeout: Some(Duration::from_secs(20)),
+            priority: Some(-5),
+            remember: Some("30 days".into()),
             result: Some("discard".into()),
             input_schema: Some("{\"type\":\"object\"}".into()),
             schema_check: Some("refuse".into()),
@@ -147,7 +155,7 @@ mod tests {
         ];
         insta::assert_snapshot!(
             registration(tasks.iter().map(|(name, options)| (name, options))),
-            @r#"[{"name":"charge","queue":"pay\"ments","retry":{"maxAttempts":3},"timeout":1.5,"attemptTimeout":20,"result":"discard","inputSchema":{"type":"object"},"schemaCheck":"refuse"},{"name":"mail"}]"#
+            @r#"[{"name":"charge","queue":"pay\"ments","retry":{"maxAttempts":3},"timeout":1.5,"attemptTimeout":20,"priority":-5,"remember":"30 days","result":"discard","inputSchema":{"type":"object"},"schemaCheck":"refuse"},{"name":"mail"}]"#
         );
     }
 }

@@ -8,6 +8,7 @@ from rhythm.task import Task
 @final
 class Call:
     def wait(self) -> Any: ...
+    def notices(self) -> list[tuple[bool, str]]: ...
     def then(self, callback: Callable[[Any, BaseException | None], None]) -> Started: ...
 
 @final
@@ -127,6 +128,8 @@ class Schedules:
         start_timeout: float | None,
         attempt_timeout: float | None,
         heartbeat_timeout: float | None,
+        remember: str | None,
+        result: str | None,
         exclude: list[str] | None,
         starts_at: float | None,
         ends_at: float | None,

@@ -14,7 +14,6 @@ from rhythm.calls import (
     Enqueued,
     Found,
     Id,
-    KeepTime,
     Outcome,
     Run,
     Signalled,
@@ -23,7 +22,7 @@ from rhythm.pending import answer
 from rhythm.records import FailedAttempt, Pause, QueueSetting, Why
 from rhythm.schedules import AsyncSchedules
 from rhythm.schedules import Calls as ScheduleCalls
-from rhythm.task import Duration
+from rhythm.task import Duration, KeepTime
 from rhythm.views import AsyncViews
 from rhythm.views import Calls as ViewCalls
 

@@ -15,14 +15,12 @@ from rhythm.errors import ExecutionFailed
 from rhythm.pending import Pending
 from rhythm.records import FailedAttempt, Pause, QueueSetting, Why, record, rows_of
 from rhythm.schedules import Calls as ScheduleCalls
-from rhythm.task import Duration, moment, policy, seconds
+from rhythm.task import Duration, KeepTime, kept, moment, policy, seconds
 from rhythm.views import Calls as ViewCalls
 
 Id = Union[UUID, str]
 #: A run by its id, or by what holds a task_id: (workflow, task_id).
 Run = Union[UUID, str, tuple[str, str]]
-#: How long something is kept: an interval such as "30 days", "0" or "forever", seconds, or a timedelta.
-KeepTime = Union[str, float, timedelta]
 
 _TERMINAL = frozenset(("completed", "failed", "cancelled", "timed_out"))
 
@@ -120,7 +118,7 @@ class Calls:
             seconds(delay),
             moment("run_at", run_at),
             seconds(timeout),
-            _kept(remember),
+            kept(remember),
             result,
             _optional(trace),
         )
@@ -157,7 +155,7 @@ class Calls:
             seconds(start_timeout),
             seconds(attempt_timeout),
             seconds(heartbeat_timeout),
-            _kept(remember),
+            kept(remember),
             result,
             _optional(trace),
         )
@@ -204,7 +202,7 @@ class Calls:
             queue,
             priority,
             seconds(timeout),
-            _kept(remember),
+            kept(remember),
             result,
             _optional(trace),
         )
@@ -280,8 +278,8 @@ class Calls:
             **settings,
             **{timeout: seconds(value) for timeout, value in timeouts.items()},
             "retry": policy(retry),
-            "retention": _kept(retention),
-            "remember": _kept(remember),
+            "retention": kept(retention),
+            "remember": kept(remember),
             "reset": [reset] if isinstance(reset, str) else list(reset),
         }
         return Pending(self.native.configure_queue(name, whole), _nothing)
@@ -326,20 +324,13 @@ def _optional(value: Any) -> str | None:
     return None if value is None else _json(value)
 
 
-def _kept(time: KeepTime | None) -> str | None:
-    """A time of retention as SQL reads it."""
-    if isinstance(time, timedelta):
-        time = time.total_seconds()
-    return time if time is None or isinstance(time, str) else f"{time} seconds"
-
-
 def _item(key: str, value: Any) -> Any:
     """A value of an item of `enqueue_many` as JSON, where it has a form of its own in Python."""
     if isinstance(value, datetime):
         moment(key, value)
         return value.isoformat()
     if isinstance(value, timedelta) or (key == "remember" and isinstance(value, (int, float))):
-        return _kept(value)
+        return kept(value)
     if key == "retry" and isinstance(value, Mapping):
         return json.loads(policy(value) or "null")
     return value

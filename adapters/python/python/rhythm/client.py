@@ -13,7 +13,6 @@ from rhythm.calls import (
     Enqueued,
     Found,
     Id,
-    KeepTime,
     Outcome,
     Run,
     Signalled,
@@ -21,7 +20,7 @@ from rhythm.calls import (
 from rhythm.records import FailedAttempt, Pause, QueueSetting, Why
 from rhythm.schedules import Calls as ScheduleCalls
 from rhythm.schedules import Schedules
-from rhythm.task import Duration
+from rhythm.task import Duration, KeepTime
 from rhythm.views import Calls as ViewCalls
 from rhythm.views import Views
 
@@ -256,7 +255,7 @@ class Client(Schedules, Views):
         error: the error's name or code, or a pattern of its message as for ILIKE: "%timeout%".
         since: only those that failed then or later; a datetime with a time zone.
         kind: tasks, workflows, or None for both.
-        rate: spreads tasks over time: "10/sec", "N/min", "N/hour", "N/day".
+        rate: spreads them over time: "10/sec", "N/min", "N/hour", "N/day".
         max: how many at most.
         dry_run: only counts.
         """

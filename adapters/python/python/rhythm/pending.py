@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
 from rhythm import _native
+
+log = logging.getLogger("rhythm")
 
 T = TypeVar("T")
 
@@ -20,10 +23,24 @@ class Pending(Generic[T]):
 
     def wait(self) -> T:
         """Blocks for the answer."""
-        return self._decode(self._call.wait())
+        return self._decode(wait(self._call))
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._decode((yield from answer(self._call).__await__()))
+
+
+def wait(call: _native.Call) -> Any:
+    """Blocks for the answer."""
+    try:
+        return call.wait()
+    finally:
+        _note(call)
+
+
+def _note(call: _native.Call) -> None:
+    """Logs what the server has said beside its answer, where the call was made: in its thread, or in its task."""
+    for is_warning, text in call.notices():
+        log.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
 
 
 async def answer(call: _native.Call) -> Any:
@@ -50,3 +67,5 @@ async def answer(call: _native.Call) -> Any:
     except asyncio.CancelledError:
         started.abort()
         raise
+    finally:
+        _note(call)

@@ -55,6 +55,9 @@ class Execution:
     progress: Any
     #: Why it does not go on, where the view knows; `Client.why` knows more.
     note: str | None
+    #: Since when a live one is to be cancelled, and why.
+    cancel_requested_at: datetime | None
+    cancel_reason: str | None
 
     @property
     def done(self) -> bool:
@@ -138,6 +141,9 @@ class TaskInfo:
     start_timeout: timedelta | None
     attempt_timeout: timedelta | None
     heartbeat_timeout: timedelta | None
+    priority: int | None
+    #: How long a completed one keeps its `task_id`: an interval as SQL writes it, or "forever".
+    remember: str | None
     #: "keep" or "discard", where it is registered.
     result: str | None
     #: Those that were seen in the last minute.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timezone
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from rhythm import _native
+from rhythm.pending import wait
 from rhythm.records import Calendar, ScheduleRun, calendars, rows_of
-from rhythm.task import Duration, policy, seconds
+from rhythm.task import Duration, KeepTime, kept, policy, seconds
 
 
 class Calls:
@@ -38,6 +39,8 @@ class Calls:
         start_timeout: Duration | None,
         attempt_timeout: Duration | None,
         heartbeat_timeout: Duration | None,
+        remember: KeepTime | None,
+        result: str | None,
         exclude: Iterable[str] | None,
         starts_at: datetime | None,
         ends_at: datetime | None,
@@ -60,6 +63,8 @@ class Calls:
             seconds(start_timeout),
             seconds(attempt_timeout),
             seconds(heartbeat_timeout),
+            kept(remember),
+            result,
             None if exclude is None else list(exclude),
             _moment("starts_at", starts_at),
             _moment("ends_at", ends_at),
@@ -112,6 +117,8 @@ class Schedules:
         start_timeout: Duration | None = None,
         attempt_timeout: Duration | None = None,
         heartbeat_timeout: Duration | None = None,
+        remember: KeepTime | None = None,
+        result: Literal["keep", "discard"] | None = None,
         exclude: Iterable[str] | None = None,
         starts_at: datetime | None = None,
         ends_at: datetime | None = None,
@@ -122,6 +129,7 @@ class Schedules:
         `time_zone` (UTC); or every: seconds or a timedelta. task or workflow: what it starts.
         overlap: what happens while the last one runs: skip (unless given), queue_one, queue_all, cancel_other, allow.
         catch_up: how late a tick may still start, after an outage. exclude: names of calendars.
+        queue, priority, retry, timeouts, remember, result: of what it starts, as in `enqueue` and `start`.
         """
         call = self._schedules.schedule(
             name,
@@ -141,43 +149,45 @@ class Schedules:
             start_timeout,
             attempt_timeout,
             heartbeat_timeout,
+            remember,
+            result,
             exclude,
             starts_at,
             ends_at,
         )
-        return _at(call.wait())
+        return _at(wait(call))
 
     def unschedule(self, name: str) -> bool:
         """Deletes a schedule; what it has started runs on. False: there is none of this name."""
-        return bool(self._schedules.native.unschedule(name).wait())
+        return bool(wait(self._schedules.native.unschedule(name)))
 
     def pause_schedule(self, name: str, reason: str | None = None) -> bool:
         """Lets a schedule start nothing by itself. False: it was paused before."""
-        return bool(self._schedules.native.pause_schedule(name, reason).wait())
+        return bool(wait(self._schedules.native.pause_schedule(name, reason)))
 
     def resume_schedule(self, name: str) -> bool:
         """Ends a pause; the schedule goes on at its next tick. False: it was not paused."""
-        return bool(self._schedules.native.resume_schedule(name).wait())
+        return bool(wait(self._schedules.native.resume_schedule(name)))
 
     def trigger_schedule(self, name: str, overlap: str | None = None) -> UUID | None:
         """Starts one now; None when the overlap policy (or the one given) skips or holds it."""
-        return _id(self._schedules.native.trigger_schedule(name, overlap).wait())
+        return _id(wait(self._schedules.native.trigger_schedule(name, overlap)))
 
     def backfill_schedule(
         self, name: str, since: datetime, until: datetime | None = None, overlap: str | None = None
     ) -> int:
         """Starts the ticks of a time that is over, but for those that were started; gives their number."""
-        return int(self._schedules.backfill(name, since, until, overlap).wait())
+        return int(wait(self._schedules.backfill(name, since, until, overlap)))
 
     def schedule_times(self, name: str, count: int = 5, since: datetime | None = None) -> list[datetime]:
         """Tells the ticks that come after `since`, or after now."""
-        return _times(self._schedules.schedule_times(name, count, since).wait())
+        return _times(wait(self._schedules.schedule_times(name, count, since)))
 
     def cron_times(
         self, cron: str, time_zone: str = "UTC", count: int = 5, since: datetime | None = None
     ) -> list[datetime]:
         """Tells what a cron expression means: its times after `since`, or after now."""
-        return _times(self._schedules.cron_times(cron, time_zone, count, since).wait())
+        return _times(wait(self._schedules.cron_times(cron, time_zone, count, since)))
 
     def set_calendar(
         self,
@@ -188,24 +198,24 @@ class Schedules:
         during: Iterable[tuple[datetime, datetime]] = (),
     ) -> None:
         """Makes or replaces a calendar of exclusion: days, weekdays such as "sat", times from one moment to another."""
-        self._schedules.set_calendar(name, days, weekdays, during).wait()
+        wait(self._schedules.set_calendar(name, days, weekdays, during))
 
     def delete_calendar(self, name: str) -> bool:
         """Deletes a calendar that no schedule excludes. False: there is none of this name."""
-        return bool(self._schedules.native.delete_calendar(name).wait())
+        return bool(wait(self._schedules.native.delete_calendar(name)))
 
     def schedules(self, name: str | None = None) -> list[dict[str, Any]]:
         """Tells of all schedules, or of the one of this name: rows of the view `rhythm.schedules`, times as text."""
-        return _rows(self._schedules.native.schedules(name).wait())
+        return _rows(wait(self._schedules.native.schedules(name)))
 
     def schedule_runs(self, name: str | None = None, *, limit: int = 100) -> list[ScheduleRun]:
         """Tells the last starts of all schedules, or of the one of this name, and what is held back; the newest
         first. A schedule keeps its last hundred."""
-        return rows_of(ScheduleRun)(self._schedules.native.schedule_runs(name, limit).wait())
+        return rows_of(ScheduleRun)(wait(self._schedules.native.schedule_runs(name, limit)))
 
     def calendars(self, name: str | None = None) -> list[Calendar]:
         """Tells all calendars of exclusion, or the one of this name, and which schedules use each."""
-        return calendars(self._schedules.native.calendars(name).wait())
+        return calendars(wait(self._schedules.native.calendars(name)))
 
 
 class AsyncSchedules:
@@ -238,6 +248,8 @@ class AsyncSchedules:
         start_timeout: Duration | None = None,
         attempt_timeout: Duration | None = None,
         heartbeat_timeout: Duration | None = None,
+        remember: KeepTime | None = None,
+        result: Literal["keep", "discard"] | None = None,
         exclude: Iterable[str] | None = None,
         starts_at: datetime | None = None,
         ends_at: datetime | None = None,
@@ -261,6 +273,8 @@ class AsyncSchedules:
             start_timeout,
             attempt_timeout,
             heartbeat_timeout,
+            remember,
+            result,
             exclude,
             starts_at,
             ends_at,

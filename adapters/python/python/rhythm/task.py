@@ -27,6 +27,9 @@ MOST_UNCHECKED = 50_000
 
 _ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
+#: How long something is kept: an interval such as "30 days", "0" or "forever", seconds, or a timedelta.
+KeepTime = Union[str, float, timedelta]
+
 #: The attribute by which a decorated function is known to be a task.
 MARK = "__rhythm_task__"
 
@@ -114,6 +117,8 @@ class Task:
     start_timeout: float | None = None
     attempt_timeout: float | None = None
     heartbeat_timeout: float | None = None
+    priority: int | None = None
+    remember: str | None = None
     result: str | None = None
     #: Classes of exceptions that no other attempt would mend.
     non_retryable: tuple[type[BaseException], ...] = ()
@@ -252,6 +257,8 @@ def task(
     start_timeout: Duration | None = None,
     attempt_timeout: Duration | None = None,
     heartbeat_timeout: Duration | None = None,
+    priority: int | None = None,
+    remember: KeepTime | None = None,
     result: Literal["keep", "discard"] | None = None,
     input_schema: Mapping[str, Any] | bool | None = None,
     schema_check: str | None = None,
@@ -267,6 +274,8 @@ def task(
     start_timeout: Duration | None = None,
     attempt_timeout: Duration | None = None,
     heartbeat_timeout: Duration | None = None,
+    priority: int | None = None,
+    remember: KeepTime | None = None,
     result: Literal["keep", "discard"] | None = None,
     input_schema: Mapping[str, Any] | bool | None = None,
     schema_check: str | None = None,
@@ -288,6 +297,8 @@ def task(
     attempt_timeout: how long one attempt may take; after that it is tried again.
     timeout: how long all attempts may take together; after that it is `timed_out`.
     heartbeat_timeout: how long it may be silent; it must call `Context.heartbeat` then.
+    priority: larger goes first, -32768 to 32767.
+    remember: how long the `task_id` of a completed one is kept: "30 days", "0", "forever", seconds or a timedelta.
     result: "discard" keeps no results.
     input_schema: a JSON Schema of its inputs, otherwise made from the type hints; True is one that takes anything.
     schema_check: what happens to inputs that do not fit: "refuse", "warn" (the default) or "off".
@@ -310,6 +321,8 @@ def task(
             start_timeout=seconds(start_timeout),
             attempt_timeout=seconds(attempt_timeout),
             heartbeat_timeout=seconds(heartbeat_timeout),
+            priority=priority,
+            remember=kept(remember),
             result=result,
             non_retryable=tuple(kind for kind in _final(retry, non_retryable) if isinstance(kind, type)),
             input_schema=None if input_schema is None else json.dumps(input_schema, default=dict),
@@ -333,6 +346,13 @@ def seconds(duration: Duration | None) -> float | None:
     if isinstance(duration, str):
         return _native.duration(duration)
     return None if duration is None else float(duration)
+
+
+def kept(time: KeepTime | None) -> str | None:
+    """A time of retention as SQL reads it."""
+    if isinstance(time, timedelta):
+        time = time.total_seconds()
+    return time if time is None or isinstance(time, str) else f"{time} seconds"
 
 
 def moment(what: str, at: datetime | None) -> float | None:

@@ -31,8 +31,8 @@ class Worker:
     slots: how many tasks run at once.
     lease: for how many seconds a claim holds without a heartbeat. A task whose worker dies is taken over after that.
     grace: how many seconds running tasks may take when the worker is asked to leave.
-    relaxed_claims: start handlers before their claim is on the server's disk: they start sooner, but a crash of the server may
-        forget the claim and give the task out once more, as if the first time had not been.
+    relaxed_claims: start handlers before their claim is on the server's disk: they start sooner, but a crash of the
+        server may forget the claim and give the task out once more, as if the first time had not been.
     """
 
     def __init__(
