@@ -48,7 +48,7 @@ language sql stable parallel restricted as $$
   select (extract(epoch from now() + c.shift - now()) * 1000000)::bigint from rhythm.test_clock c
 $$;
 
--- Returns what time it is for Rhythm. `clock_timestamp()`, since inside a long claim `now()` stands still.
+-- Returns what time it is for Rhythm. `clock_timestamp()`, since inside a long claim `now()` stands still. No locks.
 create function rhythm._now() returns timestamptz
 language plpgsql volatile parallel restricted as $$
 begin
@@ -62,7 +62,7 @@ language sql stable parallel restricted as $$
   select ((clock_timestamp() + c.shift) at time zone 'UTC')::date from rhythm.test_clock c
 $$;
 
--- Raises an error of class RH. Every error that users see goes through here; the table of codes is in sql/README.md.
+-- Raises an error of class RH. Every error that users see goes through here; the table of codes is in sql/README.md. No locks.
 create function rhythm._raise(p_code text, p_message text, p_detail text, p_hint text) returns void
 language plpgsql as $$
 begin
@@ -73,7 +73,8 @@ begin
 end
 $$;
 
--- Returns the beginning of an id: 48 bits of milliseconds, version 7, 12 bits of the fraction, as 16 hexadecimal digits.
+-- Returns the beginning of an id: 48 bits of milliseconds, version 7, 12 bits of the fraction, as 16 hexadecimal digits. No
+-- locks.
 create function rhythm._id_time() returns text
 language sql volatile as $$
   select overlay(lpad(to_hex((extract(epoch from clock_timestamp()) * 1000000)::bigint * 512 / 125), 15, '0')
@@ -86,7 +87,7 @@ language sql stable as $$
   select lpad(to_hex(coalesce(nullif(current_setting('rhythm.node', true), ''), '0')::bigint & 65535), 4, '0')
 $$;
 
--- Returns an id: a UUIDv7 with 46 random bits.
+-- Returns an id: a UUIDv7 with 46 random bits. No locks.
 create function rhythm._new_id() returns uuid
 language sql volatile as $$
   select (rhythm._id_time() || to_hex(140737488355328 | (uuid_hash_extended(gen_random_uuid(), 0) & 70368744177663))

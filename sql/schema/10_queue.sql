@@ -73,7 +73,8 @@ begin
 end
 $$;
 
--- Only a restore copies rows in here: what the dump says of the old database becomes a pause of the new one.
+-- Only a restore copies rows in here: what the dump says of the old database becomes a pause of the new one. Locks: as
+-- _set_gate. Part of the statement that copies the row, and undone with it.
 create function rhythm._note_restore() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -88,7 +89,8 @@ create trigger note_restore before insert on rhythm.gate for each row execute fu
 -- Also where triggers of a session are off, as while a subscription copies.
 alter table rhythm.gate enable always trigger note_restore;
 
--- Pauses that a dump brings come one by one.
+-- Pauses that a dump brings come one by one. Locks: as _set_gate. Part of the statement that writes the pause, and undone with
+-- it.
 create function rhythm._note_pause() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -419,7 +421,7 @@ $$;
 comment on function rhythm.resume_task(text) is
 'Ends the pause of a task name and wakes the waiting workers. Example: select rhythm.resume_task(''charge'')';
 
--- Wakes who waits in these queues, and the background worker.
+-- Wakes who waits in these queues, and the background worker. No locks.
 create function rhythm._wake_everybody(p_queues text[]) returns void
 language plpgsql as $$
 begin

@@ -21,7 +21,7 @@ create table rhythm.definitions (
 comment on table rhythm.definitions is 'Versions of workflows. Seen through the view rhythm.workflows.';
 
 -- Stores a version; called by the native `_deploy`, which knows who called it. Returns {version, created, uses_sql, warnings}, or
--- {error: {code, message, detail, hint}}: raising an RH code below Rust would lose it.
+-- {error: {code, message, detail, hint}}: raising an RH code below Rust would lose it. Locks and halfway: as deploy.
 create function rhythm._deploy_as(p_name text, p_source text, p_deployer name, p_search_path text) returns jsonb
 language plpgsql as $$
 declare

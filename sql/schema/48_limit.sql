@@ -24,14 +24,15 @@ create table rhythm.buckets (
   autovacuum_vacuum_cost_delay = 0);
 comment on table rhythm.buckets is 'Token buckets of rate limits that are not full.';
 
--- Returns whether this transaction holds the right to take from a limit now. `p_shared`: keeps others from that right until the commit.
+-- Returns whether this transaction holds the right to take from a limit now. `p_shared`: keeps others from that right until the
+-- commit. Locks: the limit, as the head of this file says; never waits.
 create function rhythm._try_limit(p_queue text, p_key text, p_shared bool default false) returns bool
 language sql volatile as $$
   select rhythm._try_lock('rhythm.buckets'::regclass, hashtextextended(p_queue || chr(1) || p_key, 0), p_shared)
 $$;
 
 -- Gives the key to what this transaction has just leased from a queue whose limit of concurrency was set meanwhile: a scan of what
--- runs, at a rare moment.
+-- runs, at a rare moment. Locks: rows that this transaction has leased, and so none that it does not hold.
 create function rhythm._fit_leased(p_queue text, p_worker text, p_now timestamptz) returns void
 language plpgsql as $$
 begin
@@ -148,7 +149,7 @@ begin
 end
 $$;
 
--- Returns whether something is pending in a queue that this worker may have. Each form has its own partial index.
+-- Returns whether something is pending in a queue that this worker may have. Each form has its own partial index. No locks.
 create function rhythm._has_pending(p_queue text, p_by_key bool, p_tasks text[], p_paused text[]) returns bool
 language plpgsql as $$
 begin

@@ -37,7 +37,7 @@ create table rhythm.served_tasks (
 comment on table rhythm.served_tasks is 'Every task name that a worker ever registered, with its defaults as registered last.';
 
 -- Returns a task of register with its entries named as in JavaScript. SQL's own spelling (start_timeout) is taken too; what is
--- not known is refused, as a slip would be a default that nobody gets.
+-- not known is refused, as a slip would be a default that nobody gets. No locks.
 create function rhythm._task_entries(p_task jsonb) returns jsonb
 language plpgsql as $$
 declare
@@ -162,7 +162,7 @@ $$;
 
 -- Leases up to `p_max` pending tasks; the queues in the order given, in each larger priority first, then older first.
 -- Waits for work when there is none: in a slot of shared memory until a commit brings work, or by looking every 100 ms
--- where there is no shared memory.
+-- where there is no shared memory. Locks and halfway: as claim.
 create function rhythm._claim(p_worker text, p_queues text[], p_max int, p_wait interval, p_lease interval,
   p_tasks text[])
 returns table (id uuid, token bigint, name text, queue text, inputs jsonb, attempt int, lease_until timestamptz,
@@ -343,7 +343,7 @@ end
 $$;
 
 -- Returns until when a session may wait inside one statement: for 5 s, less where a timeout of the role is shorter. Those
--- count from the beginning of the statement and of the transaction, which may have taken their time already.
+-- count from the beginning of the statement and of the transaction, which may have taken their time already. No locks.
 create function rhythm._wait_until(p_wait interval) returns timestamptz
 language sql volatile as $$
   select least(clock_timestamp() + least(p_wait, interval '5 seconds'),
@@ -351,7 +351,7 @@ language sql volatile as $$
     transaction_timestamp() + nullif(current_setting('transaction_timeout', true)::interval, '0') * 0.8)
 $$;
 
--- Refuses what claim and finish cannot take.
+-- Refuses what claim and finish cannot take. No locks.
 create function rhythm._check_claim(p_worker text, p_queues text[], p_max int, p_wait interval, p_lease interval)
 returns void
 language plpgsql as $$
@@ -405,9 +405,9 @@ begin
 end
 $$;
 comment on function rhythm.claim(text, text[], int, interval, interval, text[]) is
-'Leases up to max pending tasks to a worker, waiting up to wait (at most 5 s) when there are none, or until one that this worker runs is cancelled: then it gives none, and heartbeat tells which. The token proves the lease to heartbeat, complete and fail. Only the tasks that the worker registered, or those given. Example: select * from rhythm.claim(''w1'', ''{default}'', max => 10, wait => ''5s'')';
+'Leases up to max pending tasks to a worker, waiting up to wait (at most 5 s) when there are none, or until one that this worker runs is cancelled: then it gives none, and heartbeat tells which. The token proves the lease to heartbeat, complete and fail. Only the tasks that the worker registered, or those given; one that never registered is given all. Example: select * from rhythm.claim(''w1'', ''{default}'', max => 10, wait => ''5s'')';
 
--- Refuses arrays of ids and tokens that do not belong together.
+-- Refuses arrays of ids and tokens that do not belong together. No locks.
 create function rhythm._check_ids(p_ids uuid[], p_tokens bigint[]) returns void
 language plpgsql as $$
 begin

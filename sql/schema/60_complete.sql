@@ -7,7 +7,8 @@
 
 -- Ends a failed attempt: the task is retried (scheduled, or pending at once) or has failed for good. `p_tokens[i]` null:
 -- whoever holds the lease (its time is up). `p_over`: the state of what has used up its attempts. Gives the new states, and
--- for ended children whom to look at, as _settle.
+-- for ended children whom to look at, as _settle. Locks: the rows in the order of ids, as the head of this file says. Dying
+-- halfway changes nothing.
 create function rhythm._fail(p_ids uuid[], p_tokens bigint[], p_errors jsonb[], p_retry_in interval[],
   p_retryable bool[], p_over rhythm.state default 'failed')
 returns table (id uuid, state rhythm.state, parent_id uuid, wake_group int)
@@ -122,7 +123,7 @@ language sql immutable as $$
 $$;
 
 -- Returns how long to wait after this attempt: from the list of delays, or growing by a factor, or by steps, or always the same;
--- at most `max`, and up to the share `jitter` shorter.
+-- at most `max`, and up to the share `jitter` shorter. No locks.
 create function rhythm._backoff(p_retry jsonb, p_attempt int) returns interval
 language sql volatile as $$
   select make_interval(secs => case when p_retry ? 'delays'
@@ -206,7 +207,8 @@ comment on function rhythm.fail(uuid, bigint, jsonb, interval, bool) is
 -- Gives leases back: the tasks are pending at once, or after a delay, and the attempt does not count. So what no attempt has
 -- begun yet keeps its deadline for the start: the very one if it is given back at once, as if nobody had taken it; what is put off
 -- has the same time again from when it may start, as if it had been enqueued with the delay. What comes back too late is
--- timed out here, or the next claim would be faster than the duties.
+-- timed out here, or the next claim would be faster than the duties. Locks: the rows in the order of ids, as the head of this
+-- file says. Dying halfway changes nothing.
 create function rhythm._release(p_ids uuid[], p_tokens bigint[], p_delays interval[])
 returns void
 language plpgsql as $$
@@ -295,6 +297,15 @@ begin
     perform rhythm._raise('RH003', 'outcomes must be a JSON array',
       'Got: ' || coalesce(left(finish.outcomes::text, 200), 'null') || '.',
       'Give [{"id": "...", "token": "...", "result": 1}, {"id": "...", "token": "...", "error": {"name": "E", "message": "m"}}].');
+  end if;
+  -- A slip would be a task that has completed, with no result.
+  if exists (select from jsonb_array_elements(finish.outcomes) o where case jsonb_typeof(o) when 'object' then
+    o - array['id', 'token', 'result', 'error', 'retry_in', 'retryable', 'release'] <> '{}' or o ->> 'result' is not null and o ->> 'error' is not null end)
+  then
+    perform rhythm._raise('RH003', 'an outcome has an unknown key, or both a result and an error',
+      (select 'Got the keys ' || string_agg(quote_ident(left(k, 50)), ', ' order by k) || '.'
+        from (select distinct k from jsonb_array_elements(finish.outcomes) o, jsonb_object_keys(case jsonb_typeof(o) when 'object' then o end) k limit 20) k),
+      'The keys are id, token, result or error, retry_in, retryable, release.');
   end if;
   begin
     select array_agg(o.id) filter (where o.good), array_agg(o.token) filter (where o.good),

@@ -32,7 +32,7 @@ create table rhythm.runnable (
 comment on table rhythm.runnable is 'Executions that somebody must look at.';
 create index runnable_root on rhythm.runnable (root_id);
 
--- Leaves marks for the database's worker.
+-- Leaves marks for the database's worker. No locks: a mark is an insert. Dying halfway leaves none, nor what it was about.
 create function rhythm._mark(p_ids uuid[], p_groups int[], p_contended bool) returns void
 language plpgsql as $$
 begin
@@ -50,7 +50,8 @@ $$;
 -- that group is left alive", and null "in any case". Steps those that are ready and whose tree is free.
 --
 -- A loop, not recursion: a workflow that ends is an event of its parent. At most 32 steps of definitions that use SQL
--- happen in one call (each is a subtransaction); the rest is left to the worker.
+-- happen in one call (each is a subtransaction); the rest is left to the worker. Locks: roots with SKIP LOCKED, as the head of
+-- this file says. Dying halfway undoes the steps together with what the caller recorded.
 create function rhythm._advance(p_ids uuid[], p_groups int[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -204,7 +205,7 @@ begin
 end
 $$;
 
--- Gives what a step starts from; no row: the execution has ended.
+-- Gives what a step starts from; no row: the execution has ended. No locks: the caller has the tree.
 create function rhythm._load_step(p_id uuid)
 returns table (definition_id bigint, save bytea, inputs text, workflow text, version int, task_id text,
   started_at_ms float8, trace_id text, cancel_reason text, cancelling bool, cancels bigint[])
@@ -229,7 +230,8 @@ end
 $$;
 
 -- Gives the events that have arrived, in their order, after matching stored signals to waits. They stay: a step that
--- fails leaves them for a retry. The library hands those it took to _store_save.
+-- fails leaves them for a retry. The library hands those it took to _store_save. Locks: waits and signals, as _match_signals;
+-- the caller has the tree.
 create function rhythm._take_events(p_id uuid)
 returns table (seq bigint, promise int, ok bool, value text, error text)
 language plpgsql as $$
@@ -244,7 +246,7 @@ begin
 end
 $$;
 
--- Stores lines of the log.
+-- Stores lines of the log. No locks: lines are inserts.
 create function rhythm._keep_logs(p_id uuid, p_logs jsonb) returns void
 language plpgsql as $$
 begin
@@ -256,7 +258,8 @@ end
 $$;
 
 -- Writes what a step wants from the world: {tasks, timers, signals, replies, cancels, attributes, logs}. True: an event is there already
--- (a stored signal, say), so the step may take events again and run on.
+-- (a stored signal, say), so the step may take events again and run on. Locks: as its parts; none of them waits, and keys for 50
+-- ms at most. The caller has the tree. Dying halfway undoes the step.
 create function rhythm._apply_effects(p_id uuid, p_effects jsonb) returns bool
 language plpgsql as $$
 #variable_conflict use_column
@@ -293,7 +296,8 @@ end
 $$;
 
 -- Keeps the state after a step, and deletes exactly the events that it took and the requests to cancel that it told its
--- program: others may have arrived meanwhile.
+-- program: others may have arrived meanwhile. Locks: none but rows of the run; the caller has the tree. Dying halfway undoes the
+-- step.
 create function rhythm._store_save(p_id uuid, p_save bytea, p_taken bigint[], p_told bigint[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -393,7 +397,8 @@ end
 $$;
 
 -- Deletes what belonged to workflows that are over. Timers and waits may be firing in another transaction, which then
--- deletes them itself; signals that may start the next run are for _pass_on_signals.
+-- deletes them itself; signals that may start the next run are for _pass_on_signals. Locks: timers and waits with SKIP LOCKED;
+-- the rest is nobody else's, as the caller has the tree, or the run is swept.
 create function rhythm._forget(p_ids uuid[]) returns void
 language plpgsql as $$
 begin
@@ -414,7 +419,8 @@ $$;
 -- is the subtransaction that makes an SQL error catchable. The search_path is the deployer's, so everything is qualified.
 -- Gives JSON text, which keeps the order of the columns:
 -- {ok: true, rows, string_columns}, where rows is their number if no more is wanted, {ok: false, sqlstate, message, detail, hint}, or {ok: false, timed_out: true} when the
--- step's time was up (rhythm.step_timeout, whose timer cancels the statement).
+-- step's time was up (rhythm.step_timeout, whose timer cancels the statement). Locks: what that SQL locks. Dying halfway undoes
+-- the step.
 create function rhythm._sql_query(p_query text, p_params jsonb, p_count_only bool) returns text
 language plpgsql as $$
 declare

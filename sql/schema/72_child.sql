@@ -15,7 +15,7 @@ create table rhythm.deferred_starts (
 comment on table rhythm.deferred_starts is 'Started tasks that wait until it is known who holds their task_id.';
 create index deferred_starts_execution on rhythm.deferred_starts (execution_id);
 
--- Returns the child that a step asked for; raises for options that cannot be.
+-- Returns the child that a step asked for; raises for options that cannot be. No locks.
 create function rhythm._read_child(p_item jsonb, p_parent rhythm.live, p_now timestamptz)
 returns rhythm.new_execution
 language plpgsql as $$
@@ -63,6 +63,7 @@ $$;
 
 -- Compares children, whose keys are taken, with the schemas of their tasks; returns those that start. What is refused rejects its
 -- promise, and those of others of its task_id in this step, and gives its key back. A warning is a line of the workflow's log.
+-- Locks: none but rows that this step has made. Dying halfway undoes the step.
 create function rhythm._fitting_children(p_parent uuid, p_items rhythm.new_execution[]) returns rhythm.new_execution[]
 language plpgsql as $$
 declare
@@ -106,7 +107,8 @@ $$;
 -- A child whose task_id another execution holds is not made: its promise gets that one's outcome. One whose task_id is
 -- being taken at this moment is put off, since a step must not wait for somebody's transaction. One with impossible
 -- options, or inputs that its task refuses, rejects its promise: nothing that a program says may abort the transaction in
--- which it steps.
+-- which it steps. Locks: keys for 50 ms at most, as the head of this file says; the caller has the tree. Dying halfway undoes
+-- the step.
 create function rhythm._start_children(p_id uuid, p_items jsonb) returns bool
 language plpgsql as $$
 #variable_conflict use_column

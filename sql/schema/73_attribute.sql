@@ -11,7 +11,8 @@ create table rhythm.published (
 comment on table rhythm.published is 'What workflows have published with Context.set.';
 create index published_attributes on rhythm.published using gin (attributes jsonb_path_ops);
 
--- Publishes values of a step: an object. The library has seen to it that they are not too large.
+-- Publishes values of a step: an object. The library has seen to it that they are not too large. Locks: the run's row of
+-- `published`; the caller has the tree. Dying halfway undoes the step.
 create function rhythm._set_attributes(p_id uuid, p_values jsonb) returns void
 language plpgsql as $$
 begin

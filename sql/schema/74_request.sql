@@ -17,7 +17,7 @@ comment on table rhythm.requests is 'Requests whose time is not up, and their an
 create index requests_until on rhythm.requests (until);
 
 -- Answers requests of a run: [{id, value}]; the first answer stays. Kept for a minute, so that a caller whose connection broke can
--- ask again.
+-- ask again. Locks: the requests, as the head of this file says; the caller has the tree. Dying halfway undoes the step.
 create function rhythm._reply(p_id uuid, p_replies jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -39,7 +39,8 @@ end
 $$;
 
 -- Takes back requests whose time is up, if the workflow has not taken them (_match_signals leaves them alone by then), and drops
--- them a second later, when who waits has seen what came of them.
+-- them a second later, when who waits has seen what came of them. Locks: signals, then requests, with SKIP LOCKED. Dying halfway
+-- leaves them to the next round.
 create function rhythm._drop_requests(p_max int) returns int
 language plpgsql as $$
 #variable_conflict use_column
@@ -169,6 +170,7 @@ comment on function rhythm.await_reply(uuid, interval) is
 
 -- Sends a request and waits for its answer. A procedure, since the request must be committed before anybody can answer it; INVOKER,
 -- since others may not commit. Holds no snapshot for longer than 5 s. Dying halfway leaves the request until its time is up.
+-- Locks: as request, and no longer than the commit that follows it; none while it waits.
 create procedure rhythm.call(id uuid, name text, payload jsonb default 'null', timeout interval default '30s',
   inout reply jsonb default null)
 language plpgsql as $$

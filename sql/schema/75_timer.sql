@@ -11,7 +11,7 @@ create table rhythm.timers (
 comment on table rhythm.timers is 'Timers that have not fired.';
 create index timers_due on rhythm.timers (due_at);
 
--- Starts timers of a step: [{promise, due_ms}].
+-- Starts timers of a step: [{promise, due_ms}]. No locks: timers are inserts. Dying halfway undoes the step.
 create function rhythm._start_timers(p_id uuid, p_timers jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -122,7 +122,8 @@ begin
 end
 $$;
 
--- Fails attempts in the name of the server, and steps who awaits them.
+-- Fails attempts in the name of the server, and steps who awaits them. Locks: the caller has the rows; roots with SKIP LOCKED.
+-- Dying halfway leaves them due.
 create function rhythm._fail_late(p_ids uuid[], p_errors jsonb[], p_retry_in interval, p_over rhythm.state) returns void
 language plpgsql as $$
 declare

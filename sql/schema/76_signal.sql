@@ -45,7 +45,8 @@ create table rhythm.signal_waits (
 comment on table rhythm.signal_waits is 'Signal.next and Signal.request calls that wait.';
 create index signal_waits_due on rhythm.signal_waits (due_at) where due_at is not null;
 
--- Keeps what a step waits for: [{promise, name, key, request, due_ms}].
+-- Keeps what a step waits for: [{promise, name, key, request, due_ms}]. No locks: waits are inserts. Dying halfway undoes the
+-- step.
 create function rhythm._await_signals(p_id uuid, p_waits jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -149,7 +150,8 @@ begin
 end
 $$;
 
--- Stores a signal of a run that lives. False: its key was sent before. The caller has checked name, payload and key.
+-- Stores a signal of a run that lives. False: its key was sent before. The caller has checked name, payload and key. Locks: the
+-- key, if there is one, as the head of this file says. Dying halfway leaves no signal.
 create function rhythm._put_signal(p_id uuid, p_name text, p_payload jsonb, p_key text, p_request uuid, p_start jsonb)
 returns bool
 language plpgsql as $$
@@ -184,7 +186,7 @@ begin
 end
 $$;
 
--- Returns the id of the run that is meant, by its id or by what holds a task_id; raises if that is not clear.
+-- Returns the id of the run that is meant, by its id or by what holds a task_id; raises if that is not clear. No locks.
 create function rhythm._run_meant(p_id uuid, p_workflow text, p_task_id text) returns uuid
 language plpgsql as $$
 declare
@@ -209,7 +211,7 @@ begin
 end
 $$;
 
--- Returns whether a workflow lives that can be sent signals; raises for what is none or is unknown.
+-- Returns whether a workflow lives that can be sent signals; raises for what is none or is unknown. No locks.
 create function rhythm._takes_signals(p_id uuid) returns bool
 language plpgsql as $$
 declare
@@ -226,7 +228,7 @@ begin
 end
 $$;
 
--- Refuses what no signal can have.
+-- Refuses what no signal can have. No locks.
 create function rhythm._check_signal(p_name text, p_payload jsonb, p_key text) returns void
 language plpgsql as $$
 begin
@@ -266,7 +268,8 @@ comment on function rhythm.signal(uuid, text, jsonb, text, text, text) is
 'Sends a signal to a workflow, by its id or by workflow and task_id: Signal.next(name) gets them in order of arrival, also those that came before it waited. With 10000 that no Signal.next has taken, about one signal in a hundred is refused: let the sender stop then. With a key, a signal of that name and key is delivered to a run once, however often it is sent. False: the workflow has ended. Example: select rhythm.signal(''0190a1b2-0000-7000-8000-000000000000'', ''approved'', ''{"by": "ann"}'', key => ''message-7'')';
 
 -- Delivers a signal to the live run under a task_id, or starts one: p_start is what signal_with_start was given. `p_again`:
--- whether the signal may start yet another run, if this one completes without having taken it.
+-- whether the signal may start yet another run, if this one completes without having taken it. Locks: the key of the task_id,
+-- waiting for who is just taking or giving it back; then as signal or as start. Dying halfway leaves neither run nor signal.
 create function rhythm._deliver_or_start(p_start jsonb, p_name text, p_payload jsonb, p_again bool,
   out id uuid, out started bool, out delivered bool)
 language plpgsql as $$
@@ -316,7 +319,7 @@ begin
 end
 $$;
 
--- Marks a run that has ended, if it has left signals that may start the next one.
+-- Marks a run that has ended, if it has left signals that may start the next one. No locks: a mark is an insert.
 create function rhythm._mark_left_signals(p_id uuid) returns void
 language plpgsql as $$
 begin
@@ -329,7 +332,8 @@ $$;
 
 -- Gives signals of signal_with_start that a run has not taken before it completed to the next one; what failed keeps them for its
 -- retry, what was cancelled or timed out loses them. A task_id that somebody is just taking is waited for 50 ms, then left for the
--- next round. At most 32 in one call (each is a subtransaction); gives how many it has looked at.
+-- next round. At most 32 in one call (each is a subtransaction); gives how many it has looked at. Locks: the signals with SKIP
+-- LOCKED, then keys for 50 ms at most: what is not got in time is for the next round, and so is all of it after dying halfway.
 create function rhythm._pass_on_signals() returns int
 language plpgsql as $$
 #variable_conflict use_column

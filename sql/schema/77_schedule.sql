@@ -176,7 +176,7 @@ begin
 end
 $$;
 
--- Refuses a moment that no calendar has.
+-- Refuses a moment that no calendar has. No locks.
 create function rhythm._check_moment(p_what text, p_at timestamptz) returns void
 language plpgsql as $$
 begin
@@ -187,7 +187,7 @@ begin
 end
 $$;
 
--- Refuses a policy of overlap that there is not.
+-- Refuses a policy of overlap that there is not. No locks.
 create function rhythm._check_overlap(p_overlap text) returns void
 language plpgsql as $$
 begin
@@ -198,7 +198,7 @@ begin
 end
 $$;
 
--- Refuses a definition that cannot be.
+-- Refuses a definition that cannot be. No locks.
 create function rhythm._check_schedule(p_new rhythm.schedule_entries) returns void
 language plpgsql as $$
 declare
@@ -234,7 +234,7 @@ begin
 end
 $$;
 
--- Returns an interval of `every` as exact seconds, or raises.
+-- Returns an interval of `every` as exact seconds, or raises. No locks.
 create function rhythm._check_every(p_every interval) returns interval
 language plpgsql as $$
 begin
@@ -436,7 +436,7 @@ $$;
 comment on function rhythm.resume_schedule(text) is
 'Ends the pause of a schedule, which goes on with the next tick: those of the pause are gone (see backfill_schedule). False: it was not paused. Example: select rhythm.resume_schedule(''nightly'')';
 
--- Refuses a number of times that is no list.
+-- Refuses a number of times that is no list. No locks.
 create function rhythm._check_count(p_count int) returns void
 language plpgsql as $$
 begin

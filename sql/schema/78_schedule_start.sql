@@ -24,13 +24,13 @@ language sql stable as $$
     || coalesce('.' || nullif(to_char(p_tick at time zone 'UTC', 'US'), '000000'), '') || 'Z'
 $$;
 
--- Returns whether something that the schedule has started is alive.
+-- Returns whether something that the schedule has started is alive. No locks.
 create function rhythm._schedule_is_running(p_name text) returns bool
 language sql volatile as $$
   select exists (select from rhythm.schedule_starts s join rhythm.live l on l.id = s.id where s.schedule = p_name)
 $$;
 
--- Returns whether the schedule has something that is held and may start now.
+-- Returns whether the schedule has something that is held and may start now. No locks.
 create function rhythm._schedule_is_ready(p_name text, p_paused bool) returns bool
 language sql volatile as $$
   select exists (select from rhythm.schedule_starts s
@@ -93,7 +93,7 @@ begin
 end
 $$;
 
--- Notes that ticks could not be started.
+-- Notes that ticks could not be started. Locks: the schedule's row, which the caller has.
 create function rhythm._note_failure(p_name text, p_count int, p_code text, p_message text) returns void
 language sql as $$
   update rhythm.schedule_entries e set failed = e.failed + p_count,

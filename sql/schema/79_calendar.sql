@@ -2,7 +2,8 @@
 --
 -- Locks: the calendar's row, then the schedules that use it in the order of their names, until the caller's commit.
 
--- Makes or replaces a calendar. Locks: as above. Dying halfway changes nothing.
+-- Makes or replaces a calendar. Locks: its row, then the rows of the schedules that exclude it in the order of their names, until the
+-- caller's commit; their ticks wait for that, and those of no other. Dying halfway changes neither calendar nor ticks.
 create function rhythm.set_calendar(name text, days date[] default '{}', weekdays text[] default '{}',
   during tstzmultirange default '{}')
 returns void

@@ -20,7 +20,7 @@ comment on table rhythm.cancels is 'Requests to cancel that are not yet done.';
 create index cancels_execution on rhythm.cancels (execution_id);
 create index cancels_worker on rhythm.cancels (worker) where worker is not null;
 
--- Returns whether an execution that is not alive is in the archive; raises if it was never here or has been swept.
+-- Returns whether an execution that is not alive is in the archive; raises if it was never here or has been swept. No locks.
 create function rhythm._check_known(p_id uuid) returns void
 language plpgsql as $$
 declare
@@ -41,7 +41,7 @@ begin
 end
 $$;
 
--- Gives state, result and error; no row: unknown.
+-- Gives state, result and error; no row: unknown. No locks.
 create function rhythm._result(p_id uuid) returns table (state text, result jsonb, error jsonb)
 language plpgsql as $$
 #variable_conflict use_column
@@ -184,7 +184,8 @@ begin
 end
 $$;
 
--- Notes requests to cancel. The commit wakes a worker that runs one of them and waits in a claim.
+-- Notes requests to cancel. The commit wakes a worker that runs one of them and waits in a claim. No locks: a request is an
+-- insert.
 create function rhythm._note_cancels(p_ids uuid[], p_reason text, p_grace interval default null, p_at_once bool default false)
 returns void
 language plpgsql as $$
@@ -299,7 +300,8 @@ end
 $$;
 
 -- Stops what is behind promises that a step has given up: [{promise, reason}]. The program has settled them itself, so what
--- comes of them is of no interest. Timers and waits that are just firing in another transaction go with it.
+-- comes of them is of no interest. Timers and waits that are just firing in another transaction go with it. Locks: timers, waits
+-- and watchers with SKIP LOCKED, then as _cancel_started; the caller has the tree. Dying halfway undoes the step.
 create function rhythm._give_up(p_id uuid, p_cancels jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column

@@ -417,6 +417,7 @@ declare
   v_heads int := 0;
   v_held jsonb;
   v_due timestamptz;
+  v_seen int;
 begin
   perform rhythm._check_name('queue', why_queue.name);
   if v_why.reason is not null then
@@ -441,15 +442,19 @@ begin
     exit when v_why.reason in ('workers_busy', 'queue_full') or v_why.reason = 'rate_limited' and v_queue.rate_key is null;
   end loop;
   if v_heads = 0 then
-    v_due := (select o.due_at from (select l.due_at, l.queue, l.state from rhythm.live l where l.due_at is not null
-      order by l.due_at limit 1000) o where o.queue = why_queue.name and o.state = 'scheduled' order by o.due_at limit 1);
+    -- No index has what is scheduled by its queue: it would cost every task that is, and only this would read it.
+    select count(*), min(o.due_at) filter (where o.queue = why_queue.name and o.state = 'scheduled') into v_seen, v_due
+    from (select l.due_at, l.queue, l.state from rhythm.live l where l.due_at is not null order by l.due_at limit 1000) o;
     return row('empty', format('nothing is pending in queue %L', why_queue.name), null, v_due,
-      case when v_due is null then 'Nothing to do.' else 'The next scheduled task comes by itself.' end)::rhythm.why;
+      case when v_due is not null then 'The next scheduled task comes by itself.'
+        when v_seen < 1000 then 'Nothing to do.'
+        else 'None of the next 1000 due in all queues is of this one; rhythm.queues counts what it has scheduled.' end)::rhythm.why;
   end if;
   if v_heads = 1 then
     return v_why;
   elsif v_why.reason = v_first_why.reason and v_why.reason <> 'workers_busy' then
-    return row(v_first_why.reason, format('%s; nor can others that a claim would meet (%s)', v_first_why.explanation, v_heads - 1),
+    return row(v_first_why.reason, format('%s; nor can others that a claim would meet (%s%s)', v_first_why.explanation, v_heads - 1,
+        case when v_heads = 20 then ', more were not looked at' end),
       v_first_why.since, v_first_why.until, v_first_why.hint)::rhythm.why;
   elsif v_why.reason = 'workers_busy' then
     return row(v_why.reason, format('%s; others are passed over, such as %L (%s): %s', v_why.explanation, v_first.name, v_first.id,

@@ -101,7 +101,8 @@ end
 $$;
 
 -- Steps one workflow whose last step met a deadlock, in this transaction alone. True: there was one. If it meets one
--- again, it has left a mark of its own (_step_one).
+-- again, it has left a mark of its own (_step_one). Locks: marks that are over and the root, with SKIP LOCKED. Dying halfway
+-- leaves the mark.
 create function rhythm._step_alone() returns bool
 language plpgsql as $$
 #variable_conflict use_column
@@ -188,7 +189,8 @@ exception when others then
 end
 $$;
 
--- Does a duty, up to `p_max` of it, or what it is to do with one execution; gives how much that was.
+-- Does a duty, up to `p_max` of it, or what it is to do with one execution; gives how much that was. Locks and halfway: as the
+-- duty.
 create function rhythm._do_duty_with(p_duty text, p_max int, p_only uuid) returns int
 language plpgsql as $$
 begin

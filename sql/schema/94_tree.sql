@@ -3,7 +3,8 @@
 -- No locks.
 
 -- Gives an execution and all below it, in the order of a depth-first walk: each before what it started, in the order of their start. It
--- is gathered level by level, so a wide level is cut before a deeper one is read.
+-- is gathered level by level, so a wide level is cut before a deeper one is read. No locks. It writes nothing: dying halfway
+-- leaves nothing.
 create function rhythm.tree(root uuid, max int default 1000)
 returns table (depth int, id uuid, parent_id uuid, kind text, name text, state text, attempt int, task_id text,
   created_at timestamptz, started_at timestamptz, finished_at timestamptz, error jsonb)

@@ -36,12 +36,14 @@ create table rhythm.maintenance (
 comment on table rhythm.maintenance is 'When retention runs next, and where it is.';
 insert into rhythm.maintenance default values;
 
+-- Returns whether the next step's time has come. No locks.
 create function rhythm._retention_is_due() returns bool
 language sql volatile as $$
   select m.next_at <= rhythm._now() from rhythm.maintenance m
 $$;
 
--- Returns whether this round is retention's, which is every second one. Null: another session is at it.
+-- Returns whether this round is retention's, which is every second one. Null: another session is at it. Locks: the one row of
+-- `maintenance` with SKIP LOCKED. Dying halfway, it is the turn of the same once more.
 create function rhythm._retention_turn() returns bool
 language plpgsql as $$
 declare
@@ -55,7 +57,7 @@ begin
 end
 $$;
 
--- Says whose the next round is, unless another session is at it.
+-- Says whose the next round is, unless another session is at it. Locks: the one row of `maintenance` with SKIP LOCKED.
 create function rhythm._give_retention(p_turn bool) returns void
 language plpgsql as $$
 begin
@@ -115,7 +117,8 @@ begin
 end
 $$;
 
--- Lets members of a tree that would expire within two days expire on this day, up to `p_max`; gives their number.
+-- Lets members of a tree that would expire within two days expire on this day, up to `p_max`; gives their number. Locks: the
+-- rows that it moves on, as the head of this file says. Dying halfway moves none.
 create function rhythm._keep_members(p_root uuid, p_until date, p_max int) returns int
 language plpgsql as $$
 declare
@@ -131,7 +134,8 @@ end
 $$;
 
 -- Once a day: members of trees that stand for longer are moved to the day of their root, or 30 days on if that is alive, before they
--- expire. Walks from tree to tree by the index of parents, so that other executions cost nothing; up to 500 trees or 10 000 rows.
+-- expire. Walks from tree to tree by the index of parents, so that other executions cost nothing; up to 500 trees or 10 000
+-- rows. Locks: the one row of `maintenance`, then as _keep_members. Dying halfway, the piece is done again.
 create function rhythm._move_members() returns text
 language plpgsql as $$
 declare
@@ -183,7 +187,8 @@ end
 $$;
 
 -- Deletes what belonged to executions that are swept: keys, history, and of workflows what they published, the keys of their signals,
--- and what they kept for a retry.
+-- and what they kept for a retry. Locks: the rows that it deletes, in no order, as nobody else writes to what is over; timers
+-- and waits as _forget. Dying halfway deletes nothing.
 create function rhythm._sweep(p_ids uuid[], p_kinds text[], p_names text[], p_task_ids text[]) returns void
 language plpgsql as $$
 declare
@@ -202,7 +207,8 @@ begin
 end
 $$;
 
--- Deletes members of trees whose roots go, up to `p_max`; gives their number.
+-- Deletes members of trees whose roots go, up to `p_max`; gives their number. Locks: the rows that it deletes, as _sweep. Dying
+-- halfway deletes nothing.
 create function rhythm._take_members(p_roots uuid[], p_max int) returns int
 language plpgsql as $$
 declare
@@ -225,7 +231,8 @@ begin
 end
 $$;
 
--- Sweeps what belongs to the next 10 000 executions of the oldest week that is over; they themselves go with the DROP.
+-- Sweeps what belongs to the next 10 000 executions of the oldest week that is over; they themselves go with the DROP. Locks:
+-- the one row of `maintenance`, then as _sweep. Dying halfway, the piece is done again.
 create function rhythm._sweep_week() returns text
 language plpgsql as $$
 declare
@@ -258,6 +265,7 @@ begin
 end
 $$;
 
+-- Drops the week that has been swept. Locks: the whole archive, as the head of this file says. Dying halfway drops nothing.
 create function rhythm._drop_week() returns text
 language plpgsql as $$
 declare
@@ -271,7 +279,8 @@ begin
 end
 $$;
 
--- Sweeps up to 10 000 rows of the default partition, which holds what had no week of its own.
+-- Sweeps up to 10 000 rows of the default partition, which holds what had no week of its own. Locks: the rows that it deletes,
+-- as _sweep. Dying halfway deletes nothing.
 create function rhythm._sweep_default() returns text
 language plpgsql as $$
 declare
@@ -293,6 +302,7 @@ end
 $$;
 
 -- Sweeps what belongs to nobody: what arrived while its execution was ending, keys whose time is over, buckets that say nothing.
+-- Locks: the rows that it deletes, most of them with SKIP LOCKED. Dying halfway deletes nothing.
 create function rhythm._sweep_rest() returns text
 language plpgsql as $$
 declare

@@ -1,7 +1,8 @@
 -- Clean-up by hand: deletes finished executions before their retention is over, whole trees at a time.
 
 -- Returns the roots of the trees that `cleanup` means, oldest first, up to `p_max` rows with their members; a tree is never taken by
--- halves, so the last one may go beyond. A member whose root has gone is a tree of its own. `p_lock`: to delete them.
+-- halves, so the last one may go beyond. A member whose root has gone is a tree of its own. `p_lock`: to delete them. `p_lock`:
+-- locks the rows of the roots, in the order of ids, with SKIP LOCKED.
 create function rhythm._clean_trees(p_before timestamptz, p_status text, p_queue text, p_max int, p_lock bool)
 returns table (id uuid, size bigint, is_last bool)
 language plpgsql as $$
@@ -37,8 +38,9 @@ begin
 end
 $$;
 
--- Deletes finished executions. Locks: their rows and keys, until the caller's commit; those that others hold are left alone. Dying
--- halfway deletes nothing.
+-- Deletes finished executions. Locks, until the caller's commit: the rows of the roots of their trees, in the order of ids and with
+-- SKIP LOCKED, so that those which others hold are left alone; then the rows below them and what belongs to all of these (keys,
+-- history, published values); a retry of one of these waits, or is waited for. Dying halfway deletes nothing.
 create function rhythm.cleanup(older_than interval, status text default null, queue text default null,
   dry_run bool default false, max int default 10000)
 returns bigint

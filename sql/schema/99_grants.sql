@@ -1,6 +1,7 @@
 -- Owners, rights, and what pg_dump carries. `_seal()` is idempotent, and upgrade scripts end with it too.
 
--- Gives everything in the schema to rhythm_owner and takes it from PUBLIC; then grants the public surface.
+-- Gives everything in the schema to rhythm_owner and takes it from PUBLIC; then grants the public surface. Locks: objects of the
+-- schema, as ALTER and GRANT do, while the extension is installed or updated. Dying halfway, it is not.
 create function rhythm._seal() returns void
 language plpgsql as $$
 declare

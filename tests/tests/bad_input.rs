@@ -10,7 +10,7 @@ use rhythm_tests::invariant::report;
 use serde_json::json;
 
 /// A call of each function that works, argument by argument. `$task` waits, `$held`/`$token` is leased, `$failed` has
-/// failed, `$workflow` waits for a signal.
+/// failed, `$workflow` waits for a signal, `$answers` answers what it is asked.
 const GOOD_CALLS: &[(&str, &[&str])] = &[
     ("adopt", &[]),
     (
@@ -22,6 +22,7 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
             "'queue_all'",
         ],
     ),
+    ("call", &["'$answers'", "'ask'", "'1'", "'1s'", "null"]),
     ("cancel", &["'$task'", "'reason'", "'1 minute'"]),
     ("check", &["'return 1'"]),
     (
@@ -200,11 +201,15 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
 /// Arguments where null says something although their default is not null.
 const NULL_IS_FINE: &[(&str, &str)] = &[
     ("cleanup", "max"),
+    ("call", "payload"),
     ("request", "payload"),
     ("retry_many", "kind"),
     ("signal", "payload"),
     ("signal_with_start", "payload"),
 ];
+
+/// Procedures: they commit, so that they cannot stand in a transaction.
+const PROCEDURES: &[&str] = &["call"];
 
 /// Functions that run SQL of the caller, whose errors are his.
 const RUNS_SQL: &[&str] = &["enqueue_rows"];
@@ -335,7 +340,7 @@ async fn functions(s: &Session) -> BTreeMap<String, Vec<Argument>> {
              from pg_proc p
              left join lateral unnest(p.proargtypes::oid[], p.proargnames[1:p.pronargs]) with ordinality
                as a (type, name, at) on true
-             where p.pronamespace = 'rhythm'::regnamespace and p.proname !~ '^_' and p.prokind = 'f'
+             where p.pronamespace = 'rhythm'::regnamespace and p.proname !~ '^_' and p.prokind in ('f', 'p')
              order by p.proname, a.at",
         )
         .await;
@@ -364,6 +369,12 @@ async fn scene(s: &Session) -> impl Fn(&str) -> String + use<> {
     )
     .await;
     let workflow = s.start("w1", "{}").await;
+    s.deploy(
+        "answers",
+        "while (true) { (await Signal.request('ask')).reply(1); }",
+    )
+    .await;
+    let answers = s.start("answers", "{}").await;
     s.run("select rhythm.enqueue('fails')").await;
     let failed = s.claim_one().await;
     assert_eq!(s.fail(&failed, ", retryable => false").await, "failed");
@@ -374,6 +385,7 @@ async fn scene(s: &Session) -> impl Fn(&str) -> String + use<> {
     let request = s.id(&ask).await;
     move |text: &str| {
         text.replace("$workflow", &workflow.to_string())
+            .replace("$answers", &answers.to_string())
             .replace("$failed", &failed.id.to_string())
             .replace("$held", &held.id.to_string())
             .replace("$task", &task.to_string())
@@ -404,9 +416,16 @@ async fn every_function_answers_odd_arguments_with_a_named_error_or_a_good_answe
                 .enumerate()
                 .map(|(i, good)| if i == at { fill(value) } else { fill(good) })
                 .collect();
-            format!("select * from rhythm.{name}({})", values.join(", "))
+            match PROCEDURES.contains(&name.as_str()) {
+                true => format!("call rhythm.{name}({})", values.join(", ")),
+                false => format!("select * from rhythm.{name}({})", values.join(", ")),
+            }
         };
-        let works = format!("begin; {}", call(usize::MAX, ""));
+        let begin = match PROCEDURES.contains(&name.as_str()) {
+            true => "",
+            false => "begin; ",
+        };
+        let works = format!("{begin}{}", call(usize::MAX, ""));
         if let Err(failure) = s.attempt(&works).await {
             wrong.push(format!("the good call fails: {works}: {failure:?}"));
         }
@@ -428,7 +447,7 @@ async fn every_function_answers_odd_arguments_with_a_named_error_or_a_good_answe
                     ("", call(at, &value))
                 };
                 let begun = Instant::now();
-                let outcome = s.attempt(&format!("begin; {before}{call}")).await;
+                let outcome = s.attempt(&format!("{begin}{before}{call}")).await;
                 s.run("rollback").await;
                 let shown = format!(
                     "{name}({} => {})",

@@ -102,6 +102,36 @@ async fn children_have_the_priority_of_a_raised_parent_and_else_that_of_their_qu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registered_queue_wins_over_the_workflows() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(r#"select rhythm.register('w', '[{"name": "mail", "queue": "mails"}, "plain"]')"#)
+        .await;
+    s.deploy(
+        "parent",
+        "return Promise.all([Task.run('mail'), Task.run('plain'), Task.run('mail', {}, {queue: 'said'})]);",
+    )
+    .await;
+    let id = s
+        .id("select rhythm.start('parent', queue => 'reports')")
+        .await;
+    let queues =
+        "select string_agg(name || ' ' || queue, ', ' order by name, queue) from rhythm.live";
+    assert_eq!(
+        s.text(queues).await,
+        "mail mails, mail said, parent reports, plain default"
+    );
+    assert!(s.claim_with("'w', '{reports}', 10").await.is_empty());
+    for queue in ["mails", "said", "default"] {
+        let got = s.claim_with(&format!("'w', '{{{queue}}}', 10")).await;
+        assert_eq!(got.len(), 1, "{queue}");
+        assert!(s.complete(&got[0], &format!("\"{queue}\"")).await);
+    }
+    assert_eq!(s.completed(id).await, json!(["mails", "default", "said"]));
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_workflow_can_say_of_its_tasks_what_sql_can() {
     let database = Database::create().await;
     let s = database.session().await;

@@ -50,6 +50,24 @@ async fn larger_priority_goes_first_then_the_older() {
         .map(|task| task.name)
         .collect();
     assert_eq!(order, "bdace");
+    // The ends of the range are in it, and in their order.
+    let ends = [0, -32768, 32767, -32767, 32766, -1, 1];
+    for priority in ends {
+        s.run(&format!(
+            "select rhythm.enqueue('{priority}', priority => {priority})"
+        ))
+        .await;
+    }
+    let order: Vec<String> = s
+        .claim(10)
+        .await
+        .into_iter()
+        .map(|task| task.name)
+        .collect();
+    assert_eq!(
+        order,
+        ["32767", "32766", "1", "0", "-1", "-32767", "-32768"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,6 +198,35 @@ async fn a_worker_gets_only_tasks_that_it_registered() {
         note.contains("no worker has ever served 'unknown'") && note.contains("'known'"),
         "{note}"
     );
+    // However often it is asked for by those who do not know it, no attempt is burned.
+    let burned = "select state || ' ' || attempt from rhythm.executions where name = 'unknown'";
+    for _ in 0..3 {
+        assert!(s.claim_with("'w1', max => 10").await.is_empty());
+    }
+    assert_eq!(s.text(burned).await, "pending 0");
+    s.run(r#"select rhythm.register('w2', '["unknown"]')"#)
+        .await;
+    let got = s.claim_with("'w2', max => 10").await;
+    assert_eq!((got.len(), got[0].attempt), (1, 1));
+    assert!(s.complete(&got[0], "1").await);
+    assert_eq!(s.text(burned).await, "completed 1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_never_registered_is_given_every_name() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(r#"select rhythm.register('w1', '["known"]'); select rhythm.enqueue('known'); select rhythm.enqueue('unknown')"#)
+        .await;
+    let got = s.claim_with("'psql', max => 10").await;
+    let names: Vec<&str> = got.iter().map(|task| task.name.as_str()).collect();
+    assert_eq!(names, ["known", "unknown"]);
+    // Once it has registered, it is given what it has registered.
+    s.run(r#"select rhythm.register('psql', '["known"]'); select rhythm.enqueue('known'); select rhythm.enqueue('unknown')"#)
+        .await;
+    let got = s.claim_with("'psql', max => 10").await;
+    let names: Vec<&str> = got.iter().map(|task| task.name.as_str()).collect();
+    assert_eq!(names, ["known"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,12 +27,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("tests/differential/grammar.mjs", "a flat table of forms"),
 ];
 
-/// Public SQL functions without a method of the client, each with its reason.
-const NOT_IN_CLIENT: &[(&str, &str)] = &[
-    ("cleanup", "an administrator's, from psql"),
-    ("stats", "an administrator's, from psql"),
-];
-
 /// Folders and what their sources must not name: the arrows of ARCHITECTURE.md.
 const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     (
@@ -391,12 +385,54 @@ fn every_public_function_has_a_comment_with_an_example_and_a_client_method() {
             }
             Some(_) => {}
         }
-        let excused = NOT_IN_CLIENT.iter().any(|(not, _)| *not == name);
-        if !excused && !client.contains(&format!("pub async fn {name}(")) {
+        if !client.contains(&format!("pub async fn {name}(")) {
             broken.push(format!("{name}: no method in adapters/core/src/client.rs"));
         }
     }
     none(&broken, "public SQL functions");
+}
+
+/// A function that is `stable` or `immutable` can lock no row. Any other says above it which it locks, or that it locks none.
+#[test]
+fn every_sql_function_says_what_it_locks() {
+    let texts = texts();
+    let mut silent = Vec::new();
+    for file in below(&texts, "sql/schema/", ".sql") {
+        let mut comment = String::new();
+        let mut lines = file.text.lines();
+        while let Some(line) = lines.next() {
+            if let Some(more) = line.strip_prefix("--") {
+                comment.push_str(&more.to_lowercase());
+                continue;
+            }
+            let declared = ["create function rhythm.", "create procedure rhythm."]
+                .iter()
+                .find_map(|before| line.strip_prefix(before));
+            if let Some(declared) = declared {
+                let mut head = line.to_owned();
+                while !head.contains("$$") && !head.ends_with(';') {
+                    head.push(' ');
+                    head.push_str(lines.next().expect("it has a body"));
+                }
+                let head = head.split("$$").next().unwrap_or_default();
+                let reads_only = head
+                    .split_whitespace()
+                    .any(|word| matches!(word, "stable" | "immutable"));
+                let says = comment
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|word| word.starts_with("lock"));
+                if !reads_only && !says {
+                    let name = declared.split('(').next().unwrap_or_default();
+                    silent.push(format!("{}: {name}", file.path));
+                }
+            }
+            comment.clear();
+        }
+    }
+    none(
+        &silent,
+        "say above these which rows they lock, in which order, and what dying halfway leaves",
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rhythm_tests::server::Setup;
 use uuid::Uuid;
 
 /// The reason; and the sentence, the hint and the times are there and say these things.
-async fn says(s: &Session, call: &str, reason: &str, parts: &[&str]) {
+pub(crate) async fn says(s: &Session, call: &str, reason: &str, parts: &[&str]) {
     let row = s
         .rows(&format!(
             "select reason, explanation || ' | ' || coalesce(hint, 'NO HINT') || ' | since ' || coalesce(since::text, 'ever')
@@ -533,45 +533,4 @@ async fn of_a_limit_that_claims_hold_for_moments() {
     assert_eq!(s.number(looks).await, 1);
     s.run("commit").await;
     holder.run("rollback").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_queue_in_which_not_everything_is_stopped() {
-    let database = Database::create().await;
-    let s = database.session().await;
-    s.run(
-        r#"select rhythm.register('w', '["a", "b", "c"]');
-           select rhythm.enqueue('a'), rhythm.enqueue('a'), rhythm.enqueue('b'), rhythm.enqueue('nobody');
-           select rhythm.pause_task('a', 'wrong amounts')"#,
-    )
-    .await;
-    s.claim_with("'w', max => 0").await;
-    let passed = ["others are passed over, such as 'a'", "wrong amounts"];
-    says(&s, "why_queue('default')", "workers_busy", &passed).await;
-    s.run("select rhythm.pause_task('b')").await;
-    let mixed = [
-        "task 'a' is paused",
-        "others wait for other reasons",
-        "'nobody'",
-    ];
-    says(&s, "why_queue('default')", "task_paused", &mixed).await;
-    s.run("delete from rhythm.live where name = 'nobody'").await;
-    let all = [
-        "task 'a' is paused",
-        "nor can others that a claim would meet (1)",
-    ];
-    says(&s, "why_queue('default')", "task_paused", &all).await;
-
-    // Keys: one is full, the next one is not.
-    s.run(
-        r#"select rhythm.configure_queue('q', concurrency_key => 'k');
-           select rhythm.enqueue('c', jsonb_build_object('k', k), 'q') from unnest('{x,x,y,y}'::text[]) k"#,
-    )
-    .await;
-    let held = s.claim_with("'w', '{q}'").await;
-    assert_eq!(held[0].inputs["k"], "x");
-    says(&s, "why_queue('q')", "workers_busy", &["k = 'x'"]).await;
-    assert_eq!(s.claim_with("'w', '{q}'").await.len(), 1);
-    let full = ["k = 'x'", "nor can others that a claim would meet (1)"];
-    says(&s, "why_queue('q')", "key_full", &full).await;
 }
