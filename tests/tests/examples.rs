@@ -2,7 +2,7 @@
 //! session of psql, and with a worker in Python where the page has one. `-- → x` (in SQL) and `# → x` say what a block gives.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -66,8 +66,29 @@ fn lines(block: &Block, at: usize, folder: &Path) -> String {
     )
 }
 
-async fn run(page: &str) {
-    let database = Database::create().await;
+/// Runs the blocks of a page in Python and for the shell alone, in a database in which its SQL has been run.
+pub(crate) async fn run_clients(page: &str, database: &Database) {
+    let folder = folder(database);
+    for (at, block) in blocks(page).iter().enumerate() {
+        if !matches!(block.language.as_str(), "python" | "sh") {
+            continue;
+        }
+        // psql's way to run a file, without psql.
+        let line = lines(block, at, &folder);
+        let line = line.trim_start_matches("\\!").trim();
+        let mut shell = Command::new("bash");
+        shell.args(["-c", line]);
+        environment(&mut shell, database);
+        let output = tokio::task::spawn_blocking(move || shell.output())
+            .await
+            .expect("it does not panic")
+            .expect("bash runs");
+        let wrong = differs(block, &String::from_utf8_lossy(&output.stdout));
+        assert!(wrong.is_empty(), "{page}:\n{wrong}");
+    }
+}
+
+fn folder(database: &Database) -> PathBuf {
     let folder = std::env::temp_dir().join(format!(
         "rhythm-examples-{}-{}",
         std::process::id(),
@@ -75,6 +96,43 @@ async fn run(page: &str) {
     ));
     process::remove_at_exit(folder.clone());
     fs::create_dir_all(&folder).expect("the folder is ours");
+    folder
+}
+
+fn environment(command: &mut Command, database: &Database) {
+    let programs = project().join("target/release");
+    let path = std::env::var("PATH").unwrap_or_default();
+    command
+        .env("RHYTHM_URL", database.url())
+        .env("PATH", format!("{}:{path}", programs.display()));
+}
+
+/// What a block has given and what it says that it gives: nothing where they agree.
+fn differs(block: &Block, said: &str) -> String {
+    let mark = if block.language == "sql" {
+        "-- → "
+    } else {
+        "# → "
+    };
+    let text = &block.text;
+    let mut lines = said.lines();
+    let mut wrong = String::new();
+    // In this order, each in a line of its own.
+    for expected in text.lines().filter_map(|l| l.strip_prefix(mark)) {
+        if !lines.any(|line| line.contains(expected)) {
+            wrong = format!("`{expected}` is not what this gives:\n{text}\n{said}\n");
+            break;
+        }
+    }
+    if said.contains("THE EXAMPLE FAILED") {
+        wrong.push_str(&format!("this fails:\n{text}\n{said}\n"));
+    }
+    wrong
+}
+
+async fn run(page: &str) {
+    let database = Database::create().await;
+    let folder = folder(&database);
     let blocks = blocks(page);
     let worker = blocks.iter().find(|b| b.language == "python worker");
     let worker = worker.map(|block| {
@@ -93,13 +151,9 @@ async fn run(page: &str) {
         .collect();
     let file = folder.join("page.sql");
     fs::write(&file, script.concat()).expect("the folder is ours");
-    let programs = project().join("target/release");
-    let path = std::env::var("PATH").unwrap_or_default();
     let mut psql = database.server().program("psql");
-    psql.args(["-X", "-d", database.name(), "-f"])
-        .arg(&file)
-        .env("RHYTHM_URL", database.url())
-        .env("PATH", format!("{}:{path}", programs.display()));
+    psql.args(["-X", "-d", database.name(), "-f"]).arg(&file);
+    environment(&mut psql, &database);
     let output = tokio::task::spawn_blocking(move || psql.output())
         .await
         .expect("it does not panic")
@@ -111,26 +165,7 @@ async fn run(page: &str) {
     assert_eq!(said.len(), blocks.len() + 1);
     let mut wrong = String::new();
     for (block, said) in blocks.iter().zip(said) {
-        let mark = if block.language == "sql" {
-            "-- → "
-        } else {
-            "# → "
-        };
-        let expected = block.text.lines().filter_map(|l| l.strip_prefix(mark));
-        let mut lines = said.lines();
-        let text = &block.text;
-        // In this order, each in a line of its own.
-        for expected in expected {
-            if !lines.any(|line| line.contains(expected)) {
-                wrong.push_str(&format!(
-                    "`{expected}` is not what this gives:\n{text}\n{said}\n"
-                ));
-                break;
-            }
-        }
-        if said.contains("THE EXAMPLE FAILED") {
-            wrong.push_str(&format!("this fails:\n{text}\n{said}\n"));
-        }
+        wrong.push_str(&differs(block, said));
     }
     assert!(wrong.is_empty(), "{page}:\n{wrong}");
     if let Some(mut worker) = worker {
@@ -142,6 +177,16 @@ async fn run(page: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queues() {
     run("docs/sql/queues.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn schedules() {
+    run("docs/sql/schedules.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backups() {
+    run("docs/sql/backups.md").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

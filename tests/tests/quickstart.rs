@@ -60,6 +60,19 @@ async fn psql_alone_deploys_starts_claims_completes_and_sees_the_result() {
     assert!(said.contains("  greet  | pending"), "{said}");
     let left = "select count(*) from rhythm.live where name in ('greeting', 'greet')";
     assert_eq!(database.session().await.text(left).await, "0");
+
+    let block = &blocks("docs/sql/README.md", "sql")[2];
+    let said = psql(&database, block).await;
+    let expected: Vec<&str> = block
+        .lines()
+        .filter_map(|l| l.strip_prefix("-- → "))
+        .collect();
+    assert_eq!(expected.len(), 1);
+    assert!(
+        said.contains(expected[0]),
+        "{} is not in:\n{said}",
+        expected[0]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,49 +114,60 @@ async fn the_examples_of_signals_work_in_psql_on_the_command_line_and_in_python(
     }
 }
 
+/// The commands of the page about running workers: a worker that serves until it is asked to leave, and what follows a failure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_examples_of_schedules_work_in_psql_and_on_the_command_line() {
+async fn a_worker_is_run_and_what_failed_is_looked_at_and_retried() {
     let database = Database::create().await;
-    let page = "docs/sql/schedules.md";
-    let said = psql(&database, &blocks(page, "sql").concat()).await;
-    for part in [
-        "2026-03-29 01:00:00",
-        "2026-10-25 00:30:00",
-        "2026-10-25 01:00:00",
-        "the disk is full",
-        "{2030-12-25,2030-12-26} | {sat,sun} | {invoices}",
-        "trigger | pending",
-    ] {
-        assert!(said.contains(part), "{part} is not in:\n{said}");
-    }
-    let mut python = Command::new(project().join(".venv/bin/python"));
-    python
-        .args(["-c", &blocks(page, "python")[0]])
-        .env("RHYTHM_URL", database.url());
-    let mut shell = Command::new("bash");
+    let s = database.session().await;
+    let page = blocks("docs/workers/running.md", "sh");
+    let folder = folder("running").join("shop");
+    std::fs::create_dir_all(&folder).expect("the folder is ours");
+    std::fs::write(folder.join("tasks.py"), "import rhythm\n\n@rhythm.task\ndef charge(inputs):\n    raise rhythm.NonRetryable('gateway timeout')\n")
+        .expect("the folder is ours");
     let path = std::env::var("PATH").unwrap_or_default();
-    shell
-        .args(["-ec", &blocks(page, "sh")[0]])
-        .env(
-            "PATH",
-            format!("{}:{path}", project().join("target/release").display()),
-        )
-        .env("RHYTHM_URL", database.url());
-    for (mut command, part) in [
-        (python, "datetime.datetime("),
-        (shell, "nightly is deleted"),
+    let programs = project().join("target/release");
+    let environment = project().join(".venv/bin");
+    let shell = |line: &str| {
+        let mut shell = Command::new("bash");
+        shell
+            .current_dir(folder.parent().expect("it is in one"))
+            .args(["-ec", line])
+            .env("RHYTHM_URL", database.url())
+            .env(
+                "PATH",
+                format!("{}:{}:{path}", programs.display(), environment.display()),
+            );
+        shell
+    };
+    let serve = page[0].replace("postgresql://app@db/app", &format!("'{}'", database.url()));
+    assert!(serve.contains(&database.url()), "{serve}");
+    let mut worker = process::spawn(shell(&format!("exec {serve}")), Signal::SIGTERM);
+    s.until("select exists (select from rhythm.workers where tasks = '{charge}' and queues = '{urgent,default}')")
+        .await;
+    let id = s
+        .id("select rhythm.enqueue('charge', queue => 'urgent')")
+        .await;
+    s.becomes(id, "failed").await;
+    process::signal(worker.id(), Signal::SIGTERM);
+    assert!(worker.wait().expect("it is our child").success());
+    let mut after =
+        shell(&page[1].replace("0190a1b2-0000-7000-8000-000000000000", &id.to_string()));
+    let output = tokio::task::spawn_blocking(move || after.output())
+        .await
+        .expect("it does not panic")
+        .expect("bash runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{error}");
+    for part in [
+        "gateway timeout",
+        "runs again",
+        "0 tasks would run again",
+        "0 tasks again",
     ] {
-        let output = tokio::task::spawn_blocking(move || command.output())
-            .await
-            .expect("it does not panic")
-            .expect("it runs");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success() && said.contains(part),
-            "{said}{error}"
-        );
+        assert!(said.contains(part), "{part} is not in:\n{said}{error}");
     }
+    assert_eq!(s.state(id).await, "pending");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

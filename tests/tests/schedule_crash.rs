@@ -261,6 +261,79 @@ const CLOCKS: &[(&str, &str, &str, &str)] = &[
     ("0 0 30 2 *", "UTC", "2026-01-01T00:00Z", ""),
 ];
 
+/// What stands in the table of `docs/sql/schedules.md`, and the times after the beginning of 2026, a Thursday, in UTC.
+const MEANINGS: &[(&str, &str)] = &[
+    ("* * * * *", "2026-01-01 00:01, 2026-01-01 00:02"),
+    ("0 0 ? * *", "2026-01-02 00:00, 2026-01-03 00:00"),
+    ("5 * * * *", "2026-01-01 00:05, 2026-01-01 01:05"),
+    (
+        "0 1-3 * * *",
+        "2026-01-01 01:00, 2026-01-01 02:00, 2026-01-01 03:00, 2026-01-02 01:00",
+    ),
+    (
+        "0 0 1,15 * *",
+        "2026-01-15 00:00, 2026-02-01 00:00, 2026-02-15 00:00",
+    ),
+    ("*/10 * * * *", "2026-01-01 00:10, 2026-01-01 00:20"),
+    (
+        "10-30/5 * * * *",
+        "2026-01-01 00:10, 2026-01-01 00:15, 2026-01-01 00:20, 2026-01-01 00:25, 2026-01-01 00:30, 2026-01-01 01:10",
+    ),
+    (
+        "0 0 1 FEB,DEC *",
+        "2026-02-01 00:00, 2026-12-01 00:00, 2027-02-01 00:00",
+    ),
+    ("0 0 * * SUN", "2026-01-04 00:00, 2026-01-11 00:00"),
+    ("0 0 * * 0", "2026-01-04 00:00, 2026-01-11 00:00"),
+    ("0 0 * * 7", "2026-01-04 00:00, 2026-01-11 00:00"),
+    (
+        "0 0 * * MON-FRI",
+        "2026-01-02 00:00, 2026-01-05 00:00, 2026-01-06 00:00",
+    ),
+    ("0 0 L * *", "2026-01-31 00:00, 2026-02-28 00:00"),
+    // The 15th of February is a Sunday.
+    ("0 0 15W * *", "2026-01-15 00:00, 2026-02-16 00:00"),
+    ("0 0 * * FRI#2", "2026-01-09 00:00, 2026-02-13 00:00"),
+    ("0 0 * * FRI#L", "2026-01-30 00:00, 2026-02-27 00:00"),
+    ("@hourly", "2026-01-01 01:00, 2026-01-01 02:00"),
+    ("@daily", "2026-01-02 00:00, 2026-01-03 00:00"),
+    ("@weekly", "2026-01-04 00:00, 2026-01-11 00:00"),
+    ("@monthly", "2026-02-01 00:00, 2026-03-01 00:00"),
+    ("@yearly", "2027-01-01 00:00, 2028-01-01 00:00"),
+    // Either is enough; with a `+`, both are wanted.
+    (
+        "0 9 1 * MON",
+        "2026-01-01 09:00, 2026-01-05 09:00, 2026-01-12 09:00, 2026-01-19 09:00, 2026-01-26 09:00, 2026-02-01 09:00",
+    ),
+    (
+        "0 9 1 * +MON",
+        "2026-06-01 09:00, 2027-02-01 09:00, 2027-03-01 09:00",
+    ),
+    // Seconds come first, the year comes last.
+    ("30 0 9 * * *", "2026-01-01 09:00, 2026-01-02 09:00"),
+    (
+        "0 0 0 1 1 * 2028-2029",
+        "2028-01-01 00:00, 2029-01-01 00:00",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expressions_mean_what_the_page_says() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    for (cron, expected) in MEANINGS {
+        let count = expected.split(", ").count();
+        let times = format!(
+            "select string_agg(to_char(t at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), ', ' order by t)
+             from rhythm.cron_times('{cron}', count => {count}, since => '2026-01-01 00:00Z') t"
+        );
+        assert_eq!(s.text(&times).await, *expected, "{cron}");
+    }
+    let seconds =
+        "select extract(seconds from t)::int from rhythm.cron_times('30 0 9 * * *') t limit 1";
+    assert_eq!(s.number(seconds).await, 30);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expressions_mean_what_the_clock_of_their_zone_shows() {
     let database = Database::create().await;

@@ -181,6 +181,7 @@ async fn the_page_about_schemas_is_true() {
         stdout.contains("charge    | default | refuse       |            1"),
         "{stdout}"
     );
+    crate::examples::run_clients("docs/sql/schemas.md", &database).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
