@@ -207,15 +207,16 @@ comment on function rhythm.fail(uuid, bigint, jsonb, interval, bool) is
 -- Gives leases back: the tasks are pending at once, or after a delay, and the attempt does not count. So what no attempt has
 -- begun yet keeps its deadline for the start: the very one if it is given back at once, as if nobody had taken it; what is put off
 -- has the same time again from when it may start, as if it had been enqueued with the delay. What comes back too late is
--- timed out here, or the next claim would be faster than the duties. Locks: the rows in the order of ids, as the head of this
--- file says. Dying halfway changes nothing.
+-- timed out here, or the next claim would be faster than the duties. Gives how many: a lease may have been lost while its row was
+-- waited for. Locks: the rows in the order of ids, as the head of this file says. Dying halfway changes nothing.
 create function rhythm._release(p_ids uuid[], p_tokens bigint[], p_delays interval[])
-returns void
+returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
   v_late uuid[];
+  v_count int;
 begin
   with mine as materialized (
     select l.id, nullif(o.delay, interval '0') as delay,
@@ -232,6 +233,10 @@ begin
     token = null, lease_until = null, attempt_until = null, run_at = coalesce(v_now + mine.delay, l.run_at),
     start_by = mine.start_by, due_at = least(v_now + mine.delay, mine.start_by, l.end_by), attempt = l.attempt - 1
   from mine where l.id = mine.id;
+  get diagnostics v_count = row_count;
+  if v_count = 0 then
+    return 0;
+  end if;
   perform rhythm._apply_cancels(p_ids);
   perform rhythm._wake_queue(l.queue, count(*)::int)
   from rhythm.live l where l.id = any (p_ids) and (l.state = 'pending' or l.concurrency_key is not null) group by l.queue;
@@ -242,6 +247,7 @@ begin
   end if;
   perform rhythm._wake_due(min(l.due_at))
   from rhythm.live l where l.id = any (p_ids) and l.state in ('pending', 'scheduled') having min(l.due_at) is not null;
+  return v_count;
 end
 $$;
 
@@ -254,11 +260,10 @@ set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
   perform rhythm._check_given('id', snooze.id is not null), rhythm._check_given('token', snooze.token is not null),
     rhythm._check_given('retry_in', snooze.retry_in is not null), rhythm._check_duration('retry_in', snooze.retry_in);
-  if not exists (select from rhythm.live l where l.id = snooze.id and l.token = snooze.token and l.state = 'running') then
+  if rhythm._release(array[snooze.id], array[snooze.token], array[snooze.retry_in]) = 0 then
     perform rhythm._check_known(snooze.id);
     return false;
   end if;
-  perform rhythm._release(array[snooze.id], array[snooze.token], array[snooze.retry_in]);
   return true;
 end
 $$;

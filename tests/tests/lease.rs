@@ -127,3 +127,28 @@ async fn a_released_lease_costs_no_attempt() {
     let again = s.claim_one().await;
     assert_eq!((again.id, again.attempt), (task.id, 1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_puts_off_what_somebody_completes_meanwhile_hears_that_the_lease_is_lost() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("select rhythm.enqueue('a')").await;
+    let task = s.claim_one().await;
+    s.run("begin").await;
+    assert!(s.complete(&task, "1").await);
+    let other = database.session().await;
+    let pid = other.number("select pg_backend_pid()").await;
+    let snooze = format!(
+        "select rhythm.snooze('{}', {}, '1 hour')",
+        task.id, task.token
+    );
+    let snoozing = tokio::spawn(async move { other.text(&snooze).await });
+    let look = database.session().await;
+    look.until(&format!(
+        "select wait_event_type = 'Lock' from pg_stat_activity where pid = {pid}"
+    ))
+    .await;
+    s.run("commit").await;
+    assert_eq!(snoozing.await.expect("it answers"), "f");
+    assert_eq!(s.state(task.id).await, "completed");
+}
