@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Attempts of each task.
-pub const ATTEMPTS: i64 = 3;
+pub const ATTEMPTS: i64 = 2;
 /// One without limits, one with a limit for the whole, one with a limit by key, one with a rate, and one in which schedules start.
 pub const QUEUES: [&str; 5] = ["open", "limited", "keyed", "rated", "ticks"];
 /// How many run at once in the second.

@@ -10,7 +10,7 @@ use rhythm_tests::invariant::{no_deadlocks, nothing_is_left, report};
 use rhythm_tests::model::answer::{Answer, apply, claimed};
 use rhythm_tests::model::operation::{Do, End};
 use rhythm_tests::model::schedule::{EVERY, FIRST, OVERLAPS, TICKS};
-use rhythm_tests::model::{Given, LIMIT, Model, PER_KEY, QUEUES, UNIT};
+use rhythm_tests::model::{Given, LIMIT, Model, PER_KEY, QUEUES, Task, UNIT};
 use rhythm_tests::race::Dice;
 use uuid::Uuid;
 
@@ -39,8 +39,8 @@ fn given(dice: &mut Dice) -> Given {
         delay: dice.below(4) == 0,
         ..Given::default()
     };
-    // Half of them have no timeout.
-    match dice.below(8) {
+    // Some have no timeout.
+    match dice.below(6) {
         0 => given.start = Some(3 * UNIT),
         1 => given.attempt = Some(3 * UNIT),
         // How long it was cannot be told later where it was put off.
@@ -54,8 +54,8 @@ fn given(dice: &mut Dice) -> Given {
 /// How an attempt ends. What has a timeout for the whole is not put off: a retry would take the rest of it for all of it.
 fn ending(model: &Model, id: Uuid, dice: &mut Dice) -> End {
     match dice.below(6) {
-        0..3 => End::Complete,
-        3 => End::Fail,
+        0 | 1 => End::Complete,
+        2 | 3 => End::Fail,
         4 if model.tasks[&id].given.whole.is_none() => End::Snooze,
         _ => End::Release,
     }
@@ -79,7 +79,13 @@ fn choose(model: &Model, dice: &mut Dice, used: &mut Vec<Uuid>) -> Option<Do> {
     } else {
         model.running()
     };
-    let all: Vec<Uuid> = model.tasks.keys().copied().collect();
+    // Mostly what an operation is for.
+    let any = dice.below(4) == 0;
+    let those = |over: bool| -> Vec<Uuid> {
+        let fits = |t: &Task| any || (t.state != "completed" && t.is_over() == over);
+        let all = model.tasks.iter().filter(|(_, t)| fits(t));
+        all.map(|(id, _)| *id).collect()
+    };
     let done = match dice.below(22) {
         0..5 => Do::Enqueue {
             many: dice.below(2) == 0,
@@ -108,10 +114,10 @@ fn choose(model: &Model, dice: &mut Dice, used: &mut Vec<Uuid>) -> Option<Do> {
             let (id, token) = pick(dice, &leases)?;
             Do::Beat(id, token)
         }
-        17 => Do::Cancel(pick(dice, &all)?),
-        18 => Do::Terminate(pick(dice, &all)?),
+        17 => Do::Cancel(pick(dice, &those(false))?),
+        18 => Do::Terminate(pick(dice, &those(false))?),
         19 => Do::RetryMany(queue),
-        _ => Do::Retry(pick(dice, &all)?),
+        _ => Do::Retry(pick(dice, &those(true))?),
     };
     if let Do::Cancel(id) = done
         && model.tasks[&id].schedule.is_some()
@@ -523,7 +529,7 @@ async fn random_operations_do_what_a_small_model_says() {
 /// Nothing that may be claimed is withheld, and it comes in its order.
 async fn claim_all(s: &Session, model: &mut Model, begun: &Instant) {
     for (queue, name) in QUEUES.iter().enumerate() {
-        let claim = Do::Claim { queue, most: 100 };
+        let claim = Do::Claim { queue, most: 1000 };
         let answer: Answer = s
             .attempt(&claim.sql())
             .await
