@@ -1,8 +1,10 @@
 //! A small model of the state machine of tasks: what operations and time do to a few queues, said a second time and as plainly as
-//! can be. It knows no SQL but how to ask for an operation (`operation`); what an answer must be is in `answer`.
+//! can be. It knows no SQL but how to ask for an operation (`operation`); what an answer must be is in `answer`, what is asked
+//! in a round in `plan`.
 
 pub mod answer;
 pub mod operation;
+pub mod plan;
 pub mod schedule;
 
 use std::collections::BTreeMap;
