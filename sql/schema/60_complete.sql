@@ -303,11 +303,12 @@ begin
       'Got: ' || coalesce(left(finish.outcomes::text, 200), 'null') || '.',
       'Give [{"id": "...", "token": "...", "result": 1}, {"id": "...", "token": "...", "error": {"name": "E", "message": "m"}}].');
   end if;
-  -- A slip would be a task that has completed, with no result.
+  -- A slip would be a task that has completed with no result, or a result that nobody gets.
   if exists (select from jsonb_array_elements(finish.outcomes) o where case jsonb_typeof(o) when 'object' then
-    o - array['id', 'token', 'result', 'error', 'retry_in', 'retryable', 'release'] <> '{}' or o ->> 'result' is not null and o ->> 'error' is not null end)
+    o - array['id', 'token', 'result', 'error', 'retry_in', 'retryable', 'release'] <> '{}'
+      or o -> 'result' <> 'null' and (o -> 'error' <> 'null' or o -> 'retry_in' <> 'null' or o -> 'release' = 'true') end)
   then
-    perform rhythm._raise('RH003', 'an outcome has an unknown key, or both a result and an error',
+    perform rhythm._raise('RH003', 'an outcome has an unknown key, or a result beside an error, retry_in or release',
       (select 'Got the keys ' || string_agg(quote_ident(left(k, 50)), ', ' order by k) || '.'
         from (select distinct k from jsonb_array_elements(finish.outcomes) o, jsonb_object_keys(case jsonb_typeof(o) when 'object' then o end) k limit 20) k),
       'The keys are id, token, result or error, retry_in, retryable, release.');

@@ -469,6 +469,8 @@ async fn each_wrong_key_of_json_is_refused_with_its_code() {
                     ],
                 ),
                 ("resul", vec![(json!(1), "RH003")]),
+                ("release", vec![(json!(true), "RH003")]),
+                ("retry_in", vec![(json!("1s"), "RH003")]),
                 (
                     "error",
                     vec![(json!({"name": "E", "message": "m"}), "RH003")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import threading
 import time
@@ -352,3 +353,14 @@ def test_a_cancelled_call_frees_its_connection(url: str, queue: str) -> None:
             assert time.monotonic() - began < 4
 
     asyncio.run(scenario())
+
+
+def test_every_moment_of_a_record_is_a_datetime() -> None:
+    records = [kind for kind in vars(rhythm.records).values() if dataclasses.is_dataclass(kind)]
+    moments = {
+        field.name
+        for kind in records
+        for field in dataclasses.fields(kind)
+        if str(field.type) in ("datetime", "datetime | None")
+    }
+    assert moments and moments <= rhythm.records._TIMES

@@ -259,6 +259,7 @@ _TIMES = frozenset(
         "until",
         "tick",
         "paused_at",
+        "cancel_requested_at",
         "started_at",
         "failed_at",
         "next_at",
