@@ -84,6 +84,11 @@ begin
     select b.id, b.state, null::uuid, null::int from back b,
       lateral (select case when b.state = 'pending' or b.concurrency_key is not null then rhythm._wake_queue(b.queue, 1) end,
         case when b.state <> 'pending' then rhythm._wake_due(b.run_at) end) w;
+    -- A cancel that was committed after the statement above had begun, and before it had the rows: whoever looked at its mark found
+    -- them running, and has left them to us.
+    if exists (select from rhythm.cancels c where c.execution_id = any (v_again)) then
+      perform rhythm._apply_cancels(v_again);
+    end if;
   end if;
   if v_stopped is not null then
     -- It ends with the request to cancel; what came of the attempt is kept besides. The row gets it too, by which its end knows that

@@ -250,3 +250,34 @@ async fn the_view_tells_that_something_is_to_be_cancelled() {
     s.work("1").await;
     s.becomes(id, "cancelled").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_that_comes_while_a_failure_waits_for_the_row_is_not_lost() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("select rhythm.enqueue('a')").await;
+    let task = s.claim_one().await;
+    // Who looks at the mark of the cancel before the failure gets the row.
+    let duty = database.session().await;
+    duty.run(&format!(
+        "begin; select from rhythm.live where id = '{}' for update",
+        task.id
+    ))
+    .await;
+    let failing = database.session().await;
+    let pid = failing.number("select pg_backend_pid()").await;
+    let held = task.clone();
+    let failing = tokio::spawn(async move { failing.fail(&held, ", '1 hour'").await });
+    s.until(&format!(
+        "select wait_event_type = 'Lock' from pg_stat_activity where pid = {pid}"
+    ))
+    .await;
+    assert_eq!(
+        s.text(&format!("select rhythm.cancel('{}')", task.id))
+            .await,
+        "t"
+    );
+    duty.run("select rhythm.tick(); commit").await;
+    failing.await.expect("it answers");
+    assert_eq!(s.state(task.id).await, "cancelled");
+}
