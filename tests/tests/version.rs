@@ -83,7 +83,10 @@ async fn a_restart_between_any_two_awaits_of_the_longest_program_changes_nothing
 /// Settles one thing that the program awaits: a task, as its double in the head of the program says, or time.
 async fn advance_by_one(s: &Session, source: &str) {
     // A step that the background worker has been left with comes first, or time would pass where a task was to be done.
-    s.until("select count(*) = 0 from rhythm.runnable").await;
+    s.until(
+        "select not exists (select from rhythm.runnable) and not exists (select from rhythm.timers where due_at <= rhythm._now())",
+    )
+    .await;
     let Some(task) = s.claim(1).await.pop() else {
         let tasks = "select count(*) from rhythm.live where kind = 'task' and state = 'pending'";
         if s.number(tasks).await == 0 {
