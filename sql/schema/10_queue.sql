@@ -267,6 +267,9 @@ declare
   v_rate float8 := rhythm._rate(configure_queue.rate_limit);
 begin
   perform rhythm._check_name('queue', configure_queue.name);
+  if configure_queue.reason is not null and configure_queue.paused is not true then
+    perform rhythm._raise('RH002', 'a reason is for a pause', null, 'Give paused => true with it, or leave it out.');
+  end if;
   perform rhythm._check_settings(configure_queue.rate_burst, configure_queue.rate_key, configure_queue.concurrency,
     configure_queue.concurrency_key, configure_queue.concurrency_per_key, configure_queue.priority,
     configure_queue.timeout, configure_queue.start_timeout, configure_queue.attempt_timeout,

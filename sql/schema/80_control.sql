@@ -420,8 +420,9 @@ $$;
 comment on function rhythm.cancel(uuid, text, interval) is
 'Cancels: a task that waits ends, one that runs is told (at once where its worker waits in a claim, or at its next heartbeat), a workflow gets a CancelledError at its await, and may clean up: for ever, or as long as grace says, then it is terminated; its children get the same grace. A second cancel says nothing new, but may give or shorten the grace. False: it has ended before. Example: select rhythm.cancel(''0190a1b2-0000-7000-8000-000000000000'', ''customer left'', grace => ''10 minutes'')';
 
--- Ends an execution and all that it has started. Locks: the rows of tasks, also of those that run, and the root of a workflow's tree. If somebody holds them the request is kept, and the database's worker
--- sees to it after the holder's commit; so it does with child workflows, a level a round. Dying halfway leaves no request.
+-- Ends an execution and all that it has started. Locks: the rows of tasks, also of those that run, and the root of a workflow's tree.
+-- If somebody holds them the request is kept, and the database's worker sees to it after the holder's commit; so it does with child
+-- workflows, a level a round. Dying halfway leaves no request.
 create function rhythm.terminate(id uuid, reason text default null) returns bool
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off

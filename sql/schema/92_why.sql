@@ -454,7 +454,7 @@ begin
     return v_why;
   elsif v_why.reason = v_first_why.reason and v_why.reason <> 'workers_busy' then
     return row(v_first_why.reason, format('%s; nor can others that a claim would meet (%s%s)', v_first_why.explanation, v_heads - 1,
-        case when v_heads = 20 then ', more were not looked at' end),
+        case when v_heads = 20 then ', perhaps more' end),
       v_first_why.since, v_first_why.until, v_first_why.hint)::rhythm.why;
   elsif v_why.reason = 'workers_busy' then
     return row(v_why.reason, format('%s; others are passed over, such as %L (%s): %s', v_why.explanation, v_first.name, v_first.id,

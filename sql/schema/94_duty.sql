@@ -158,7 +158,7 @@ language sql volatile as $$
 $$;
 
 -- Puts off what a duty is to do with an execution that has failed alone, for ten seconds, or it would fail in every round. Gives 1, or 0
--- when that fails too. Locks: the rows that it puts off, and waits for nobody. Dying halfway leaves them due.
+-- when that fails too. Locks: the rows that it puts off, for each of which it waits 50 ms at most. Dying halfway leaves them due.
 create function rhythm._put_off(p_duty text, p_id uuid) returns int
 language plpgsql as $$
 declare
@@ -210,7 +210,7 @@ end
 $$;
 
 -- Does a duty, and when that fails 16 of it one by one. Gives how much it was; -1: some of it has failed, and there may be more to do
--- now; null: it has failed, and nothing came of it. Locks and halfway: as what it does; at most 17 subtransactions.
+-- now; null: it has failed, and nothing came of it. Locks and halfway: as what it does; at most 17 subtransactions, beside those of steps.
 create function rhythm._do_duty(p_duty text, p_max int) returns int
 language plpgsql as $$
 declare

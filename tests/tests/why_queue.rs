@@ -51,7 +51,7 @@ async fn of_a_queue_in_which_not_everything_is_stopped() {
     )
     .await;
     assert_eq!(s.claim_with("'w', '{many}', 100").await.len(), 25);
-    let full = ["nor can others that a claim would meet (19, more were not looked at)"];
+    let full = ["nor can others that a claim would meet (19, perhaps more)"];
     says(&s, "why_queue('many')", "key_full", &full).await;
 }
 

@@ -1,5 +1,6 @@
 //! What the server says beside its answer: that a `task_id` is held by an execution with other inputs, that inputs do not
-//! fit. It belongs to the call in which it is said, and is told before that returns.
+//! fit. It belongs to the call in which it is said, and is told before that returns; what a server says when a session is opened
+//! belongs to the first call in it.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -9,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Connection};
 
-/// A query of a user's may say something for each of a million rows.
+/// A query of a user's may say something for each of a million rows. As many warnings are kept, and as many others.
 const MOST: usize = 100;
 
 /// A message that is no error.
@@ -71,7 +72,8 @@ pub(crate) struct Said(Arc<Mutex<Vec<Notice>>>);
 impl Said {
     fn add(&self, notice: Notice) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < MOST {
+        let alike = |said: &&Notice| said.is_warning() == notice.is_warning();
+        if all.iter().filter(alike).count() < MOST {
             all.push(notice);
         }
     }
@@ -93,5 +95,32 @@ where
         if let AsyncMessage::Notice(notice) = message {
             said.add(notice.into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(code: &str) -> Notice {
+        Notice {
+            severity: "NOTICE".into(),
+            code: code.into(),
+            message: String::new(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    #[test]
+    fn what_is_said_for_each_row_hides_no_warning() {
+        let said = Said::default();
+        for code in ["00000", "01000"] {
+            (0..MOST + 1).for_each(|_| said.add(notice(code)));
+        }
+        let all = said.take();
+        let warnings = all.iter().filter(|notice| notice.is_warning()).count();
+        assert_eq!((all.len(), warnings), (2 * MOST, MOST));
+        assert!(said.take().is_empty());
     }
 }

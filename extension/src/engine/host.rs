@@ -84,8 +84,9 @@ impl StepHost {
         }
     }
 
-    /// Gives JSON text: rows, or their number if `call` is `Sql.exec`.
-    fn sql(&mut self, call: &str, text: &str, params: &str) -> Result<String, CallError> {
+    /// Gives JSON text: rows, or only their number.
+    fn sql(&mut self, count_only: bool, text: &str, params: &str) -> Result<String, CallError> {
+        let call = if count_only { "Sql.exec" } else { "Sql.query" };
         json::check(&format!("The parameters of {call}"), params).map_err(CallError::Throw)?;
         if text.contains('\0') {
             return Err(CallError::Throw(sql_error(
@@ -95,7 +96,6 @@ impl StepHost {
         }
         let left = self.time_left().map_err(CallError::Interrupt)?;
         let deployer = self.deployer()?;
-        let count_only = call == "Sql.exec";
         match timer::run(left, || sql_query::run(&deployer, text, params, count_only)) {
             Ok(Answer::Rows {
                 rows,
@@ -159,11 +159,11 @@ impl Host for StepHost {
     }
 
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
-        self.sql("Sql.query", text, params)
+        self.sql(false, text, params)
     }
 
     fn sql_exec(&mut self, text: &str, params: &str) -> Result<u64, CallError> {
-        let count = self.sql("Sql.exec", text, params)?;
+        let count = self.sql(true, text, params)?;
         count
             .parse()
             .map_err(|_| CallError::Throw(sql_error("XX000", "the number of rows is not known")))
