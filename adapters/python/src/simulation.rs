@@ -78,6 +78,12 @@ impl Simulation {
         self.0.now_ms() / 1000.0
     }
 
+    /// How often the state was loaded from what was saved of it.
+    #[getter]
+    fn loads(&self) -> usize {
+        self.0.loads()
+    }
+
     fn advance(&mut self, to: f64) {
         self.0.advance(to * 1000.0);
     }

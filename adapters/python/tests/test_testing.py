@@ -56,6 +56,7 @@ def test_an_order_runs_against_the_tasks_of_its_worker(app: Any, durable: bool) 
     assert run.attributes == {"state": "approved"}
     # The pauses of charge run while nobody has approved yet.
     assert run.duration == 3 * 3600
+    assert (run.loads > 0) == durable
 
 
 def test_an_order_that_cannot_be_shipped_is_undone(app: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -268,7 +268,7 @@ impl Compiler<'_> {
                     value,
                     ..
                 } => {
-                    self.expr(key);
+                    self.computed_key(key);
                     if !is_primitive(key) && !self.is_quiet(value) {
                         self.mark(key.span);
                         self.emit(Op::Template(1));

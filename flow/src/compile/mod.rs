@@ -115,6 +115,8 @@ struct OpenFunction {
     /// The declarations that were captured, in the order of `func.captures`.
     captured: Vec<u32>,
     chains: Vec<call::Chain>,
+    /// Whether the code that follows is of a key in brackets.
+    in_key: bool,
     /// Where the code that follows comes from.
     at: Span,
     span: Span,

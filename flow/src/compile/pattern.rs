@@ -121,7 +121,7 @@ impl Compiler<'_> {
                 }
                 PropKey::Computed(key) => {
                     let slot = self.slot();
-                    self.expr(key);
+                    self.computed_key(key);
                     self.emit(Op::StoreLocal(slot));
                     keys.push(Err(slot));
                     self.item(

@@ -44,8 +44,10 @@ impl Compiler<'_> {
 
     /// The next instruction calls `callee`.
     pub(super) fn phrase_call(&mut self, whole: &Expr, callee: &Expr) {
-        let iterated = self.iterated == Some(whole.span);
+        let in_key = self.this().in_key;
+        let iterated = self.iterated == Some(whole.span) && !in_key;
         let text = match &callee.kind {
+            _ if in_key => Some(phrase::VALUE.to_string()),
             // An optional chain in parentheses has ended before the call.
             ExprKind::Chain(_) => Some(UNPRINTED.to_owned()),
             _ => quote(callee, iterated),
@@ -73,6 +75,7 @@ impl Compiler<'_> {
         let expr = unwrapped(expr);
         let text = if alone {
             let printed = match &expr.kind {
+                _ if self.this().in_key => Some(phrase::VALUE.to_string()),
                 ExprKind::Chain(_) => Some(UNPRINTED.to_owned()),
                 _ => quote(expr, false),
             };
@@ -86,6 +89,7 @@ impl Compiler<'_> {
             })
         } else {
             let found = match &expr.kind {
+                _ if self.this().in_key => None,
                 ExprKind::Call { callee, .. } => Some(Called::Expr(callee)),
                 ExprKind::New { callee, .. } => Some(Called::Class(&callee.name)),
                 ExprKind::Conditional { .. } => first_call(expr),
@@ -94,6 +98,22 @@ impl Compiler<'_> {
             found.and_then(called_not_iterable)
         };
         self.phrase(text);
+    }
+
+    /// The key in brackets of an object literal or pattern. V8 does not look there for what it quotes.
+    pub(super) fn computed_key(&mut self, key: &Expr) {
+        let outer = std::mem::replace(&mut self.this().in_key, true);
+        self.expr(key);
+        self.this().in_key = outer;
+    }
+
+    /// What a pattern takes apart, as far as V8 finds it.
+    fn seen<'a>(&mut self, subject: Subject<'a>) -> Subject<'a> {
+        if self.this().in_key {
+            Subject::Inner
+        } else {
+            subject
+        }
     }
 
     /// An expression whose value is iterated at once.
@@ -120,15 +140,17 @@ impl Compiler<'_> {
     /// The next instruction iterates the value of an expression among the elements of an array.
     pub(super) fn phrase_element(&mut self, expr: &Expr) {
         let expr = unwrapped(expr);
-        self.phrase(match expr.kind {
+        let text = match expr.kind {
+            _ if self.this().in_key => None,
             ExprKind::Chain(_) => Some(format!("{UNPRINTED} is not iterable")),
             _ => not_iterable(expr),
-        });
+        };
+        self.phrase(text);
     }
 
     /// The next instruction iterates what an array pattern takes apart.
     pub(super) fn phrase_array_pattern(&mut self, subject: Subject<'_>) {
-        let text = match subject {
+        let text = match self.seen(subject) {
             Subject::Value(expr) if begins(expr) => not_iterable(expr),
             Subject::Value(expr) => first_call(expr).and_then(called_not_iterable),
             Subject::Default(expr) => match last_call(expr) {
@@ -163,6 +185,7 @@ impl Compiler<'_> {
         has_rest: bool,
     ) {
         let nothing = phrase::NOTHING;
+        let subject = self.seen(subject);
         let first = props.first().and_then(|prop| match &prop.key {
             PropKey::Static { name, .. } => Some((String::from_utf16_lossy(name), &prop.item)),
             PropKey::Computed(_) => None,

@@ -119,6 +119,8 @@ class Run:
     replies: list[Any] = field(repr=False)
     #: How long it took, in seconds of its clock.
     duration: float
+    #: How often its state was loaded from what was saved of it; 0 with `durable=False`.
+    loads: int
 
     @property
     def order(self) -> list[str]:
@@ -467,4 +469,4 @@ def _report(simulation: _native.Simulation) -> Run:
     facts = json.loads(simulation.report())
     calls = [Call(**{**call, "at": call["at"] / 1000}) for call in facts.pop("calls")]
     log = [{**line, "at": line["at"] / 1000} for line in facts.pop("log")]
-    return Run(calls=calls, log=log, duration=facts.pop("duration") / 1000, **facts)
+    return Run(calls=calls, log=log, duration=facts.pop("duration") / 1000, loads=simulation.loads, **facts)
