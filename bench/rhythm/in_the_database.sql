@@ -1,0 +1,1 @@
+select rhythm.start('in_the_database');
