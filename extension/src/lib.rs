@@ -20,6 +20,7 @@ mod api;
 mod cron;
 mod db;
 mod engine;
+mod floors;
 mod guc;
 mod kept;
 mod nodes;

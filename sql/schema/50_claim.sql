@@ -194,6 +194,9 @@ declare
   v_queue text;
   v_left int := p_max;
   v_got int;
+  -- From where this session looks (49_floor.sql), and how many entries of the index it has met before and on the way.
+  v_floor bigint[];
+  v_walked bigint;
   v_until timestamptz;
   -- For how long this may wait in all and from now on, in milliseconds.
   v_whole int;
@@ -227,6 +230,15 @@ begin
         v_any_locked := v_any_locked or v_locked;
         continue when v_allowed <= 0 or v_picked = '{}';
       end if;
+      v_walked := null;
+      v_floor := null;
+      if v_picked is null then
+        v_walked := pg_stat_get_xact_tuples_returned('rhythm.live_pending'::regclass);
+        v_floor := rhythm._floor('rhythm.live_pending'::regclass, v_queue, v_tasks, v_paused);
+        if v_floor <> '{}' then
+          v_picked := rhythm._pick_above(v_queue, v_allowed, v_tasks, v_paused, v_floor);
+        end if;
+      end if;
       return query
       with picked as materialized (
         select s.id from (
@@ -250,6 +262,10 @@ begin
       select c.id, c.token, c.name, c.queue, c.inputs, c.attempt, c.lease_until, c.trace, c.progress, c.beat from leased c
       order by c.priority desc, c.seq;
       get diagnostics v_got = row_count;
+      v_walked := pg_stat_get_xact_tuples_returned('rhythm.live_pending'::regclass) - v_walked;
+      if rhythm._is_long_walk(v_walked, v_got) or v_floor = '{}' or v_floor <> '{}' and v_got = 0 then
+        v_again_at := least(v_again_at, rhythm._move_floor(v_queue, v_tasks, v_paused, v_floor, v_walked, v_got));
+      end if;
       if v_got > 0 then
         -- Has a limit of concurrency been set since the look at the settings? Either the lock keeps the first claim under it out until
         -- this commit, or that one has begun, and then the limit is seen here.

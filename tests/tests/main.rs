@@ -22,6 +22,7 @@ mod dump;
 mod duties;
 mod enqueue;
 mod examples;
+mod floor;
 mod give_up;
 mod held_rows;
 mod idempotency;

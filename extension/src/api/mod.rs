@@ -4,6 +4,7 @@
 mod analyze;
 mod begin;
 mod definition;
+mod floor;
 mod jsonb;
 mod lock;
 mod park;

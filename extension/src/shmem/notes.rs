@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use pgrx::prelude::*;
 
 use super::{databases, waiters};
+use crate::floors;
 
 /// Notes of one transaction. An aborted subtransaction leaves its notes: a needless wake-up is harmless.
 struct Notes {
@@ -104,6 +105,7 @@ pub(super) unsafe extern "C-unwind" fn at_end_of_transaction(
         XACT_EVENT_ABORT => {
             waiters::end();
             forget();
+            floors::forget_all();
             // A root that was held is free again, and somebody may have met it taken.
             databases::wake(databases::NEVER, false);
         }
@@ -153,6 +155,7 @@ pub(super) unsafe extern "C-unwind" fn at_end_of_subtransaction(
 ) {
     if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
         waiters::end();
+        floors::forget_all();
     }
 }
 
