@@ -12,7 +12,9 @@ language c volatile as 'MODULE_PATHNAME', 'deploy_wrapper';
 create function rhythm._check_inputs(definition bigint, inputs jsonb) returns jsonb
 language c strict stable as 'MODULE_PATHNAME', 'check_inputs_wrapper';
 
-create function rhythm._step(execution uuid) returns jsonb
+-- Steps these workflows; gives what became of each, in their order: [{outcome, error, logs}], the outcome being suspended, completed,
+-- cancelled, failed or abandon. Of the last two nothing is written.
+create function rhythm._step(executions uuid[]) returns jsonb
 language c strict volatile as 'MODULE_PATHNAME', 'step_wrapper';
 
 -- Whether a step is running in this session: then it is the step's own SQL that asks.

@@ -1,5 +1,5 @@
 -- Enqueue and start: one route for tasks and workflows, single and in batches, from callers. (Children of a workflow
--- come through _start_children in 70_workflow.sql.)
+-- come through _start_children in 72_child.sql.)
 --
 -- Idempotency ("allow duplicate failed only"): a row of `keys` refuses the duplicate. Under concurrency the unique
 -- index decides; a session whose key another has inserted but not committed waits for it, which is inherent.

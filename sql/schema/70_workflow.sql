@@ -64,9 +64,11 @@ declare
   v_ready uuid[];
   v_at int;
   v_one record;
-  v_outcome text;
   v_guarded int := 0;
   v_left uuid[];
+  -- Steps that are done together: those without SQL.
+  v_plain uuid[];
+  v_chunk uuid[];
 begin
   -- The SQL of a step may call what leads here. Its own tree counts as locked to it, but its state is in the air.
   if not rhythm._sees_commits() or rhythm._in_step() or rhythm._stopped() is not null then
@@ -105,36 +107,39 @@ begin
       order by l.id);
     v_ids := '{}';
     v_groups := '{}';
-    for v_at in 1 .. cardinality(v_ready) loop
-      select l.id, l.parent_id, l.promise, l.wake_group, d.uses_sql,
-        exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once) as ends into v_one
-      from rhythm.live l join rhythm.definitions d on d.id = l.definition_id where l.id = v_ready[v_at];
-      continue when v_one.id is null;
+    v_plain := '{}';
+    for v_one in
+      select l.id, l.parent_id, d.uses_sql,
+        exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once) as ends
+      from rhythm.live l join rhythm.definitions d on d.id = l.definition_id where l.id = any (v_ready) order by l.id
+    loop
       if v_one.ends then
+        -- Unless one before it in this loop has ended it.
+        continue when not exists (select from rhythm.live l where l.id = v_one.id);
         perform rhythm._finish_workflow(v_one.id, 'cancelled', null, null);
         if v_one.parent_id is not null then
           v_ids := v_ids || v_one.parent_id;
           v_groups := v_groups || null::int;
         end if;
-        continue;
-      end if;
-      if v_one.uses_sql then
+      elsif not v_one.uses_sql then
+        v_plain := v_plain || v_one.id;
+      elsif v_guarded = 32 then
+        v_left := v_left || v_one.id;
+      else
         v_guarded := v_guarded + 1;
-        if v_guarded > 32 then
-          v_left := v_left || v_one.id;
-          continue;
-        end if;
+        select v_ids || coalesce(array_agg(s.parent_id), '{}'), v_groups || coalesce(array_agg(s.wake_group), '{}')
+        into v_ids, v_groups from rhythm._step_many(array[v_one.id], true) s;
       end if;
-      v_outcome := rhythm._step_one(v_one.id, v_one.uses_sql);
-      if v_outcome in ('completed', 'failed', 'cancelled') and v_one.parent_id is not null then
-        v_ids := v_ids || v_one.parent_id;
-        -- One that was cancelled while it did its last step rejects, whatever it has returned.
-        v_groups := v_groups || case when v_outcome = 'completed' and coalesce((
-            -- Its event is the newest, or nearly so, of maybe many.
-            select e.ok from rhythm.events e where e.execution_id = v_one.parent_id and e.promise = v_one.promise
-            order by e.seq desc limit 1), true)
-          then v_one.wake_group end;
-      end if;
+    end loop;
+    -- A large state counts as many: those of a chunk are in memory together.
+    for v_chunk in
+      select array_agg(c.id order by c.id) from (
+        select p.id, (sum(1 + coalesce(octet_length(s.save), 0) / 131072) over (order by p.id) - 1) / 64 as number
+        from unnest(v_plain) p (id) left join rhythm.saves s on s.id = p.id) c
+      group by c.number order by c.number
+    loop
+      select v_ids || coalesce(array_agg(s.parent_id), '{}'), v_groups || coalesce(array_agg(s.wake_group), '{}')
+      into v_ids, v_groups from rhythm._step_many(v_chunk, false) s;
     end loop;
   end loop;
   if v_left is not null then
@@ -143,43 +148,81 @@ begin
 end
 $$;
 
--- Steps one workflow, whose tree the caller has locked. A definition that uses SQL runs in a subtransaction, so that
--- an uncaught error or a limit undoes its SQL; the failure is recorded outside of it. Others have nothing to undo: the
--- library writes only when the step has succeeded. Gives suspended, completed, cancelled, failed or abandon.
+-- Steps workflows, whose trees the caller has locked: in the library, all of them in one call. Gives whom to look at, as _advance
+-- takes it: the parents of those that have ended.
 --
--- A step that meets a deadlock or a serialisation failure is left to the worker, which runs it again, alone, after
--- pauses that grow; the eleventh in a row fails the workflow, since its SQL may raise such an error for ever.
-create function rhythm._step_one(p_id uuid, p_guarded bool) returns text
+-- One whose definition uses SQL is guarded, and alone: it runs in a subtransaction, so that an uncaught error or a limit undoes its
+-- SQL; the failure is recorded outside of it. Others have nothing to undo: the library writes only what has succeeded. Locks: as what
+-- the library calls; the caller has the trees. Dying halfway undoes the steps together with what the caller recorded.
+create function rhythm._step_many(p_ids uuid[], p_guarded bool) returns table (parent_id uuid, wake_group int)
 language plpgsql as $$
 #variable_conflict use_column
 declare
+  v_parents uuid[];
+  v_promises int[];
+  v_groups int[];
   v_done jsonb;
+  v_outcomes text[];
+  v_at int;
   v_state text;
   v_message text;
   v_detail text;
-  v_tries int;
 begin
+  -- Of those that end no row is left.
+  select array_agg(l.parent_id order by p.at), array_agg(l.promise order by p.at), array_agg(l.wake_group order by p.at)
+  into v_parents, v_promises, v_groups
+  from unnest(p_ids) with ordinality as p (id, at) left join rhythm.live l on l.id = p.id;
   if p_guarded then
     begin
-      v_done := rhythm._step(p_id);
-      if v_done ->> 'outcome' in ('failed', 'abandon') then
+      v_done := rhythm._step(p_ids);
+      if v_done -> 0 ->> 'outcome' in ('failed', 'abandon') then
         raise exception using errcode = 'RH999', message = 'undo';
       end if;
     exception
       when sqlstate 'RH999' then
         null;
       when serialization_failure or deadlock_detected or lock_not_available then
-        v_done := jsonb_build_object('outcome', 'abandon', 'error', jsonb_build_object('name', 'SqlError',
-          'message', sqlerrm, 'code', sqlstate));
+        v_done := jsonb_build_array(jsonb_build_object('outcome', 'abandon', 'error', jsonb_build_object('name', 'SqlError',
+          'message', sqlerrm, 'code', sqlstate)));
       when others then
         get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail;
-        v_done := jsonb_build_object('outcome', 'failed', 'error', jsonb_build_object('name', 'InternalError',
-          'message', v_message, 'code', v_state, 'data', v_detail));
+        v_done := jsonb_build_array(jsonb_build_object('outcome', 'failed', 'error', jsonb_build_object('name', 'InternalError',
+          'message', v_message, 'code', v_state, 'data', v_detail)));
     end;
   else
-    v_done := rhythm._step(p_id);
+    v_done := rhythm._step(p_ids);
   end if;
-  if v_done ->> 'outcome' = 'abandon' then
+  v_outcomes := array(select e ->> 'outcome' from jsonb_array_elements(v_done) with ordinality as d (e, at) order by d.at);
+  for v_at in 1 .. cardinality(p_ids) loop
+    if v_outcomes[v_at] in ('failed', 'abandon') then
+      v_outcomes[v_at] := rhythm._end_of_step(p_ids[v_at], v_done -> (v_at - 1));
+    end if;
+  end loop;
+  return query
+  select o.parent_id,
+    -- One that was cancelled while it did its last step rejects, whatever it has returned.
+    case when o.outcome = 'completed' and coalesce((
+      -- Its event is the newest, or nearly so, of maybe many.
+      select e.ok from rhythm.events e where e.execution_id = o.parent_id and e.promise = o.promise
+      order by e.seq desc limit 1), true)
+    then o.wake_group end
+  from unnest(v_outcomes, v_parents, v_promises, v_groups) as o (outcome, parent_id, promise, wake_group)
+  where o.parent_id is not null and o.outcome in ('completed', 'failed', 'cancelled');
+end
+$$;
+
+-- What becomes of a workflow whose step has failed, or was given up; gives the outcome. The caller has its tree.
+--
+-- A step that meets a deadlock or a serialisation failure is left to the worker, which runs it again, alone, after
+-- pauses that grow; the eleventh in a row fails the workflow, since its SQL may raise such an error for ever. Locks: marks of the run,
+-- which are its tree's. Dying halfway undoes it together with the step.
+create function rhythm._end_of_step(p_id uuid, p_done jsonb) returns text
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_tries int;
+begin
+  if p_done ->> 'outcome' = 'abandon' then
     -- Events may step it before the pause is over: those tries do not count, or a burst of them would use all up.
     with tried as (
       delete from rhythm.runnable r
@@ -188,32 +231,29 @@ begin
       returning r.tries, r.alone_at
     )
     select coalesce(max(t.tries) + (max(t.alone_at) <= rhythm._now())::int, 1) into v_tries from tried t;
-    if v_tries > 10 then
-      v_done := v_done || '{"outcome": "failed"}';
-    else
+    if v_tries <= 10 then
       insert into rhythm.runnable (root_id, execution_id, alone_at, tries)
       select l.root_id, l.id, rhythm._now() + interval '5 milliseconds' * 2 ^ v_tries, v_tries
       from rhythm.live l where l.id = p_id;
       perform rhythm._wake_steps(false);
+      return 'abandon';
     end if;
   end if;
-  if v_done ->> 'outcome' = 'failed' then
-    perform rhythm._keep_logs(p_id, v_done -> 'logs'),
-      rhythm._finish_workflow(p_id, 'failed', null, v_done -> 'error');
-  end if;
-  return v_done ->> 'outcome';
+  perform rhythm._keep_logs(array[p_id], jsonb_build_array(jsonb_build_object('logs', p_done -> 'logs'))),
+    rhythm._finish_workflow(p_id, 'failed', null, p_done -> 'error');
+  return 'failed';
 end
 $$;
 
--- Gives what a step starts from; no row: the execution has ended. No locks: the caller has the tree.
-create function rhythm._load_step(p_id uuid)
-returns table (definition_id bigint, save bytea, inputs text, workflow text, version int, task_id text,
+-- Gives what steps start from; no row: the execution has ended. No locks: the caller has the trees.
+create function rhythm._load_steps(p_ids uuid[])
+returns table (id uuid, definition_id bigint, save bytea, inputs text, workflow text, version int, task_id text,
   started_at_ms float8, trace_id text, cancel_reason text, cancelling bool, cancels bigint[])
 language plpgsql as $$
 #variable_conflict use_column
 begin
   return query
-  select l.definition_id, s.save, l.inputs::text, l.name, d.version, l.task_id,
+  select l.id, l.definition_id, s.save, l.inputs::text, l.name, d.version, l.task_id,
     floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
     coalesce(l.trace ->> 'traceId', nullif(split_part(l.trace ->> 'traceparent', '-', 2), '')),
     -- It is told once: a second word must not end its cleaning up.
@@ -224,109 +264,151 @@ begin
   left join lateral (
     select (array_agg(coalesce(x.reason, 'cancelled') order by x.at))[1] as reason, array_agg(x.seq) as cancels
     -- One that is to end at once is not told: a look at its mark ends it.
-    from rhythm.cancels x where x.execution_id = p_id and not x.at_once) c on true
-  where l.id = p_id;
+    from rhythm.cancels x where x.execution_id = l.id and not x.at_once) c on true
+  where l.id = any (p_ids);
 end
 $$;
 
--- Gives the events that have arrived, in their order, after matching stored signals to waits. They stay: a step that
--- fails leaves them for a retry. The library hands those it took to _store_save. Locks: waits and signals, as _match_signals;
--- the caller has the tree.
-create function rhythm._take_events(p_id uuid)
-returns table (seq bigint, promise int, ok bool, value text, error text)
+-- Gives the events that have arrived, those of each execution in their order, after matching stored signals to waits. They stay: a
+-- step that fails leaves them for a retry. The library hands those it took to _write_steps. Locks: waits and signals, as
+-- _match_signals; the caller has the trees.
+create function rhythm._take_events(p_ids uuid[])
+returns table (execution_id uuid, seq bigint, promise int, ok bool, value text, error text)
 language plpgsql as $$
 #variable_conflict use_column
 begin
-  if exists (select from rhythm.signal_waits w where w.execution_id = p_id) then
-    perform rhythm._match_signals(p_id);
-  end if;
+  perform rhythm._match_signals(w.execution_id)
+  from (select distinct w.execution_id from rhythm.signal_waits w where w.execution_id = any (p_ids)) w;
   return query
-  select e.seq, e.promise, e.ok, e.value::text, e.error::text
-  from rhythm.events e where e.execution_id = p_id order by e.seq;
+  select e.execution_id, e.seq, e.promise, e.ok, e.value::text, e.error::text
+  from rhythm.events e where e.execution_id = any (p_ids) order by e.execution_id, e.seq;
 end
 $$;
 
--- Stores lines of the log. No locks: lines are inserts.
-create function rhythm._keep_logs(p_id uuid, p_logs jsonb) returns void
+-- Stores lines of the log: of the i-th run p_effects[i].logs. No locks: lines are inserts.
+create function rhythm._keep_logs(p_ids uuid[], p_effects jsonb) returns void
 language plpgsql as $$
 begin
   insert into rhythm.history (execution_id, at, event, name, data)
-  select p_id, to_timestamp((e ->> 'at_ms')::float8 / 1000), 'log', e ->> 'level', e -> 'message'
-  from jsonb_array_elements(case jsonb_typeof(p_logs) when 'array' then p_logs end) with ordinality as x (e, at)
-  order by x.at;
+  select o.id, to_timestamp((e ->> 'at_ms')::float8 / 1000), 'log', e ->> 'level', e -> 'message'
+  from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) with ordinality as o (id, effects, number),
+    jsonb_array_elements(case jsonb_typeof(o.effects -> 'logs') when 'array' then o.effects -> 'logs' end) with ordinality as x (e, at)
+  order by o.number, x.at;
 end
 $$;
 
--- Writes what a step wants from the world: {tasks, timers, signals, replies, cancels, attributes, logs}. True: an event is there already
--- (a stored signal, say), so the step may take events again and run on. Locks: as its parts; none of them waits, and keys for 50
--- ms at most. The caller has the tree. Dying halfway undoes the step.
-create function rhythm._apply_effects(p_id uuid, p_effects jsonb) returns bool
+-- Writes what steps want from the world: p_effects[i] is {tasks, timers, signals, replies, cancels, attributes, logs} of the i-th, or
+-- null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
+-- Locks: as its parts; none of them waits, and keys for 50 ms at most. The caller has the trees. Dying halfway undoes the steps.
+create function rhythm._apply_effects(p_ids uuid[], p_effects jsonb) returns uuid[]
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_settled bool := false;
+  v_keys text[] := array(select distinct k from jsonb_array_elements(p_effects) e,
+    jsonb_object_keys(case jsonb_typeof(e) when 'object' then e end) k);
+  v_news uuid[] := '{}';
+  v_one record;
 begin
-  if jsonb_array_length(p_effects -> 'tasks') > 0 then
-    v_settled := rhythm._start_children(p_id, p_effects -> 'tasks');
+  if 'tasks' = any (v_keys) then
+    v_news := rhythm._start_children(p_ids, p_effects);
   end if;
-  if jsonb_array_length(p_effects -> 'timers') > 0 then
-    perform rhythm._start_timers(p_id, p_effects -> 'timers');
+  if 'timers' = any (v_keys) then
+    perform rhythm._start_timers(p_ids, p_effects);
   end if;
-  if jsonb_array_length(p_effects -> 'logs') > 0 then
-    perform rhythm._keep_logs(p_id, p_effects -> 'logs');
+  if 'logs' = any (v_keys) then
+    perform rhythm._keep_logs(p_ids, p_effects);
   end if;
-  if p_effects -> 'attributes' not in ('{}', 'null') then
-    perform rhythm._set_attributes(p_id, p_effects -> 'attributes');
+  if v_keys && '{attributes,signals,replies,cancels}' then
+    for v_one in
+      select o.id, o.effects -> 'attributes' as attributes, o.effects -> 'signals' as signals, o.effects -> 'replies' as replies,
+        o.effects -> 'cancels' as cancels
+      from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) with ordinality as o (id, effects, at)
+      where o.effects ?| '{attributes,signals,replies,cancels}' order by o.at
+    loop
+      if v_one.attributes is not null then
+        perform rhythm._set_attributes(v_one.id, v_one.attributes);
+      end if;
+      if v_one.signals is not null then
+        perform rhythm._await_signals(v_one.id, v_one.signals);
+        if exists (
+          select from rhythm.signal_waits w
+          join rhythm.signals s on s.execution_id = w.execution_id and s.name = w.name and (w.key is null or s.key = w.key)
+          where w.execution_id = v_one.id)
+        then
+          v_news := v_news || v_one.id;
+        end if;
+      end if;
+      if v_one.replies is not null then
+        perform rhythm._reply(v_one.id, v_one.replies);
+      end if;
+      if v_one.cancels is not null then
+        perform rhythm._give_up(v_one.id, v_one.cancels);
+      end if;
+    end loop;
   end if;
-  if jsonb_array_length(p_effects -> 'signals') > 0 then
-    perform rhythm._await_signals(p_id, p_effects -> 'signals');
-    v_settled := v_settled or exists (
-      select from rhythm.signal_waits w
-      join rhythm.signals s on s.execution_id = w.execution_id and s.name = w.name and (w.key is null or s.key = w.key)
-      where w.execution_id = p_id);
-  end if;
-  if jsonb_array_length(p_effects -> 'replies') > 0 then
-    perform rhythm._reply(p_id, p_effects -> 'replies');
-  end if;
-  if jsonb_array_length(p_effects -> 'cancels') > 0 then
-    perform rhythm._give_up(p_id, p_effects -> 'cancels');
-  end if;
-  return v_settled;
+  return v_news;
 end
 $$;
 
--- Keeps the state after a step, and deletes exactly the events that it took and the requests to cancel that it told its
--- program: others may have arrived meanwhile. Locks: none but rows of the run; the caller has the tree. Dying halfway undoes the
--- step.
-create function rhythm._store_save(p_id uuid, p_save bytea, p_taken bigint[], p_told bigint[]) returns void
+-- Writes what has become of steps: their effects (see _apply_effects), then the state of those that wait (p_saves), and the end of
+-- those that have returned (p_results) or have ended as they were told to (p_errors); an entry of these three is null where it does
+-- not apply. Deletes exactly the events that the steps took (p_taken, each by the run p_taken_by) and the requests to cancel that they
+-- told their programs (p_told): others may have arrived meanwhile. Gives those that may run on at once. Locks: as its parts; the caller has the trees. Dying halfway undoes
+-- the steps.
+create function rhythm._write_steps(p_ids uuid[], p_effects jsonb, p_saves bytea[], p_results jsonb[], p_errors jsonb[],
+  p_taken_by uuid[], p_taken bigint[], p_told bigint[]) returns uuid[]
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_grace interval;
-  v_reason text;
+  v_news uuid[] := '{}';
 begin
-  insert into rhythm.saves as s (id, save) values (p_id, p_save)
+  if p_effects is not null then
+    v_news := rhythm._apply_effects(p_ids, p_effects);
+  end if;
+  insert into rhythm.saves as s (id, save)
+  select o.id, o.save from unnest(p_ids, p_saves) as o (id, save) where o.save is not null
   on conflict (id) do update set save = excluded.save;
   if cardinality(p_taken) > 0 then
-    delete from rhythm.events e where e.execution_id = p_id and e.seq = any (p_taken);
+    delete from rhythm.events e using unnest(p_taken_by, p_taken) as t (execution_id, seq)
+    where e.execution_id = t.execution_id and e.seq = t.seq;
   end if;
   update rhythm.live l set state = 'waiting', attempt = 1
-  where l.id = p_id and l.state = 'pending';
+  from unnest(p_ids, p_saves) as o (id, save)
+  where o.save is not null and l.id = o.id and l.state = 'pending';
   if cardinality(p_told) > 0 then
-    select min(c.grace), (array_agg(c.reason order by c.seq))[1] into v_grace, v_reason
-    from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told);
-    delete from rhythm.cancels c where c.execution_id = p_id and c.seq = any (p_told);
-    -- A step that goes on at once saves more than once.
-    if found then
-      insert into rhythm.history (execution_id, at, event, data)
-      values (p_id, rhythm._now(), 'cancelling', jsonb_strip_nulls(jsonb_build_object('reason', v_reason, 'grace', v_grace)));
-      update rhythm.live l set cancelling = true, end_by = least(l.end_by, rhythm._now() + v_grace),
-        due_at = least(l.due_at, rhythm._now() + v_grace)
-      where l.id = p_id;
-      if v_grace is not null then
-        perform rhythm._wake_due(rhythm._now() + v_grace);
-      end if;
-    end if;
+    perform rhythm._note_told(p_ids, p_told);
+  end if;
+  perform rhythm._finish_workflow(o.id, case when o.error is null then 'completed' else 'cancelled' end, o.result, o.error)
+  from unnest(p_ids, p_results, p_errors) as o (id, result, error) where o.result is not null or o.error is not null;
+  return v_news;
+end
+$$;
+
+-- Notes that programs were told to cancel, and gives them their grace. A step that goes on at once comes here more than once.
+-- Locks: none but rows of the runs; the caller has the trees. Dying halfway undoes the steps.
+create function rhythm._note_told(p_ids uuid[], p_told bigint[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := rhythm._now();
+  v_grace interval;
+begin
+  with told as (
+    delete from rhythm.cancels c where c.execution_id = any (p_ids) and c.seq = any (p_told)
+    returning c.execution_id, c.seq, c.grace, c.reason
+  ), runs as (
+    select t.execution_id, min(t.grace) as grace, (array_agg(t.reason order by t.seq))[1] as reason from told t group by t.execution_id
+  ), noted as (
+    insert into rhythm.history (execution_id, at, event, data)
+    select r.execution_id, v_now, 'cancelling', jsonb_strip_nulls(jsonb_build_object('reason', r.reason, 'grace', r.grace))
+    from runs r
+  ), ending as (
+    update rhythm.live l set cancelling = true, end_by = least(l.end_by, v_now + r.grace), due_at = least(l.due_at, v_now + r.grace)
+    from runs r where l.id = r.execution_id
+  )
+  select min(r.grace) into v_grace from runs r;
+  if v_grace is not null then
+    perform rhythm._wake_due(v_now + v_grace);
   end if;
 end
 $$;

@@ -62,9 +62,9 @@ end
 $$;
 
 -- Compares children, whose keys are taken, with the schemas of their tasks; returns those that start. What is refused rejects its
--- promise, and those of others of its task_id in this step, and gives its key back. A warning is a line of the workflow's log.
--- Locks: none but rows that this step has made. Dying halfway undoes the step.
-create function rhythm._fitting_children(p_parent uuid, p_items rhythm.new_execution[]) returns rhythm.new_execution[]
+-- promise, and those of others of its task_id in its parent's step, and gives its key back. A warning is a line of the workflow's log.
+-- Locks: none but rows that these steps have made. Dying halfway undoes the steps.
+create function rhythm._fitting_children(p_items rhythm.new_execution[]) returns rhythm.new_execution[]
 language plpgsql as $$
 declare
   v_one record;
@@ -72,7 +72,7 @@ declare
   v_refused uuid[] := '{}';
 begin
   for v_one in
-    select i.id, i.promise, i.kind, i.name, i.task_id, i.inputs, t.input_schema, t.schema_check
+    select i.id, i.parent_id, i.promise, i.kind, i.name, i.task_id, i.inputs, t.input_schema, t.schema_check
     from unnest(p_items) with ordinality as i (id, kind, name, inputs, queue, task_id, priority, run_at, retry, timeout,
       start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id, parent_id, promise,
       wake_group, at)
@@ -83,60 +83,66 @@ begin
     continue when v_wrong is null;
     v_wrong := format('inputs do not fit task "%s": %s', v_one.name, left(replace(v_wrong, E'\n', '; '), 1000));
     if v_one.schema_check = 'warn' then
-      perform rhythm._keep_logs(p_parent, jsonb_build_array(jsonb_build_object('level', 'warn', 'message', v_wrong,
-        'at_ms', extract(epoch from rhythm._now()) * 1000)));
+      perform rhythm._keep_logs(array[v_one.parent_id], jsonb_build_array(jsonb_build_object('logs', jsonb_build_array(
+        jsonb_build_object('level', 'warn', 'message', v_wrong, 'at_ms', extract(epoch from rhythm._now()) * 1000)))));
       continue;
     end if;
     v_refused := v_refused || v_one.id;
     delete from rhythm.keys k
     where k.kind = v_one.kind and k.name = v_one.name and k.task_id = v_one.task_id and k.id = v_one.id;
     with others as (
-      delete from rhythm.watchers w where w.id = v_one.id and w.execution_id = p_parent returning w.promise
+      delete from rhythm.watchers w where w.id = v_one.id and w.execution_id = v_one.parent_id returning w.promise
     )
     insert into rhythm.events (execution_id, promise, ok, error)
-    select p_parent, n.promise, false, jsonb_build_object('name', 'TaskError', 'message', v_wrong, 'code', 'RH104')
+    select v_one.parent_id, n.promise, false, jsonb_build_object('name', 'TaskError', 'message', v_wrong, 'code', 'RH104')
     from (select v_one.promise union all select o.promise from others o) n;
   end loop;
   return array(select i from unnest(p_items) i where i.id <> all (v_refused));
 end
 $$;
 
--- Starts the children of a workflow: [{promise, kind, name, inputs, options, group}]. True: a promise is settled at once.
--- A child workflow takes its first step after the commit: this step has not stored its own state yet.
+-- Starts the children of workflows: those of the i-th are p_effects[i].tasks, [{promise, kind, name, inputs, options, group}]. Gives
+-- the workflows of which a promise is settled at once. A child workflow takes its first step after the commit: this step has not
+-- stored its own state yet.
 --
 -- A child whose task_id another execution holds is not made: its promise gets that one's outcome. One whose task_id is
 -- being taken at this moment is put off, since a step must not wait for somebody's transaction. One with impossible
 -- options, or inputs that its task refuses, rejects its promise: nothing that a program says may abort the transaction in
 -- which it steps. Locks: keys for 50 ms at most, as the head of this file says; the caller has the tree. Dying halfway undoes
 -- the step.
-create function rhythm._start_children(p_id uuid, p_items jsonb) returns bool
+create function rhythm._start_children(p_ids uuid[], p_effects jsonb) returns uuid[]
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
-  v_parent rhythm.live;
-  v_item jsonb;
+  v_one record;
   v_items rhythm.new_execution[];
   v_made rhythm.new_execution[];
   v_held uuid[];
-  v_settled bool := false;
+  v_settled uuid[] := '{}';
   v_timeout text;
   v_workflows uuid[];
 begin
-  select l.* into v_parent from rhythm.live l where l.id = p_id;
   begin
-    v_items := array(select rhythm._read_child(e, v_parent, v_now)
-      from jsonb_array_elements(p_items) with ordinality as x (e, at) order by x.at);
+    v_items := array(select rhythm._read_child(e, l, v_now)
+      from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) with ordinality as o (id, effects, number)
+      join rhythm.live l on l.id = o.id, jsonb_array_elements(o.effects -> 'tasks') with ordinality as x (e, at)
+      order by o.number, x.at);
   exception when others then
     v_items := '{}';
-    for v_item in select e from jsonb_array_elements(p_items) e loop
+    for v_one in
+      select l as parent, e as item
+      from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) with ordinality as o (id, effects, number)
+      join rhythm.live l on l.id = o.id, jsonb_array_elements(o.effects -> 'tasks') with ordinality as x (e, at)
+      order by o.number, x.at
+    loop
       begin
-        v_items := v_items || rhythm._read_child(v_item, v_parent, v_now);
+        v_items := v_items || rhythm._read_child(v_one.item, v_one.parent, v_now);
       exception when others then
         insert into rhythm.events (execution_id, promise, ok, error)
-        values (p_id, (v_item ->> 'promise')::int, false,
+        values ((v_one.parent).id, (v_one.item ->> 'promise')::int, false,
           jsonb_build_object('name', 'TaskError', 'message', sqlerrm, 'code', sqlstate));
-        v_settled := true;
+        v_settled := v_settled || (v_one.parent).id;
       end;
     end loop;
   end;
@@ -149,13 +155,17 @@ begin
       perform set_config('lock_timeout', v_timeout, true);
     exception when lock_not_available or deadlock_detected then
       insert into rhythm.deferred_starts (execution_id, item)
-      select p_id, e from jsonb_array_elements(p_items) e where e #>> '{options,taskId}' is not null;
+      select o.id, e
+      from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) with ordinality as o (id, effects, number),
+        jsonb_array_elements(o.effects -> 'tasks') with ordinality as x (e, at)
+      where e #>> '{options,taskId}' is not null
+      order by o.number, x.at;
       perform rhythm._wake_due(v_now + interval '100 milliseconds');
       v_items := array(select i from unnest(v_items) i where i.task_id is null);
     end;
     if v_held is not null then
       insert into rhythm.watchers (id, execution_id, promise)
-      select h.held, p_id, h.promise
+      select h.held, h.parent_id, h.promise
       from rows from (unnest(v_held), unnest(v_items)) as h (held, id, kind, name, inputs, queue, task_id, priority, run_at,
         retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
         parent_id, promise, wake_group)
@@ -168,12 +178,14 @@ begin
     end if;
   end if;
   -- Only now, as what another execution holds starts nothing, and what is put off is not compared again and again.
-  if exists (select from unnest(v_items) i
-    where i.kind = 'task' and not rhythm._is_plain(i.name, coalesce(i.queue, 'default')))
+  if exists (select from (select distinct i.name, coalesce(i.queue, 'default') as queue from unnest(v_items) i where i.kind = 'task') i
+    where not rhythm._is_plain(i.name, i.queue))
   then
-    v_made := rhythm._fitting_children(p_id, v_items);
-    v_settled := v_settled or cardinality(v_made) < cardinality(v_items);
-    v_items := v_made;
+    v_made := rhythm._fitting_children(v_items);
+    if cardinality(v_made) < cardinality(v_items) then
+      v_settled := v_settled || array(select i.parent_id from unnest(v_items) i except all select i.parent_id from unnest(v_made) i);
+      v_items := v_made;
+    end if;
   end if;
   if v_items <> '{}' then
     perform rhythm._create(v_items, v_now);
@@ -217,7 +229,7 @@ begin
       delete from rhythm.deferred_starts d where d.execution_id = v_one.id returning d.seq, d.item
     )
     select jsonb_agg(t.item order by t.seq) into v_items from taken t;
-    if rhythm._start_children(v_one.id, v_items) then
+    if rhythm._start_children(array[v_one.id], jsonb_build_array(jsonb_build_object('tasks', v_items))) <> '{}' then
       perform rhythm._mark(array[v_one.id], array[null::int], false);
     end if;
     v_count := v_count + 1;

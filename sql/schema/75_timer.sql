@@ -11,8 +11,9 @@ create table rhythm.timers (
 comment on table rhythm.timers is 'Timers that have not fired.';
 create index timers_due on rhythm.timers (due_at);
 
--- Starts timers of a step: [{promise, due_ms}]. No locks: timers are inserts. Dying halfway undoes the step.
-create function rhythm._start_timers(p_id uuid, p_timers jsonb) returns void
+-- Starts timers of steps: those of the i-th are p_effects[i].timers, [{promise, due_ms}]. No locks: timers are inserts. Dying halfway
+-- undoes the steps.
+create function rhythm._start_timers(p_ids uuid[], p_effects jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -20,8 +21,8 @@ declare
 begin
   with t as (
     insert into rhythm.timers (execution_id, promise, due_at)
-    select p_id, (e ->> 'promise')::int, to_timestamp(greatest(least((e ->> 'due_ms')::float8, 9e12), 0) / 1000)
-    from jsonb_array_elements(p_timers) e
+    select o.id, (e ->> 'promise')::int, to_timestamp(greatest(least((e ->> 'due_ms')::float8, 9e12), 0) / 1000)
+    from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) as o (id, effects), jsonb_array_elements(o.effects -> 'timers') e
     returning due_at
   )
   select min(t.due_at) into v_due from t;

@@ -101,7 +101,7 @@ end
 $$;
 
 -- Steps one workflow whose last step met a deadlock, in this transaction alone. True: there was one. If it meets one
--- again, it has left a mark of its own (_step_one). Locks: marks that are over and the root, with SKIP LOCKED. Dying halfway
+-- again, it has left a mark of its own (_end_of_step). Locks: marks that are over and the root, with SKIP LOCKED. Dying halfway
 -- leaves the mark.
 create function rhythm._step_alone() returns bool
 language plpgsql as $$

@@ -156,3 +156,162 @@ async fn enqueue_rows_enqueues_all_rows_of_a_query_or_none() {
     let enqueued = "select count(*) from rhythm.executions where state = 'pending'";
     assert_eq!(s.number(enqueued).await, 75_000);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workflows_that_step_together_each_go_their_own_way() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "ways",
+        "const way = await Task.run('choose');
+         console.log('chose', way);
+         if (way === 'returns') return way;
+         if (way === 'throws') null.nothing;
+         if (way === 'publishes') Context.set('way', way);
+         if (way === 'early signal') return (await Signal.next('early')).n;
+         if (way === 'late signal') return (await Signal.next('late', { timeout: '1h' })).n;
+         if (way === 'sleeps') await sleep('1h');
+         if (way === 'held') return await Task.run('taken', {}, { taskId: 'taken' });
+         if (way === 'impossible') {
+           try { await Workflow.run('nowhere'); } catch (error) { return error.code; }
+         }
+         if (way === 'child') return await Workflow.run('ways');
+         if (way === 'large') { const text = 'x'.repeat(300000); await Task.run('next'); return text.length; }
+         await Task.run('next', { way });
+         return way + ' went on';",
+    )
+    .await;
+    let held = s
+        .id("select rhythm.enqueue('taken', task_id => 'taken', delay => '1 hour')")
+        .await;
+    let ways = [
+        "returns",
+        "throws",
+        "publishes",
+        "early signal",
+        "late signal",
+        "sleeps",
+        "held",
+        "impossible",
+        "child",
+        "large",
+        "goes on",
+        "is cancelled",
+    ];
+    let mut runs = Vec::new();
+    for _ in 0..20 {
+        for way in ways {
+            let id = s.start("ways", "{}").await;
+            if way == "early signal" {
+                s.run(&format!(
+                    "select rhythm.signal('{id}', 'early', '{{\"n\": 7}}')"
+                ))
+                .await;
+            }
+            runs.push((way, id));
+        }
+    }
+    let tasks = s.claim(1000).await;
+    assert_eq!(tasks.len(), runs.len());
+    let outcomes: Vec<_> = tasks
+        .iter()
+        .zip(&runs)
+        .map(|(task, (way, _))| json!({"id": task.id, "token": task.token.to_string(), "result": way}))
+        .collect();
+    // In the order of starting, which is that of claiming.
+    for (way, id) in &runs {
+        if *way == "is cancelled" {
+            s.run(&format!(
+                "insert into rhythm.cancels (execution_id, reason, at) values ('{id}', 'enough', rhythm._now())"
+            ))
+            .await;
+        }
+    }
+    s.run(&format!(
+        "select rhythm.finish('tester', '{}')",
+        json!(outcomes)
+    ))
+    .await;
+    for (way, id) in &runs {
+        let (state, result, error) = s.outcome_or_state(*id).await;
+        let told = (state.as_str(), result, error["name"].clone());
+        let expected = match *way {
+            "returns" => ("completed", json!("returns"), json!(null)),
+            "throws" => ("failed", json!(null), json!("TypeError")),
+            "early signal" => ("completed", json!(7), json!(null)),
+            "impossible" => ("completed", json!("RH102"), json!(null)),
+            "is cancelled" => ("cancelled", json!(null), json!("CancelledError")),
+            _ => ("waiting", json!(null), json!(null)),
+        };
+        assert_eq!(told, expected, "{way}");
+        // A failed step leaves its log, as one that goes on twice does, each line once.
+        let lines = s
+            .number(&format!(
+                "select count(*) from rhythm.logs where id = '{id}'"
+            ))
+            .await;
+        assert_eq!(lines, i64::from(*way != "is cancelled"), "{way}");
+    }
+    let count = |what: &str| format!("select count(*) from rhythm.executions where {what}");
+    assert_eq!(
+        s.number(&count("attributes = '{\"way\": \"publishes\"}'"))
+            .await,
+        20
+    );
+    assert_eq!(s.number("select count(*) from rhythm.timers").await, 20);
+    assert_eq!(
+        s.number("select count(*) from rhythm.signal_waits").await,
+        20
+    );
+    assert_eq!(s.number(&count("name = 'taken'")).await, 1);
+    s.until("count(*) = 20 from rhythm.live where name = 'choose' and state = 'pending'")
+        .await;
+
+    // What each of them waits for lets it go on, and nothing was started twice.
+    s.run(&format!(
+        "select rhythm.signal(id, 'late', '{{\"n\": 8}}') from unnest(array['{}']::uuid[]) id",
+        runs.iter()
+            .filter(|(way, _)| *way == "late signal")
+            .map(|(_, id)| id.to_string())
+            .collect::<Vec<_>>()
+            .join("','")
+    ))
+    .await;
+    s.run("update rhythm.live set run_at = rhythm._now(), due_at = rhythm._now() where name = 'taken'").await;
+    s.run("update rhythm.timers set due_at = rhythm._now()")
+        .await;
+    loop {
+        s.run("select rhythm.tick()").await;
+        let tasks = s.claim(1000).await;
+        if tasks.is_empty() && s.number("select count(*) from rhythm.live").await == 0 {
+            break;
+        }
+        let outcomes: Vec<_> = tasks
+            .iter()
+            .map(
+                |task| json!({"id": task.id, "token": task.token.to_string(), "result": "returns"}),
+            )
+            .collect();
+        s.run(&format!(
+            "select rhythm.finish('tester', '{}')",
+            json!(outcomes)
+        ))
+        .await;
+    }
+    for (way, id) in &runs {
+        let expected = match *way {
+            "returns" | "child" | "held" => json!("returns"),
+            "early signal" => json!(7),
+            "late signal" => json!(8),
+            "impossible" => json!("RH102"),
+            "large" => json!(300_000),
+            "throws" | "is cancelled" => continue,
+            way => json!(format!("{way} went on")),
+        };
+        assert_eq!(s.completed(*id).await, expected, "{way}");
+    }
+    assert_eq!(s.completed(held).await, json!("returns"));
+    // choose of all and of the children, next of four ways, and the one that was taken.
+    assert_eq!(s.number(&count("kind = 'task'")).await, 240 + 20 + 80 + 1);
+    nothing_is_left(&s).await;
+}

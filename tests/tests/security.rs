@@ -231,7 +231,7 @@ async fn a_workflow_cannot_become_somebody_else_or_leave_its_transaction() {
         "do $$ begin execute 'set role postgres'; end $$",
         "do $$ begin commit; end $$",
         "update rhythm.test_clock set shift = '1 day'",
-        "select rhythm._step('00000000-0000-7000-8000-000000000000')",
+        "select rhythm._step('{00000000-0000-7000-8000-000000000000}')",
         "alter role current_user superuser",
         "copy (select 1) to program 'true'",
         "select 1; select 2",

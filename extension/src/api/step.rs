@@ -4,31 +4,28 @@ use pgrx::prelude::*;
 
 use super::jsonb::Jsonb;
 use crate::db::DbResult;
-use crate::engine::{self, Stepped, json};
+use crate::engine::{self, Stepped};
 use crate::timer;
 
-/// `_step(execution)`: `{outcome, error?, logs?}`, the outcome being suspended, completed, cancelled, failed or abandon. Writes nothing when the outcome is `failed` or `abandon`.
+/// `_step(executions)`: `[{outcome, error?, logs?}]` in their order, the outcome being suspended, completed, cancelled, failed or
+/// abandon. Writes nothing of those whose outcome is `failed` or `abandon`.
 #[pg_extern(sql = false)]
-fn step(execution: pgrx::Uuid) -> DbResult<Jsonb> {
-    let mut out = String::from("{");
-    json::key(&mut out, "outcome");
-    let outcome = match engine::step(execution)? {
+fn step(executions: Vec<pgrx::Uuid>) -> DbResult<Jsonb> {
+    let ends: Vec<String> = engine::step(&executions)?.iter().map(told).collect();
+    Ok(Jsonb(format!("[{}]", ends.join(","))))
+}
+
+fn told(end: &Stepped) -> String {
+    let outcome = match end {
         Stepped::Suspended => "suspended",
         Stepped::Completed => "completed",
         Stepped::Cancelled => "cancelled",
         Stepped::Abandoned => "abandon",
         Stepped::Failed { error, logs } => {
-            out.push_str("\"failed\",\"error\":");
-            out.push_str(&error);
-            out.push_str(",\"logs\":");
-            out.push_str(&logs);
-            out.push('}');
-            return Ok(Jsonb(out));
+            return format!("{{\"outcome\":\"failed\",\"error\":{error},\"logs\":{logs}}}");
         }
     };
-    json::quote(&mut out, outcome);
-    out.push('}');
-    Ok(Jsonb(out))
+    format!("{{\"outcome\":\"{outcome}\"}}")
 }
 
 /// `_in_step()`: whether it is the SQL of a step that asks.

@@ -89,9 +89,4 @@ impl Plan {
         // Leaked on purpose: freed at the end of the process it would call into a server that is shutting down.
         Ok(self.prepared.get_or_init(|| Box::leak(Box::new(kept))))
     }
-
-    /// Runs the statement for its effect.
-    fn run(&self, args: &[DatumWithOid<'_>]) -> DbResult<()> {
-        self.query(args, |_| Ok(()))
-    }
 }

@@ -42,9 +42,9 @@ pub(crate) struct Event {
 thread_local! {
     static LOAD: Plan = const { Plan::new(
         "select definition_id, save, inputs, workflow, version, task_id, started_at_ms, trace_id, cancel_reason, \
-           cancelling, cancels, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid \
-         from rhythm._load_step($1)",
-        &[Type::UUIDOID],
+           cancelling, cancels, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid, id \
+         from rhythm._load_steps($1)",
+        &[Type::UUIDARRAYOID],
     ) };
     static SCHEMA: Plan = const { Plan::new("select pg_catalog.to_regnamespace('rhythm')::pg_catalog.oid", &[]) };
     static PROGRAM: Plan = const { Plan::new(
@@ -52,57 +52,57 @@ thread_local! {
         &[Type::INT8OID],
     ) };
     static TAKE: Plan = const { Plan::new(
-        "select seq, promise, ok, value, e ->> 'name', e ->> 'message', e ->> 'code', (e -> 'data')::text, (e -> 'cause')::text \
-         from rhythm._take_events($1) cross join lateral (select error::json as e) x order by seq",
-        &[Type::UUIDOID],
+        "select execution_id, seq, promise, ok, value, e ->> 'name', e ->> 'message', e ->> 'code', (e -> 'data')::text, \
+           (e -> 'cause')::text \
+         from rhythm._take_events($1) cross join lateral (select error::json as e) x order by execution_id, seq",
+        &[Type::UUIDARRAYOID],
     ) };
-    static APPLY: Plan = const { Plan::new(
-        "select rhythm._apply_effects($1, $2::jsonb)",
-        &[Type::UUIDOID, Type::TEXTOID],
-    ) };
-    static STORE: Plan = const { Plan::new(
-        "select rhythm._store_save($1, $2, $3, $4)",
-        &[Type::UUIDOID, Type::BYTEAOID, Type::INT8ARRAYOID, Type::INT8ARRAYOID],
+    static WRITE: Plan = const { Plan::new(
+        "select rhythm._write_steps($1, $2::jsonb, $3, $4::jsonb[], $5::jsonb[], $6, $7, $8)",
+        &[
+            Type::UUIDARRAYOID,
+            Type::TEXTOID,
+            Type::BYTEAARRAYOID,
+            Type::TEXTARRAYOID,
+            Type::TEXTARRAYOID,
+            Type::UUIDARRAYOID,
+            Type::INT8ARRAYOID,
+            Type::INT8ARRAYOID,
+        ],
     ) };
     static SIZES: Plan = const { Plan::new(
         "select name, bytes from rhythm._attribute_sizes($1)",
         &[Type::UUIDOID],
     ) };
-    static FINISH: Plan = const { Plan::new(
-        "select rhythm._finish_workflow($1, 'completed', $2::jsonb, null)",
-        &[Type::UUIDOID, Type::TEXTOID],
-    ) };
-    static CANCELLED: Plan = const { Plan::new(
-        "select rhythm._finish_workflow($1, 'cancelled', null, $2::jsonb)",
-        &[Type::UUIDOID, Type::TEXTOID],
-    ) };
 }
 
-/// Loads an execution; none if it is not there any more.
-pub(crate) fn load(id: pgrx::Uuid) -> DbResult<Option<Loaded>> {
+/// Loads executions; without those that are not there any more.
+pub(crate) fn load(ids: &[pgrx::Uuid]) -> DbResult<HashMap<pgrx::Uuid, Loaded>> {
     LOAD.with(|plan| {
-        plan.query(&[id.into()], |rows| {
-            let Some(row) = rows.into_iter().next() else {
-                return Ok(None);
-            };
-            let Some(definition) = row.get(1)? else {
-                return Ok(None);
-            };
-            Ok(Some(Loaded {
-                definition,
-                save: row.get(2)?,
-                inputs: row.get(3)?.unwrap_or_default(),
-                workflow: row.get(4)?.unwrap_or_default(),
-                version: row.get(5)?.unwrap_or_default(),
-                task_id: row.get(6)?,
-                started_at_ms: row.get(7)?.unwrap_or_default(),
-                trace_id: row.get(8)?,
-                cancel_reason: row.get(9)?,
-                is_cancelling: row.get(10)?.unwrap_or_default(),
-                cancels: row.get(11)?.unwrap_or_default(),
-                now_ms: row.get(12)?.unwrap_or_default(),
-                schema: row.get::<pg_sys::Oid>(13)?.map_or(0, |oid| oid.to_u32()),
-            }))
+        plan.query(&[ids.to_vec().into()], |rows| {
+            let mut found = HashMap::with_capacity(ids.len());
+            for row in rows {
+                let (Some(id), Some(definition)) = (row.get(14)?, row.get(1)?) else {
+                    continue;
+                };
+                let loaded = Loaded {
+                    definition,
+                    save: row.get(2)?,
+                    inputs: row.get(3)?.unwrap_or_default(),
+                    workflow: row.get(4)?.unwrap_or_default(),
+                    version: row.get(5)?.unwrap_or_default(),
+                    task_id: row.get(6)?,
+                    started_at_ms: row.get(7)?.unwrap_or_default(),
+                    trace_id: row.get(8)?,
+                    cancel_reason: row.get(9)?,
+                    is_cancelling: row.get(10)?.unwrap_or_default(),
+                    cancels: row.get(11)?.unwrap_or_default(),
+                    now_ms: row.get(12)?.unwrap_or_default(),
+                    schema: row.get::<pg_sys::Oid>(13)?.map_or(0, |oid| oid.to_u32()),
+                };
+                found.insert(id, loaded);
+            }
+            Ok(found)
         })
     })
 }
@@ -129,41 +129,125 @@ pub(crate) fn program(definition: i64) -> DbResult<Option<Vec<u8>>> {
     })
 }
 
-/// The events that have arrived, in order. They stay until `store_save` names them.
-pub(crate) fn events(id: pgrx::Uuid) -> DbResult<Vec<Event>> {
+/// The events of executions that have arrived, in order. They stay until `write` names them.
+pub(crate) fn events(ids: &[pgrx::Uuid]) -> DbResult<HashMap<pgrx::Uuid, Vec<Event>>> {
     TAKE.with(|plan| {
-        plan.query(&[id.into()], |rows| {
-            rows.into_iter()
-                .map(|row| {
-                    Ok(Event {
-                        seq: row.get(1)?.unwrap_or_default(),
-                        promise: row.get(2)?.unwrap_or_default(),
-                        ok: row.get(3)?.unwrap_or_default(),
-                        value: row.get(4)?,
-                        error: match row.get(5)? {
-                            Some(name) => Some(Failure {
-                                name,
-                                message: row.get(6)?.unwrap_or_default(),
-                                code: row.get(7)?,
-                                data: row.get(8)?,
-                                cause: row.get(9)?,
-                            }),
-                            None => None,
-                        },
-                    })
-                })
-                .collect()
+        plan.query(&[ids.to_vec().into()], |rows| {
+            let mut found: HashMap<pgrx::Uuid, Vec<Event>> = HashMap::with_capacity(ids.len());
+            for row in rows {
+                let Some(id) = row.get(1)? else { continue };
+                let event = Event {
+                    seq: row.get(2)?.unwrap_or_default(),
+                    promise: row.get(3)?.unwrap_or_default(),
+                    ok: row.get(4)?.unwrap_or_default(),
+                    value: row.get(5)?,
+                    error: match row.get(6)? {
+                        Some(name) => Some(Failure {
+                            name,
+                            message: row.get(7)?.unwrap_or_default(),
+                            code: row.get(8)?,
+                            data: row.get(9)?,
+                            cause: row.get(10)?,
+                        }),
+                        None => None,
+                    },
+                };
+                found.entry(id).or_default().push(event);
+            }
+            Ok(found)
         })
     })
 }
 
-/// Starts what the step started. True when an event for it is there already.
-pub(crate) fn apply_effects(id: pgrx::Uuid, effects: &str) -> DbResult<bool> {
-    APPLY.with(|plan| {
-        plan.query(&[id.into(), effects.into()], |rows| {
-            Ok(rows.first().get_one()?.unwrap_or(false))
+/// What has become of a step.
+pub(crate) enum Written {
+    /// It waits, in this state.
+    Save(Vec<u8>),
+    /// It has returned this (JSON text).
+    Result(String),
+    /// It was told to cancel, and has ended in this error (JSON text).
+    Cancelled(String),
+}
+
+/// What is to be written of several steps.
+#[derive(Default)]
+pub(crate) struct Writes {
+    ids: Vec<pgrx::Uuid>,
+    effects: Vec<Option<String>>,
+    saves: Vec<Option<Vec<u8>>>,
+    results: Vec<Option<String>>,
+    errors: Vec<Option<String>>,
+    taken_by: Vec<pgrx::Uuid>,
+    taken: Vec<i64>,
+    told: Vec<i64>,
+    bytes: usize,
+}
+
+impl Writes {
+    /// Adds a step: the events that it took, what it wants from the world, what has become of it, and the requests to cancel
+    /// that it told its program.
+    pub(crate) fn add(
+        &mut self,
+        id: pgrx::Uuid,
+        taken: &[i64],
+        effects: Option<String>,
+        written: Written,
+        told: &[i64],
+    ) {
+        let (save, result, error) = match written {
+            Written::Save(save) => (Some(save), None, None),
+            Written::Result(result) => (None, Some(result), None),
+            Written::Cancelled(error) => (None, None, Some(error)),
+        };
+        self.bytes += effects.as_ref().map_or(0, String::len)
+            + save.as_ref().map_or(0, Vec::len)
+            + result.as_ref().map_or(0, String::len);
+        self.ids.push(id);
+        self.effects.push(effects);
+        if save.is_some() {
+            self.taken_by.extend(taken.iter().map(|_| id));
+            self.taken.extend(taken);
+            self.told.extend(told);
+        }
+        self.saves.push(save);
+        self.results.push(result);
+        self.errors.push(error);
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Writes it all; gives those for which an event is there already.
+    pub(crate) fn write(self) -> DbResult<Vec<pgrx::Uuid>> {
+        if self.ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let effects = self.effects.iter().any(Option::is_some).then(|| {
+            let each: Vec<&str> = self
+                .effects
+                .iter()
+                .map(|one| one.as_deref().unwrap_or("null"))
+                .collect();
+            format!("[{}]", each.join(","))
+        });
+        let args = [
+            self.ids.into(),
+            effects.into(),
+            self.saves.into(),
+            self.results.into(),
+            self.errors.into(),
+            self.taken_by.into(),
+            self.taken.into(),
+            self.told.into(),
+        ];
+        WRITE.with(|plan| {
+            plan.query(&args, |rows| {
+                Ok(rows.first().get_one()?.unwrap_or_default())
+            })
         })
-    })
+    }
 }
 
 /// Bytes of each value that an execution has published, by name.
@@ -181,25 +265,4 @@ pub(crate) fn attribute_sizes(id: pgrx::Uuid) -> DbResult<HashMap<String, usize>
                 .collect()
         })
     })
-}
-
-/// Keeps the state, and forgets the events that it holds and the requests to cancel that were told.
-pub(crate) fn store_save(id: pgrx::Uuid, save: &[u8], taken: &[i64], told: &[i64]) -> DbResult<()> {
-    let args = [
-        id.into(),
-        save.into(),
-        taken.to_vec().into(),
-        told.to_vec().into(),
-    ];
-    STORE.with(|plan| plan.run(&args))
-}
-
-/// Ends an execution that has returned `result` (JSON text).
-pub(crate) fn complete(id: pgrx::Uuid, result: &str) -> DbResult<()> {
-    FINISH.with(|plan| plan.run(&[id.into(), result.into()]))
-}
-
-/// Ends an execution that was told to cancel with the error that it ended in (JSON text).
-pub(crate) fn cancelled(id: pgrx::Uuid, error: &str) -> DbResult<()> {
-    CANCELLED.with(|plan| plan.run(&[id.into(), error.into()]))
 }
