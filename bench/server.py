@@ -1,5 +1,6 @@
 """A throwaway server, and the two queues that are measured on it. Knows pgbench and psql, and no measurement."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -7,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -76,6 +78,32 @@ class Server:
         if done.returncode != 0 or not rate or "aborted" in done.stderr:
             raise SystemExit(f"pgbench {script.name} failed:\n{done.stdout}{done.stderr}")
         return float(rate[1])
+
+    @contextlib.contextmanager
+    def pgbench_until_stopped(self, script: pathlib.Path, clients: int) -> Iterator[None]:
+        """Runs a script beside what is done inside the `with`."""
+        command = [
+            self.bin / "pgbench",
+            "-n",
+            "-M",
+            "prepared",
+            "-f",
+            script,
+            "-c",
+            clients,
+            "-j",
+            min(clients, 2),
+            "-T",
+            3600,
+        ]
+        process = subprocess.Popen(
+            [str(part) for part in command], env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
 
 
 class Reference:

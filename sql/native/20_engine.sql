@@ -17,6 +17,19 @@ language c strict stable as 'MODULE_PATHNAME', 'check_inputs_wrapper';
 create function rhythm._step(executions uuid[]) returns jsonb
 language c strict volatile as 'MODULE_PATHNAME', 'step_wrapper';
 
+-- The same in parts, for workflows whose steps the caller puts into subtransactions: loads them; steps the number-th of them, and
+-- gives what became of it ('later' if enough is held in memory); writes what has succeeded, and gives those that may run on at once.
+create function rhythm._begin_steps(executions uuid[]) returns void
+language c strict volatile as 'MODULE_PATHNAME', 'begin_steps_wrapper';
+create function rhythm._run_step(number int) returns jsonb
+language c strict volatile as 'MODULE_PATHNAME', 'run_step_wrapper';
+create function rhythm._end_steps() returns uuid[]
+language c strict volatile as 'MODULE_PATHNAME', 'end_steps_wrapper';
+
+-- How many subtransactions of this transaction have written something.
+create function rhythm._subtransactions() returns int
+language c volatile as 'MODULE_PATHNAME', 'subtransactions_wrapper';
+
 -- Whether a step is running in this session: then it is the step's own SQL that asks.
 create function rhythm._in_step() returns bool
 language c volatile as 'MODULE_PATHNAME', 'in_step_wrapper';

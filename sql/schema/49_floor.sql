@@ -41,7 +41,7 @@ begin
 end
 $$;
 
--- Returns the floor that holds now, found by walking from the old one (null: from the beginning).
+-- Returns the floor that holds now, found by walking from the old one (null: from the beginning). No locks.
 create function rhythm._find_floor(p_queue text, p_tasks text[], p_paused text[], p_floor bigint[]) returns bigint[]
 language plpgsql as $$
 declare
@@ -77,7 +77,7 @@ end
 $$;
 
 -- After a claim has walked over `p_walked` entries of the index and got `p_got` tasks: keeps a floor if that was much, and forgets
--- it if a look at all was cheap again. Gives when to look at all again, if there was nothing above the floor.
+-- it if a look at all was cheap again. Gives when to look at all again, if there was nothing above the floor. No locks.
 create function rhythm._move_floor(p_queue text, p_tasks text[], p_paused text[], p_floor bigint[], p_walked bigint, p_got int)
 returns timestamptz
 language plpgsql as $$

@@ -49,8 +49,8 @@ $$;
 -- Looks at workflows for which something was recorded: (execution, group) pairs, where a group means "if no child of
 -- that group is left alive", and null "in any case". Steps those that are ready and whose tree is free.
 --
--- A loop, not recursion: a workflow that ends is an event of its parent. At most 32 steps of definitions that use SQL
--- happen in one call (each is a subtransaction); the rest is left to the worker. Locks: roots with SKIP LOCKED, as the head of
+-- A loop, not recursion: a workflow that ends is an event of its parent. Of definitions that use SQL only so many step in one call
+-- as leave few subtransactions behind (see _step_guarded), and some hundred at most; the rest is left to the worker. Locks: roots with SKIP LOCKED, as the head of
 -- this file says. Dying halfway undoes the steps together with what the caller recorded.
 create function rhythm._advance(p_ids uuid[], p_groups int[]) returns void
 language plpgsql as $$
@@ -64,11 +64,11 @@ declare
   v_ready uuid[];
   v_at int;
   v_one record;
-  v_guarded int := 0;
+  -- The workflows to step, whether their definitions use SQL, and how many of these there were.
+  v_steps uuid[];
+  v_guarded bool[];
+  v_count int := 0;
   v_left uuid[];
-  -- Steps that are done together: those without SQL.
-  v_plain uuid[];
-  v_chunk uuid[];
 begin
   -- The SQL of a step may call what leads here. Its own tree counts as locked to it, but its state is in the air.
   if not rhythm._sees_commits() or rhythm._in_step() or rhythm._stopped() is not null then
@@ -107,7 +107,8 @@ begin
       order by l.id);
     v_ids := '{}';
     v_groups := '{}';
-    v_plain := '{}';
+    v_steps := '{}';
+    v_guarded := '{}';
     for v_one in
       select l.id, l.parent_id, d.uses_sql,
         exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once) as ends
@@ -121,25 +122,27 @@ begin
           v_ids := v_ids || v_one.parent_id;
           v_groups := v_groups || null::int;
         end if;
-      elsif not v_one.uses_sql then
-        v_plain := v_plain || v_one.id;
-      elsif v_guarded = 32 then
-        v_left := v_left || v_one.id;
       else
-        v_guarded := v_guarded + 1;
-        select v_ids || coalesce(array_agg(s.parent_id), '{}'), v_groups || coalesce(array_agg(s.wake_group), '{}')
-        into v_ids, v_groups from rhythm._step_many(array[v_one.id], true) s;
+        v_steps := v_steps || v_one.id;
+        v_guarded := v_guarded || v_one.uses_sql;
       end if;
     end loop;
     -- A large state counts as many: those of a chunk are in memory together.
-    for v_chunk in
-      select array_agg(c.id order by c.id) from (
-        select p.id, (sum(1 + coalesce(octet_length(s.save), 0) / 131072) over (order by p.id) - 1) / 64 as number
-        from unnest(v_plain) p (id) left join rhythm.saves s on s.id = p.id) c
-      group by c.number order by c.number
+    for v_one in
+      select c.uses_sql, array_agg(c.id order by c.id) as ids from (
+        select p.id, p.uses_sql,
+          (sum(1 + coalesce(octet_length(s.save), 0) / 131072) over (partition by p.uses_sql order by p.id) - 1) / 64 as number
+        from unnest(v_steps, v_guarded) p (id, uses_sql) left join rhythm.saves s on s.id = p.id) c
+      group by c.uses_sql, c.number order by c.uses_sql, c.number
     loop
-      select v_ids || coalesce(array_agg(s.parent_id), '{}'), v_groups || coalesce(array_agg(s.wake_group), '{}')
-      into v_ids, v_groups from rhythm._step_many(v_chunk, false) s;
+      if v_one.uses_sql and v_count >= 128 then
+        v_left := v_left || v_one.ids;
+        continue;
+      elsif v_one.uses_sql then
+        v_count := v_count + cardinality(v_one.ids);
+      end if;
+      select v_ids || coalesce(array_agg(s.id), '{}'), v_groups || coalesce(array_agg(s.wake_group), '{}')
+      into v_ids, v_groups from rhythm._step_many(v_one.ids, v_one.uses_sql) s;
     end loop;
   end loop;
   if v_left is not null then
@@ -148,13 +151,10 @@ begin
 end
 $$;
 
--- Steps workflows, whose trees the caller has locked: in the library, all of them in one call. Gives whom to look at, as _advance
--- takes it: the parents of those that have ended.
---
--- One whose definition uses SQL is guarded, and alone: it runs in a subtransaction, so that an uncaught error or a limit undoes its
--- SQL; the failure is recorded outside of it. Others have nothing to undo: the library writes only what has succeeded. Locks: as what
--- the library calls; the caller has the trees. Dying halfway undoes the steps together with what the caller recorded.
-create function rhythm._step_many(p_ids uuid[], p_guarded bool) returns table (parent_id uuid, wake_group int)
+-- Steps workflows, whose trees the caller has locked, together. Gives whom to look at, as _advance takes it: the parents of those
+-- that have ended, and those that may run on. `p_guarded`: their definitions use SQL. Locks: as what the library calls. Dying halfway undoes
+-- the steps together with what the caller recorded.
+create function rhythm._step_many(p_ids uuid[], p_guarded bool) returns table (id uuid, wake_group int)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -164,34 +164,12 @@ declare
   v_done jsonb;
   v_outcomes text[];
   v_at int;
-  v_state text;
-  v_message text;
-  v_detail text;
 begin
   -- Of those that end no row is left.
   select array_agg(l.parent_id order by p.at), array_agg(l.promise order by p.at), array_agg(l.wake_group order by p.at)
   into v_parents, v_promises, v_groups
   from unnest(p_ids) with ordinality as p (id, at) left join rhythm.live l on l.id = p.id;
-  if p_guarded then
-    begin
-      v_done := rhythm._step(p_ids);
-      if v_done -> 0 ->> 'outcome' in ('failed', 'abandon') then
-        raise exception using errcode = 'RH999', message = 'undo';
-      end if;
-    exception
-      when sqlstate 'RH999' then
-        null;
-      when serialization_failure or deadlock_detected or lock_not_available then
-        v_done := jsonb_build_array(jsonb_build_object('outcome', 'abandon', 'error', jsonb_build_object('name', 'SqlError',
-          'message', sqlerrm, 'code', sqlstate)));
-      when others then
-        get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail;
-        v_done := jsonb_build_array(jsonb_build_object('outcome', 'failed', 'error', jsonb_build_object('name', 'InternalError',
-          'message', v_message, 'code', v_state, 'data', v_detail)));
-    end;
-  else
-    v_done := rhythm._step(p_ids);
-  end if;
+  v_done := case when p_guarded then rhythm._step_guarded(p_ids) else rhythm._step(p_ids) end;
   v_outcomes := array(select e ->> 'outcome' from jsonb_array_elements(v_done) with ordinality as d (e, at) order by d.at);
   for v_at in 1 .. cardinality(p_ids) loop
     if v_outcomes[v_at] in ('failed', 'abandon') then
@@ -207,8 +185,95 @@ begin
       order by e.seq desc limit 1), true)
     then o.wake_group end
   from unnest(v_outcomes, v_parents, v_promises, v_groups) as o (outcome, parent_id, promise, wake_group)
-  where o.parent_id is not null and o.outcome in ('completed', 'failed', 'cancelled');
+  where o.parent_id is not null and o.outcome in ('completed', 'failed', 'cancelled')
+  union all
+  select o.id, null from unnest(p_ids, v_outcomes) as o (id, outcome) where o.outcome = 'again';
+  if 'later' = any (v_outcomes) then
+    v_parents := array(select o.id from unnest(p_ids, v_outcomes) as o (id, outcome) where o.outcome = 'later');
+    perform rhythm._mark(v_parents, array_fill(null::int, array[cardinality(v_parents)]), false);
+  end if;
 end
+$$;
+
+-- Steps workflows that use SQL: each runs in a subtransaction, so that an uncaught error or a limit undoes its SQL, and the failure is
+-- recorded outside of it. (Others have nothing to undo: the library writes only what has succeeded.) What they leave is
+-- written together; if that fails, they are stepped one by one, which shows whose fault it is. Gives [{outcome, error, logs}] as _step does,
+-- with two more outcomes: again (something that it waits for is there) and later (not run, as enough is held in memory, or enough
+-- subtransactions have written). Locks and halfway: as _step_many.
+create function rhythm._step_guarded(p_ids uuid[]) returns jsonb
+language plpgsql as $$
+declare
+  v_done jsonb := '[]';
+  v_one jsonb;
+  v_news uuid[];
+begin
+  if cardinality(p_ids) = 1 then
+    return jsonb_build_array(rhythm._step_one(p_ids[1]));
+  end if;
+  begin
+    perform rhythm._begin_steps(p_ids);
+    for v_at in 1 .. cardinality(p_ids) loop
+      -- Others look into the list of those that have written; beyond 64 it overflows, and they are slow.
+      if rhythm._subtransactions() > 32 then
+        v_done := v_done || '[{"outcome": "later"}]';
+        continue;
+      end if;
+      begin
+        v_one := rhythm._run_step(v_at);
+        if v_one ->> 'outcome' in ('failed', 'abandon') then
+          raise exception using errcode = 'RH999', message = 'undo';
+        end if;
+      exception
+        when sqlstate 'RH999' then
+          null;
+        when serialization_failure or deadlock_detected or lock_not_available then
+          v_one := rhythm._failed_step('abandon', 'SqlError', sqlerrm, sqlstate, null);
+        when others then
+          v_one := rhythm._failed_step('failed', 'InternalError', sqlerrm, sqlstate, null);
+      end;
+      v_done := v_done || jsonb_build_array(v_one);
+    end loop;
+    v_news := rhythm._end_steps();
+  exception when others then
+    return (select jsonb_agg(rhythm._step_one(o.id) order by o.at) from unnest(p_ids) with ordinality as o (id, at));
+  end;
+  if v_news <> '{}' then
+    v_done := (select jsonb_agg(case when o.id = any (v_news) and o.done ->> 'outcome' = 'suspended' then '{"outcome": "again"}'
+        else o.done end order by o.at)
+      from rows from (unnest(p_ids), jsonb_array_elements(v_done)) with ordinality as o (id, done, at));
+  end if;
+  return v_done;
+end
+$$;
+
+-- Steps one workflow that uses SQL in a subtransaction, with all that it writes. Locks and halfway: as _step_many.
+create function rhythm._step_one(p_id uuid) returns jsonb
+language plpgsql as $$
+declare
+  v_done jsonb;
+  v_detail text;
+begin
+  v_done := rhythm._step(array[p_id]) -> 0;
+  if v_done ->> 'outcome' in ('failed', 'abandon') then
+    raise exception using errcode = 'RH999', message = 'undo';
+  end if;
+  return v_done;
+exception
+  when sqlstate 'RH999' then
+    return v_done;
+  when serialization_failure or deadlock_detected or lock_not_available then
+    return rhythm._failed_step('abandon', 'SqlError', sqlerrm, sqlstate, null);
+  when others then
+    get stacked diagnostics v_detail = pg_exception_detail;
+    return rhythm._failed_step('failed', 'InternalError', sqlerrm, sqlstate, v_detail);
+end
+$$;
+
+-- Returns what _step would of a step that an error has ended. No locks.
+create function rhythm._failed_step(p_outcome text, p_name text, p_message text, p_code text, p_detail text) returns jsonb
+language sql immutable as $$
+  select jsonb_build_object('outcome', p_outcome, 'error', jsonb_strip_nulls(jsonb_build_object('name', p_name,
+    'message', p_message, 'code', p_code, 'data', p_detail)))
 $$;
 
 -- What becomes of a workflow whose step has failed, or was given up; gives the outcome. The caller has its tree.
@@ -242,174 +307,6 @@ begin
   perform rhythm._keep_logs(array[p_id], jsonb_build_array(jsonb_build_object('logs', p_done -> 'logs'))),
     rhythm._finish_workflow(p_id, 'failed', null, p_done -> 'error');
   return 'failed';
-end
-$$;
-
--- Gives what steps start from; no row: the execution has ended. No locks: the caller has the trees.
-create function rhythm._load_steps(p_ids uuid[])
-returns table (id uuid, definition_id bigint, save bytea, inputs text, workflow text, version int, task_id text,
-  started_at_ms float8, trace_id text, cancel_reason text, cancelling bool, cancels bigint[])
-language plpgsql as $$
-#variable_conflict use_column
-begin
-  return query
-  select l.id, l.definition_id, s.save, l.inputs::text, l.name, d.version, l.task_id,
-    floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
-    coalesce(l.trace ->> 'traceId', nullif(split_part(l.trace ->> 'traceparent', '-', 2), '')),
-    -- It is told once: a second word must not end its cleaning up.
-    case when l.cancelling is not true then c.reason end, l.cancelling or c.reason is not null, c.cancels
-  from rhythm.live l
-  join rhythm.definitions d on d.id = l.definition_id
-  left join rhythm.saves s on s.id = l.id
-  left join lateral (
-    select (array_agg(coalesce(x.reason, 'cancelled') order by x.at))[1] as reason, array_agg(x.seq) as cancels
-    -- One that is to end at once is not told: a look at its mark ends it.
-    from rhythm.cancels x where x.execution_id = l.id and not x.at_once) c on true
-  where l.id = any (p_ids);
-end
-$$;
-
--- Gives the events that have arrived, those of each execution in their order, after matching stored signals to waits. They stay: a
--- step that fails leaves them for a retry. The library hands those it took to _write_steps. Locks: waits and signals, as
--- _match_signals; the caller has the trees.
-create function rhythm._take_events(p_ids uuid[])
-returns table (execution_id uuid, seq bigint, promise int, ok bool, value text, error text)
-language plpgsql as $$
-#variable_conflict use_column
-begin
-  perform rhythm._match_signals(w.execution_id)
-  from (select distinct w.execution_id from rhythm.signal_waits w where w.execution_id = any (p_ids)) w;
-  return query
-  select e.execution_id, e.seq, e.promise, e.ok, e.value::text, e.error::text
-  from rhythm.events e where e.execution_id = any (p_ids) order by e.execution_id, e.seq;
-end
-$$;
-
--- Stores lines of the log: of the i-th run p_effects[i].logs. No locks: lines are inserts.
-create function rhythm._keep_logs(p_ids uuid[], p_effects jsonb) returns void
-language plpgsql as $$
-begin
-  insert into rhythm.history (execution_id, at, event, name, data)
-  select o.id, to_timestamp((e ->> 'at_ms')::float8 / 1000), 'log', e ->> 'level', e -> 'message'
-  from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) with ordinality as o (id, effects, number),
-    jsonb_array_elements(case jsonb_typeof(o.effects -> 'logs') when 'array' then o.effects -> 'logs' end) with ordinality as x (e, at)
-  order by o.number, x.at;
-end
-$$;
-
--- Writes what steps want from the world: p_effects[i] is {tasks, timers, signals, replies, cancels, attributes, logs} of the i-th, or
--- null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
--- Locks: as its parts; none of them waits, and keys for 50 ms at most. The caller has the trees. Dying halfway undoes the steps.
-create function rhythm._apply_effects(p_ids uuid[], p_effects jsonb) returns uuid[]
-language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_keys text[] := array(select distinct k from jsonb_array_elements(p_effects) e,
-    jsonb_object_keys(case jsonb_typeof(e) when 'object' then e end) k);
-  v_news uuid[] := '{}';
-  v_one record;
-begin
-  if 'tasks' = any (v_keys) then
-    v_news := rhythm._start_children(p_ids, p_effects);
-  end if;
-  if 'timers' = any (v_keys) then
-    perform rhythm._start_timers(p_ids, p_effects);
-  end if;
-  if 'logs' = any (v_keys) then
-    perform rhythm._keep_logs(p_ids, p_effects);
-  end if;
-  if v_keys && '{attributes,signals,replies,cancels}' then
-    for v_one in
-      select o.id, o.effects -> 'attributes' as attributes, o.effects -> 'signals' as signals, o.effects -> 'replies' as replies,
-        o.effects -> 'cancels' as cancels
-      from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) with ordinality as o (id, effects, at)
-      where o.effects ?| '{attributes,signals,replies,cancels}' order by o.at
-    loop
-      if v_one.attributes is not null then
-        perform rhythm._set_attributes(v_one.id, v_one.attributes);
-      end if;
-      if v_one.signals is not null then
-        perform rhythm._await_signals(v_one.id, v_one.signals);
-        if exists (
-          select from rhythm.signal_waits w
-          join rhythm.signals s on s.execution_id = w.execution_id and s.name = w.name and (w.key is null or s.key = w.key)
-          where w.execution_id = v_one.id)
-        then
-          v_news := v_news || v_one.id;
-        end if;
-      end if;
-      if v_one.replies is not null then
-        perform rhythm._reply(v_one.id, v_one.replies);
-      end if;
-      if v_one.cancels is not null then
-        perform rhythm._give_up(v_one.id, v_one.cancels);
-      end if;
-    end loop;
-  end if;
-  return v_news;
-end
-$$;
-
--- Writes what has become of steps: their effects (see _apply_effects), then the state of those that wait (p_saves), and the end of
--- those that have returned (p_results) or have ended as they were told to (p_errors); an entry of these three is null where it does
--- not apply. Deletes exactly the events that the steps took (p_taken, each by the run p_taken_by) and the requests to cancel that they
--- told their programs (p_told): others may have arrived meanwhile. Gives those that may run on at once. Locks: as its parts; the caller has the trees. Dying halfway undoes
--- the steps.
-create function rhythm._write_steps(p_ids uuid[], p_effects jsonb, p_saves bytea[], p_results jsonb[], p_errors jsonb[],
-  p_taken_by uuid[], p_taken bigint[], p_told bigint[]) returns uuid[]
-language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_news uuid[] := '{}';
-begin
-  if p_effects is not null then
-    v_news := rhythm._apply_effects(p_ids, p_effects);
-  end if;
-  insert into rhythm.saves as s (id, save)
-  select o.id, o.save from unnest(p_ids, p_saves) as o (id, save) where o.save is not null
-  on conflict (id) do update set save = excluded.save;
-  if cardinality(p_taken) > 0 then
-    delete from rhythm.events e using unnest(p_taken_by, p_taken) as t (execution_id, seq)
-    where e.execution_id = t.execution_id and e.seq = t.seq;
-  end if;
-  update rhythm.live l set state = 'waiting', attempt = 1
-  from unnest(p_ids, p_saves) as o (id, save)
-  where o.save is not null and l.id = o.id and l.state = 'pending';
-  if cardinality(p_told) > 0 then
-    perform rhythm._note_told(p_ids, p_told);
-  end if;
-  perform rhythm._finish_workflow(o.id, case when o.error is null then 'completed' else 'cancelled' end, o.result, o.error)
-  from unnest(p_ids, p_results, p_errors) as o (id, result, error) where o.result is not null or o.error is not null;
-  return v_news;
-end
-$$;
-
--- Notes that programs were told to cancel, and gives them their grace. A step that goes on at once comes here more than once.
--- Locks: none but rows of the runs; the caller has the trees. Dying halfway undoes the steps.
-create function rhythm._note_told(p_ids uuid[], p_told bigint[]) returns void
-language plpgsql as $$
-#variable_conflict use_column
-declare
-  v_now timestamptz := rhythm._now();
-  v_grace interval;
-begin
-  with told as (
-    delete from rhythm.cancels c where c.execution_id = any (p_ids) and c.seq = any (p_told)
-    returning c.execution_id, c.seq, c.grace, c.reason
-  ), runs as (
-    select t.execution_id, min(t.grace) as grace, (array_agg(t.reason order by t.seq))[1] as reason from told t group by t.execution_id
-  ), noted as (
-    insert into rhythm.history (execution_id, at, event, data)
-    select r.execution_id, v_now, 'cancelling', jsonb_strip_nulls(jsonb_build_object('reason', r.reason, 'grace', r.grace))
-    from runs r
-  ), ending as (
-    update rhythm.live l set cancelling = true, end_by = least(l.end_by, v_now + r.grace), due_at = least(l.due_at, v_now + r.grace)
-    from runs r where l.id = r.execution_id
-  )
-  select min(r.grace) into v_grace from runs r;
-  if v_grace is not null then
-    perform rhythm._wake_due(v_now + v_grace);
-  end if;
 end
 $$;
 
@@ -494,77 +391,5 @@ begin
   delete from rhythm.cancels c where c.execution_id = any (p_ids);
   delete from rhythm.watchers w where w.execution_id = any (p_ids);
   delete from rhythm.deferred_starts d where d.execution_id = any (p_ids);
-end
-$$;
-
--- Runs the SQL of a program, as the user and with the settings that the library has put in place. The exception block
--- is the subtransaction that makes an SQL error catchable. The search_path is the deployer's, so everything is qualified.
--- Gives JSON text, which keeps the order of the columns:
--- {ok: true, rows, string_columns}, where rows is their number if no more is wanted, {ok: false, sqlstate, message, detail, hint}, or {ok: false, timed_out: true} when the
--- step's time was up (rhythm.step_timeout, whose timer cancels the statement). Locks: what that SQL locks. Dying halfway undoes
--- the step.
-create function rhythm._sql_query(p_query text, p_params jsonb, p_count_only bool) returns text
-language plpgsql as $$
-declare
-  v_plan pg_catalog.jsonb;
-  v_text pg_catalog.text;
-  v_count int;
-  v_row record;
-  v_rows pg_catalog.text[];
-  v_bytes pg_catalog.int8 := 0;
-  v_written pg_catalog.int8 := 0;
-  v_state pg_catalog.text;
-  v_message pg_catalog.text;
-  v_detail pg_catalog.text;
-  v_hint pg_catalog.text;
-begin
-  v_plan := rhythm._sql_analyze(p_query);
-  v_text := pg_catalog.jsonb_extract_path_text(v_plan, 'text');
-  v_count := pg_catalog.jsonb_extract_path_text(v_plan, 'params');
-  if pg_catalog.jsonb_array_length(p_params) operator(pg_catalog.<>) v_count then
-    raise exception using errcode = '08P01',
-      message = pg_catalog.format('the query has %s parameters, but %s values were given', v_count,
-        pg_catalog.jsonb_array_length(p_params));
-  end if;
-  if p_count_only then
-    if pg_catalog.jsonb_extract_path_text(v_plan, 'returns_rows')::pg_catalog.bool then
-      -- A loop holds some rows at a time, where a bare execute would gather all of them in memory.
-      for v_row in execute v_text using p_params loop
-        v_written := v_written operator(pg_catalog.+) 1;
-      end loop;
-    else
-      execute v_text using p_params;
-      get diagnostics v_written = row_count;
-    end if;
-    return pg_catalog.format('{"ok":true,"rows":%s,"string_columns":[]}', v_written);
-  elsif pg_catalog.jsonb_extract_path_text(v_plan, 'returns_rows')::pg_catalog.bool then
-    -- A loop, since not every statement that gives rows may stand inside another.
-    for v_row in execute v_text using p_params loop
-      v_rows := pg_catalog.array_append(v_rows, pg_catalog.row_to_json(v_row)::pg_catalog.text);
-      v_bytes := v_bytes operator(pg_catalog.+) pg_catalog.octet_length(v_rows[pg_catalog.cardinality(v_rows)]);
-      if v_bytes operator(pg_catalog.>) 67108864 then
-        raise exception using errcode = '54000', message = 'the rows of the query take more than 64 MB',
-          hint = 'Ask for fewer rows or columns, with a limit say, or let the server do the work in one statement.';
-      end if;
-    end loop;
-  else
-    execute v_text using p_params;
-  end if;
-  return pg_catalog.format('{"ok":true,"rows":[%s],"string_columns":%s}', pg_catalog.array_to_string(v_rows, ','),
-    pg_catalog.jsonb_extract_path(v_plan, 'string_columns'));
-exception
-  when serialization_failure or deadlock_detected then
-    raise;
-  when query_canceled then
-    if rhythm._step_timed_out() then
-      return '{"ok":false,"timed_out":true}';
-    end if;
-    raise;
-  when others then
-    get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail,
-      v_hint = pg_exception_hint;
-    return pg_catalog.jsonb_build_object('ok', false, 'sqlstate', v_state, 'message', v_message,
-      'detail', case when pg_catalog.length(v_detail) operator(pg_catalog.>) 0 then v_detail end,
-      'hint', case when pg_catalog.length(v_hint) operator(pg_catalog.>) 0 then v_hint end)::pg_catalog.text;
 end
 $$;

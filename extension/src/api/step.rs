@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::jsonb::Jsonb;
 use crate::db::DbResult;
-use crate::engine::{self, Stepped};
+use crate::engine::{self, Ran, Stepped};
 use crate::timer;
 
 /// `_step(executions)`: `[{outcome, error?, logs?}]` in their order, the outcome being suspended, completed, cancelled, failed or
@@ -13,6 +13,39 @@ use crate::timer;
 fn step(executions: Vec<pgrx::Uuid>) -> DbResult<Jsonb> {
     let ends: Vec<String> = engine::step(&executions)?.iter().map(told).collect();
     Ok(Jsonb(format!("[{}]", ends.join(","))))
+}
+
+/// `_begin_steps(executions)`
+#[pg_extern(sql = false)]
+fn begin_steps(executions: Vec<pgrx::Uuid>) -> DbResult<()> {
+    engine::begin(&executions)
+}
+
+/// `_run_step(number)`: `{outcome, error?, logs?}`, also `later`.
+#[pg_extern(sql = false)]
+fn run_step(number: i32) -> DbResult<Jsonb> {
+    let at = usize::try_from(number - 1).unwrap_or(usize::MAX);
+    Ok(Jsonb(match engine::run(at)? {
+        Ran::Ended(end) => told(&end),
+        Ran::Later => r#"{"outcome":"later"}"#.into(),
+        Ran::NotBegun => not_begun(),
+    }))
+}
+
+/// `_end_steps()`
+#[pg_extern(sql = false)]
+fn end_steps() -> DbResult<Vec<pgrx::Uuid>> {
+    Ok(engine::end()?.unwrap_or_else(|| not_begun()))
+}
+
+/// Ends the batch, whose steps are then done one by one: none of them may be lost.
+fn not_begun() -> ! {
+    ereport!(
+        ERROR,
+        PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+        "no such step was begun"
+    );
+    unreachable!("an error has been raised")
 }
 
 fn told(end: &Stepped) -> String {
@@ -26,6 +59,18 @@ fn told(end: &Stepped) -> String {
         }
     };
     format!("{{\"outcome\":\"{outcome}\"}}")
+}
+
+/// `_subtransactions()`: how many have a number, which other sessions look for while this transaction runs.
+#[pg_extern(sql = false)]
+fn subtransactions() -> i32 {
+    // SAFETY: `MyProc` is set in every process that runs SQL; the counts are this process' own.
+    let status = unsafe { (*pg_sys::MyProc).subxidStatus };
+    if status.overflowed {
+        i32::MAX
+    } else {
+        i32::from(status.count)
+    }
 }
 
 /// `_in_step()`: whether it is the SQL of a step that asks.

@@ -11,14 +11,19 @@ use pgrx::prelude::*;
 use super::{DbResult, Plan};
 
 /// Who a definition's SQL runs as.
+#[derive(Clone)]
 pub(crate) struct Deployer {
     pub(crate) role: pg_sys::Oid,
     pub(crate) search_path: String,
+    /// `_sql_query`, which the role may not call by its name.
+    pub(super) helper: pg_sys::Oid,
 }
 
 thread_local! {
     static DEPLOYER: Plan = const { Plan::new(
-        "select deployer, search_path from rhythm._load_program($1)",
+        "select deployer, search_path, \
+           pg_catalog.to_regprocedure('rhythm._sql_query(text,jsonb,boolean)')::pg_catalog.oid \
+         from rhythm._load_program($1)",
         &[Type::INT8OID],
     ) };
 }
@@ -43,9 +48,11 @@ pub(crate) fn of_definition(definition: i64) -> DbResult<Option<Deployer>> {
             };
             let role: Option<pg_sys::Oid> = row.get(1)?;
             let search_path: Option<String> = row.get(2)?;
-            Ok(role.map(|role| Deployer {
+            let helper: Option<pg_sys::Oid> = row.get(3)?;
+            Ok(role.zip(helper).map(|(role, helper)| Deployer {
                 role,
                 search_path: search_path.unwrap_or_default(),
+                helper,
             }))
         })
     })

@@ -1,6 +1,8 @@
 //! The host of a step: gathers effects, runs SQL as the deployer, watches the time.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rhythm_flow::host::{
@@ -33,7 +35,11 @@ pub(super) struct StepHost {
     id: pgrx::Uuid,
     /// Bytes of what the run has published, by name, once it publishes.
     published: Option<HashMap<String, usize>>,
+    deployers: Deployers,
 }
+
+/// The deployers of the definitions that step together, asked for once.
+pub(super) type Deployers = Rc<RefCell<HashMap<i64, Deployer>>>;
 
 impl StepHost {
     pub(super) fn new(
@@ -41,9 +47,11 @@ impl StepHost {
         definition: i64,
         clock: Clock,
         timeout: Option<Duration>,
+        deployers: Deployers,
     ) -> Self {
         Self {
             id,
+            deployers,
             published: None,
             definition,
             clock,
@@ -74,8 +82,14 @@ impl StepHost {
     }
 
     fn deployer(&self) -> Result<Deployer, CallError> {
+        if let Some(deployer) = self.deployers.borrow().get(&self.definition) {
+            return Ok(deployer.clone());
+        }
         match deployer::of_definition(self.definition) {
-            Ok(Some(deployer)) => Ok(deployer),
+            Ok(Some(deployer)) => {
+                let mut deployers = self.deployers.borrow_mut();
+                Ok(deployers.entry(self.definition).or_insert(deployer).clone())
+            }
             Ok(None) => Err(CallError::Throw(sql_error(
                 "42704",
                 "the role that deployed this workflow does not exist any more; deploy the workflow again, and start it anew",

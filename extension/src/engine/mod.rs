@@ -4,11 +4,11 @@
 //! back as data: a step never raises an error of its own, since it would end the transaction of all that run in it.
 //! Knows no SQL (that is `db`) and no arguments of Postgres (that is `api`).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use crate::db::DbResult;
-use crate::db::step::{self as store, Event, Writes, Written};
+use crate::db::step::{self as store, Event, Loaded, Writes, Written};
 
 mod clock;
 mod effects;
@@ -20,6 +20,7 @@ mod run;
 
 pub(crate) use programs::program;
 
+use host::Deployers;
 use run::{Paused, Run};
 
 /// How a step ended.
@@ -70,41 +71,120 @@ pub(crate) fn is_running() -> bool {
 /// Bytes of states and effects that are held before they are written.
 const HELD: usize = 16 << 20;
 
+thread_local! {
+    /// Steps that were begun by `begin`, until `end`. They outlive the calls in which they run, and an error in between: then
+    /// nobody asks for them again.
+    static BEGUN: RefCell<Option<Batch>> = const { RefCell::new(None) };
+}
+
 /// Steps executions until nothing that they await is there; says how each ended, in their order.
 pub(crate) fn step(ids: &[pgrx::Uuid]) -> DbResult<Vec<Stepped>> {
     let _running = Running::begin();
-    let mut loaded = store::load(ids)?;
-    let mut events = store::events(ids)?;
-    let mut steps = Steps::default();
-    for (at, id) in ids.iter().enumerate() {
-        // One that ended meanwhile has nothing to do.
-        steps.ends.push(Stepped::Suspended);
-        let Some(loaded) = loaded.remove(id) else {
-            continue;
-        };
-        match Run::begin(*id, loaded)? {
-            Ok(run) => steps.go_on(at, run, events.remove(id).unwrap_or_default()),
-            Err(end) => steps.ends[at] = end,
-        }
-        if steps.writes.bytes() > HELD {
-            steps.write()?;
+    BEGUN.take();
+    let mut batch = Batch::load(ids)?;
+    let mut ends = Vec::with_capacity(ids.len());
+    for at in 0..ids.len() {
+        ends.push(batch.run(at, true)?);
+        if batch.writes.bytes() > HELD {
+            batch.write(&mut ends)?;
         }
     }
-    steps.write()?;
-    Ok(steps.ends)
+    batch.write(&mut ends)?;
+    Ok(ends)
+}
+
+/// Loads executions, for `run`.
+pub(crate) fn begin(ids: &[pgrx::Uuid]) -> DbResult<()> {
+    BEGUN.set(Some(Batch::load(ids)?));
+    Ok(())
+}
+
+/// The batch that was begun, while it is worked on: put back also when the SQL of a step raises an error, since others of the batch
+/// have run.
+struct Taken(Option<Batch>);
+
+impl Taken {
+    fn take() -> Option<Self> {
+        BEGUN.take().map(|batch| Self(Some(batch)))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        BEGUN.set(self.0.take());
+    }
+}
+
+/// Steps one of those that were begun, counted from 0.
+pub(crate) fn run(at: usize) -> DbResult<Ran> {
+    let _running = Running::begin();
+    let mut taken = Taken::take();
+    let Some(batch) = taken.as_mut().and_then(|taken| taken.0.as_mut()) else {
+        return Ok(Ran::NotBegun);
+    };
+    if at >= batch.ids.len() {
+        return Ok(Ran::NotBegun);
+    }
+    if batch.writes.bytes() > HELD {
+        return Ok(Ran::Later);
+    }
+    batch.run(at, false).map(Ran::Ended)
+}
+
+/// What `run` did.
+pub(crate) enum Ran {
+    /// The step, which ended so.
+    Ended(Stepped),
+    /// Nothing: enough is held in memory.
+    Later,
+    /// Nothing: there is no such step.
+    NotBegun,
+}
+
+/// Writes what has succeeded since `begin`; gives those for which an event is there already; none if nothing was begun.
+pub(crate) fn end() -> DbResult<Option<Vec<pgrx::Uuid>>> {
+    let _running = Running::begin();
+    BEGUN.take().map(|batch| batch.writes.write()).transpose()
 }
 
 /// Steps that are done together.
-#[derive(Default)]
-struct Steps {
-    ends: Vec<Stepped>,
+struct Batch {
+    ids: Vec<pgrx::Uuid>,
+    loaded: HashMap<pgrx::Uuid, Loaded>,
+    events: HashMap<pgrx::Uuid, Vec<Event>>,
+    deployers: Deployers,
     writes: Writes,
     /// Those that wait for what they have just asked for; some of it may be there at once.
     waiting: HashMap<pgrx::Uuid, (usize, Run)>,
 }
 
-impl Steps {
-    fn go_on(&mut self, at: usize, mut run: Run, events: Vec<Event>) {
+impl Batch {
+    fn load(ids: &[pgrx::Uuid]) -> DbResult<Self> {
+        Ok(Self {
+            ids: ids.to_vec(),
+            loaded: store::load(ids)?,
+            events: store::events(ids)?,
+            deployers: Deployers::default(),
+            writes: Writes::default(),
+            waiting: HashMap::new(),
+        })
+    }
+
+    /// Steps one; it stays in memory if it may go on at once, and that is wanted.
+    fn run(&mut self, at: usize, stays: bool) -> DbResult<Stepped> {
+        let id = self.ids[at];
+        let events = self.events.remove(&id).unwrap_or_default();
+        let Some(loaded) = self.loaded.remove(&id) else {
+            // It ended meanwhile: there is nothing to do.
+            return Ok(Stepped::Suspended);
+        };
+        Ok(match Run::begin(id, loaded, self.deployers.clone())? {
+            Ok(run) => self.go_on(at, run, events, stays),
+            Err(end) => end,
+        })
+    }
+
+    fn go_on(&mut self, at: usize, mut run: Run, events: Vec<Event>, stays: bool) -> Stepped {
         let taken: Vec<i64> = events.iter().map(|event| event.seq).collect();
         let (end, effects, written) = match run.go_on(events) {
             Paused::Waiting { save, effects } => (Stepped::Suspended, effects, Written::Save(save)),
@@ -119,22 +199,19 @@ impl Steps {
             Paused::Cancelled { error, effects } => {
                 (Stepped::Cancelled, effects, Written::Cancelled(error))
             }
-            Paused::Ended(end) => {
-                self.ends[at] = end;
-                return;
-            }
+            Paused::Ended(end) => return end,
         };
-        self.ends[at] = end;
-        let may_go_on = effects.is_some() && matches!(written, Written::Save(_));
+        let may_go_on = stays && effects.is_some() && matches!(written, Written::Save(_));
         self.writes
             .add(run.id(), &taken, effects, written, run.cancels());
         if may_go_on {
             self.waiting.insert(run.id(), (at, run));
         }
+        end
     }
 
     /// Writes what has become of them, and lets those go on for which something is there.
-    fn write(&mut self) -> DbResult<()> {
+    fn write(&mut self, ends: &mut [Stepped]) -> DbResult<()> {
         loop {
             let mut waiting = std::mem::take(&mut self.waiting);
             let news = std::mem::take(&mut self.writes).write()?;
@@ -145,7 +222,7 @@ impl Steps {
             for id in news {
                 if let Some((at, mut run)) = waiting.remove(&id) {
                     run.is_written();
-                    self.go_on(at, run, events.remove(&id).unwrap_or_default());
+                    ends[at] = self.go_on(at, run, events.remove(&id).unwrap_or_default(), true);
                 }
             }
         }

@@ -6,7 +6,7 @@ use rhythm_flow::host::{HostError, Settlement};
 use rhythm_flow::{ContextInfo, ExecutionError, Outcome, Program, Start, Vm};
 
 use super::clock::Clock;
-use super::host::{self, StepHost};
+use super::host::{self, Deployers, StepHost};
 use super::{Stepped, json, program};
 use crate::db::DbResult;
 use crate::db::step::{Event, Loaded};
@@ -46,14 +46,18 @@ pub(super) enum Paused {
 
 impl Run {
     /// The run as its last step left it, or one that begins; how it ended, if there is none.
-    pub(super) fn begin(id: pgrx::Uuid, loaded: Loaded) -> DbResult<Result<Self, Stepped>> {
+    pub(super) fn begin(
+        id: pgrx::Uuid,
+        loaded: Loaded,
+        deployers: Deployers,
+    ) -> DbResult<Result<Self, Stepped>> {
         let clock = Clock::at(loaded.now_ms);
         let program = match program(loaded.schema, loaded.definition)? {
             Ok(program) => program,
             Err(message) => return Ok(Err(broken(&message))),
         };
         let keeps_written_logs = !program.uses_sql();
-        let host = StepHost::new(id, loaded.definition, clock, guc::step_timeout());
+        let host = StepHost::new(id, loaded.definition, clock, guc::step_timeout(), deployers);
         Ok(
             match process::catch_panic(|| prepare(id, program, &loaded)) {
                 Ok(Ok(vm)) => Ok(Self {

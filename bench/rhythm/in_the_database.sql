@@ -1,1 +1,0 @@
-select rhythm.start('in_the_database');
