@@ -43,6 +43,8 @@ create table rhythm.live (
   -- heartbeatTimeout: the lease that claims and heartbeats of this task get, whatever they ask for.
   beat interval,
   attempt_timeout interval,
+  -- As it was given: end_by is that from when it could start, and from when it is retried.
+  timeout interval,
   -- How long a completed execution keeps its task_id, where that is not as long as it is kept itself.
   remember interval,
   -- Whether the result is thrown away.
@@ -120,6 +122,7 @@ create table rhythm.archive (
   end_by timestamptz,
   beat interval,
   attempt_timeout interval,
+  timeout interval,
   remember interval,
   discard bool,
   expires_on date not null,
@@ -241,7 +244,7 @@ begin
     delete from rhythm.live l using o
     where l.id = o.id and (o.token is null or (l.token = o.token and l.state = 'running'))
     returning l.id, l.seq, l.root_id, l.parent_id, l.definition_id, l.created_at, l.run_at, l.started_at, l.attempt_at, l.start_by,
-      l.end_by, l.beat, l.attempt_timeout, l.remember, l.discard, case when l.id <> l.root_id
+      l.end_by, l.beat, l.attempt_timeout, l.timeout, l.remember, l.discard, case when l.id <> l.root_id
         then rhythm._member_expires_on(l.root_id) else rhythm._expires_on(l.kind,
         (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) end as expires_on, o.state as ended,
       l.attempt, l.priority, l.promise, l.wake_group, l.kind, l.name, l.queue, l.worker, l.task_id, l.inputs, o.result,
@@ -250,10 +253,10 @@ begin
       case when l.concurrency_key is not null then rhythm._wake_queue(l.queue, 1) end as noted
   ), kept as (
     insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, attempt_at, finished_at,
-      start_by, end_by, beat, attempt_timeout, remember, discard, expires_on, state, attempt, priority, promise, wake_group,
+      start_by, end_by, beat, attempt_timeout, timeout, remember, discard, expires_on, state, attempt, priority, promise, wake_group,
       kind, name, queue, worker, task_id, inputs, result, error, retry, trace, progress)
     select c.id, c.seq, c.root_id, c.parent_id, c.definition_id, c.created_at, c.run_at, c.started_at, c.attempt_at, v_now,
-      c.start_by, c.end_by, c.beat, c.attempt_timeout, c.remember, c.discard, c.expires_on, c.ended, c.attempt, c.priority,
+      c.start_by, c.end_by, c.beat, c.attempt_timeout, c.timeout, c.remember, c.discard, c.expires_on, c.ended, c.attempt, c.priority,
       c.promise, c.wake_group, c.kind, c.name, c.queue, c.worker, c.task_id, c.inputs,
       case when c.discard is not true then c.result end, c.error, c.retry, c.trace, c.progress
     from cold c where c.expires_on is not null

@@ -224,8 +224,8 @@ create function rhythm._first_row(p_id uuid, p_kind text, p_name text, p_inputs 
   p_defaults bool, p_place int)
 returns table (id uuid, root_id uuid, parent_id uuid, definition_id bigint, due_at timestamptz, run_at timestamptz,
   started_at timestamptz, start_by timestamptz, end_by timestamptz, state rhythm.state, priority int, promise int,
-  wake_group int, kind text, name text, queue text, beat interval, attempt_timeout interval, remember interval, discard bool,
-  concurrency_key text, rate_key text, created_at timestamptz, inputs jsonb, task_id text, retry jsonb, trace jsonb)
+  wake_group int, kind text, name text, queue text, beat interval, attempt_timeout interval, timeout interval, remember interval,
+  discard bool, concurrency_key text, rate_key text, created_at timestamptz, inputs jsonb, task_id text, retry jsonb, trace jsonb)
 language sql stable as $$
   select p_id, coalesce(p_root_id, p_id), p_parent_id, p_definition_id,
     least(case when p_run_at > p_now then p_run_at end,
@@ -238,6 +238,7 @@ language sql stable as $$
     coalesce(p_priority, t.priority, q.priority, 0), p_promise, p_wake_group, p_kind, p_name, coalesce(p_queue, t.queue, 'default'),
     coalesce(p_heartbeat_timeout, t.heartbeat_timeout, case when p_kind = 'task' then q.heartbeat_timeout end),
     coalesce(p_attempt_timeout, t.attempt_timeout, case when p_kind = 'task' then q.attempt_timeout end),
+    coalesce(p_timeout, t.timeout, q.timeout),
     coalesce(p_remember, t.remember, q.remember),
     nullif(coalesce(p_discard, t.discard, q.discard), false),
     case when p_kind = 'task' and coalesce(q.rate_key, q.concurrency_key) is not null
@@ -281,7 +282,7 @@ begin
   end if;
   with hot as (
     insert into rhythm.live (id, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state,
-      priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, concurrency_key, rate_key,
+      priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, timeout, remember, discard, concurrency_key, rate_key,
       created_at, inputs, task_id, retry, trace)
     select r.* from rows from (unnest(p_items), unnest(p_places)) as i (id, kind, name, inputs, queue, task_id, priority, run_at,
       retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
@@ -341,7 +342,7 @@ begin
   v_retry := case when p_retry is not null then rhythm._retry(p_retry) end;
   v_remember := case when p_remember is not null then rhythm._keep_time('remember', p_remember) end;
   insert into rhythm.live (id, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state,
-    priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, concurrency_key, rate_key,
+    priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, timeout, remember, discard, concurrency_key, rate_key,
     created_at, inputs, task_id, retry, trace)
   select r.* from rhythm._first_row(p_id, 'task', p_name, p_inputs, p_queue, p_task_id, p_priority, v_run_at, v_retry,
     p_timeout, p_start_timeout, p_heartbeat_timeout, p_attempt_timeout, v_remember, p_result = 'discard', p_trace,

@@ -443,7 +443,6 @@ declare
   v_now timestamptz := rhythm._now();
   v_old rhythm.archive;
   v_holder uuid;
-  v_timeout interval;
   v_end_by timestamptz;
   v_start_timeout interval;
   v_start_by timestamptz;
@@ -473,18 +472,8 @@ begin
   if p_delay > interval '0' then
     v_run_at := v_now + p_delay;
   end if;
-  -- The timeout begins again. How long it was an earlier retry has noted; after a failed attempt run_at is that of the next one,
-  -- and says nothing of the first.
-  if v_old.end_by is not null then
-    v_timeout := coalesce((
-      select (h.data ->> 'timeout')::interval from rhythm.history h
-      where h.execution_id = v_old.id and h.event = 'retried' order by h.seq desc limit 1), v_old.end_by - case
-        when v_old.run_at < v_old.end_by and not exists (
-          select from rhythm.history h where h.execution_id = v_old.id and h.event = 'attempt_failed' and h.data ? 'next_at')
-        then greatest(v_old.created_at, v_old.run_at) else v_old.created_at end);
-    v_end_by := coalesce(v_run_at, v_now) + v_timeout;
-  end if;
-  -- So does the time for the start: no attempt came before its end, so run_at is that of the enqueue, unless an earlier retry noted it.
+  v_end_by := coalesce(v_run_at, v_now) + v_old.timeout;
+  -- The time for the start begins again too: no attempt came before its end, so run_at is that of the enqueue, unless an earlier retry noted it.
   if v_old.start_by is not null then
     v_start_timeout := coalesce((
       select (h.data ->> 'start_timeout')::interval from rhythm.history h
@@ -494,15 +483,15 @@ begin
   end if;
   -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
   insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state, attempt,
-    priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, remember, discard, created_at, inputs, task_id,
-    retry, trace, error, progress)
+    priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, timeout, remember, discard, created_at, inputs,
+    task_id, retry, trace, error, progress)
   overriding system value
   values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, least(v_run_at, v_start_by, v_end_by), v_run_at,
     v_old.started_at, v_start_by, v_end_by,
     case when v_run_at is not null then 'scheduled'::rhythm.state when v_old.kind = 'workflow' and exists (select from rhythm.saves s where s.id = v_old.id and s.save is not null)
       then 'waiting'::rhythm.state else 'pending' end,
     0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat,
-    v_old.attempt_timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
+    v_old.attempt_timeout, v_old.timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
     v_old.trace, v_old.error, v_old.progress);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
   if v_old.kind = 'workflow' then
@@ -522,7 +511,6 @@ begin
   end if;
   insert into rhythm.history (execution_id, at, event, data)
   values (v_old.id, v_now, 'retried', jsonb_build_object('error', v_old.error)
-    || case when v_timeout is not null then jsonb_build_object('timeout', v_timeout) else '{}' end
     || case when v_start_timeout is not null then jsonb_build_object('start_timeout', v_start_timeout) else '{}' end);
   if v_run_at is not null then
     perform rhythm._wake_due(v_run_at);

@@ -114,6 +114,54 @@ async fn a_retry_begins_the_timeout_again_in_full() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_gives_the_timeout_as_it_was_given_whatever_has_put_the_task_off() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let full = "select end_by - rhythm._now() between interval '59 minutes' and interval '1 hour' from rhythm.live";
+    for (delay, is_snoozed, is_tried) in [
+        ("0", true, false),
+        ("2 hours", false, true),
+        ("2 hours", true, true),
+    ] {
+        let id = s
+            .id(&format!(
+                "select rhythm.enqueue('a', timeout => '1 hour', delay => '{delay}', retry => '{{\"delays\": [\"10m\"], \"jitter\": 0}}')"
+            ))
+            .await;
+        advance(&s, delay).await;
+        s.becomes(id, "pending").await;
+        if is_snoozed {
+            let task = s.claim_one().await;
+            let snooze = format!(
+                "select rhythm.snooze('{id}', {}, '30 minutes')",
+                task.token
+            );
+            assert_eq!(s.text(&snooze).await, "t");
+            advance(&s, "30 minutes").await;
+            s.becomes(id, "pending").await;
+        }
+        if is_tried {
+            s.fail(&s.claim_one().await, "").await;
+            advance(&s, "10 minutes").await;
+            s.becomes(id, "pending").await;
+        }
+        s.fail(&s.claim_one().await, ", retryable => false").await;
+        for _ in 0..2 {
+            s.run(&format!("select rhythm.retry('{id}')")).await;
+            assert_eq!(s.text(full).await, "t", "{delay} {is_snoozed} {is_tried}");
+            let task = s.claim_one().await;
+            s.run(&format!(
+                "select rhythm.snooze('{id}', {}, '2 hours')",
+                task.token
+            ))
+            .await;
+            advance(&s, "61 minutes").await;
+            s.becomes(id, "timed_out").await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_are_retried_by_filters_at_a_rate_and_by_each_caller_once() {
     let database = Arc::new(Database::create().await);
