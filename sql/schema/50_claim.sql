@@ -438,9 +438,10 @@ $$;
 -- Prolongs leases. Locks: rows of running tasks in the order of ids, skipping those that others hold: who does has completed, failed or
 -- terminated the task and not committed, or will let it go in a moment, for which this waits 50 ms at most. Such a task counts as held;
 -- its lease stays as it was, and nothing can take that away while the row is locked, but if the other rolls back after its end it
--- has lapsed, and progress that came with it is not saved. Dying halfway leaves the leases as they were.
+-- has lapsed. Progress that came with it is not saved, which the caller is told, who may send it again. Dying halfway leaves the leases
+-- as they were.
 create function rhythm.heartbeat(ids uuid[], tokens bigint[], lease interval default '60s', progress jsonb[] default null)
-returns table (id uuid, status text)
+returns table (id uuid, status text, saved bool)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -483,11 +484,13 @@ begin
   end loop;
   return query
   select o.id, case when l.id is null then 'lost'
-      when exists (select from rhythm.cancels c where c.execution_id = o.id) then 'cancel' else 'ok' end
-  from unnest(heartbeat.ids, heartbeat.tokens) with ordinality o (id, token, at)
+      when exists (select from rhythm.cancels c where c.execution_id = o.id) then 'cancel' else 'ok' end,
+    case when o.progress is not null then
+      l.id is not null and (cardinality(v_longer) = cardinality(heartbeat.ids) or o.id = any (v_longer)) end
+  from unnest(heartbeat.ids, heartbeat.tokens, heartbeat.progress) with ordinality o (id, token, progress, at)
   left join rhythm.live l on l.id = o.id and l.token = o.token and l.state = 'running'
   order by o.at;
 end
 $$;
 comment on function rhythm.heartbeat(uuid[], bigint[], interval, jsonb[]) is
-'Prolongs leases, and saves progress where it is given: views show it, and the next attempt gets it. Gives for each: ok, cancel (somebody wants it cancelled: stop when you can) or lost (another may have it, or it has been terminated: stop now). Waits for no open transaction: a task that one has just ended is ok until its commit, and its lease stays as it was. Example: select * from rhythm.heartbeat(''{0190a1b2-0000-7000-8000-000000000000}'', ''{42}'', progress => array[''{"page": 7}''::jsonb])';
+'Prolongs leases, and saves progress where it is given: views show it, and the next attempt gets it. Gives for each: ok, cancel (somebody wants it cancelled: stop when you can) or lost (another may have it, or it has been terminated: stop now). Waits for no open transaction: a task that one has just ended is ok until its commit, and its lease stays as it was. saved tells whether progress was saved; false for such a task: send it again with the next heartbeat. Example: select * from rhythm.heartbeat(''{0190a1b2-0000-7000-8000-000000000000}'', ''{42}'', progress => array[''{"page": 7}''::jsonb])';

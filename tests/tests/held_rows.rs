@@ -12,6 +12,40 @@ fn beat(task: &Claimed) -> String {
     )
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_tells_whether_progress_was_saved() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    s.run("select rhythm.enqueue('a') from generate_series(1, 3)")
+        .await;
+    let tasks = s.claim(3).await;
+    let list = |of: &dyn Fn(&Claimed) -> String| tasks.iter().map(of).collect::<Vec<_>>().join(",");
+    let beat = |progress: &str| {
+        format!(
+            "select string_agg(concat_ws(' ', status, saved::text), ', ') from rhythm.heartbeat('{{{}}}', '{{{}}}', progress => {progress})",
+            list(&|task| task.id.to_string()),
+            list(&|task| task.token.to_string())
+        )
+    };
+    let progress = "array['1', null, '3']::jsonb[]";
+    let stored = "select string_agg(coalesce(progress::text, '-'), ' ' order by seq) from rhythm.live";
+    assert_eq!(s.text(&beat("null")).await, "ok, ok, ok");
+    let held = &tasks[0];
+    other
+        .run(&format!(
+            "begin; select rhythm.complete('{}', {}, '1')",
+            held.id, held.token
+        ))
+        .await;
+    assert_eq!(s.text(&beat(progress)).await, "ok false, ok, ok true");
+    assert_eq!(s.text(stored).await, "- - 3");
+    other.run("rollback").await;
+    assert_eq!(s.text(&beat(progress)).await, "ok true, ok, ok true");
+    assert_eq!(s.text(stored).await, "1 - 3");
+    assert!(s.complete(held, "1").await);
+    assert_eq!(s.text(&beat(progress)).await, "lost false, ok, ok true");
+}
+
 /// A session that waits for a lock, as long as it does.
 async fn until_blocked(s: &Session) {
     s.until("select count(*) = 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")

@@ -17,7 +17,7 @@ use crate::connect::Pool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::{Notice, Observer};
 use crate::rows::{
-    Claimed, Diagnostic, EnqueueOptions, HeartbeatStatus, Outcome, StartOptions, TimelineEvent,
+    Claimed, Diagnostic, EnqueueOptions, Heartbeat, Outcome, StartOptions, TimelineEvent,
 };
 
 /// How many calls of a client that `connect` made may be in flight at once.
@@ -319,8 +319,8 @@ impl Client {
         tokens: &[i64],
         lease: Duration,
         progress: Option<&[Option<String>]>,
-    ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
-        let sql = "select id, status from rhythm.heartbeat($1, $2, make_interval(secs => $3), \
+    ) -> Result<Vec<Heartbeat>> {
+        let sql = "select id, status, saved from rhythm.heartbeat($1, $2, make_interval(secs => $3), \
                    $4::text[]::jsonb[])";
         let lease = lease.as_secs_f64();
         let parameters: [Parameter<'_>; 4] = [
@@ -332,7 +332,13 @@ impl Client {
         self.rows(sql, &parameters)
             .await?
             .iter()
-            .map(|row| Ok((row.try_get(0)?, row.try_get::<_, &str>(1)?.parse()?)))
+            .map(|row| {
+                Ok(Heartbeat {
+                    id: row.try_get(0)?,
+                    status: row.try_get::<_, &str>(1)?.parse()?,
+                    saved: row.try_get(2)?,
+                })
+            })
             .collect()
     }
 

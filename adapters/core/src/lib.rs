@@ -37,7 +37,7 @@ pub use messages::{Run, Signalled};
 pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};
 pub use rows::{
-    Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, HeartbeatStatus, LogLine,
+    Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, Heartbeat, HeartbeatStatus, LogLine,
     Outcome, QueueInfo, StartOptions, State, TaskInfo, TimelineEvent, WorkerInfo, WorkflowInfo,
 };
 pub use schedules::{CalendarInfo, During, ScheduleInfo, ScheduleOptions, ScheduleRun};

@@ -203,6 +203,18 @@ impl FromStr for HeartbeatStatus {
     }
 }
 
+/// What a heartbeat tells of one task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The execution.
+    pub id: Uuid,
+    /// What became of its lease.
+    pub status: HeartbeatStatus,
+    /// Whether its progress is stored; `None` when none was given. It is not while somebody else's open transaction holds the
+    /// task: send it again.
+    pub saved: Option<bool>,
+}
+
 /// What `result` and `wait` tell.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::rows::{Claimed, HeartbeatStatus};
+use crate::rows::{Claimed, Heartbeat};
 
 /// How much longer than it should a call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ pub(super) trait Server: Clone + Send + Sync + 'static {
         tokens: &[i64],
         lease: Duration,
         progress: Option<&[Option<String>]>,
-    ) -> impl Future<Output = Result<Vec<(Uuid, HeartbeatStatus)>>> + Send;
+    ) -> impl Future<Output = Result<Vec<Heartbeat>>> + Send;
 }
 
 impl Server for Client {
@@ -106,7 +106,7 @@ impl Server for Client {
         tokens: &[i64],
         lease: Duration,
         progress: Option<&[Option<String>]>,
-    ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
+    ) -> Result<Vec<Heartbeat>> {
         let answer = Self::heartbeat(self, ids, tokens, lease, progress);
         in_time(Duration::ZERO, answer).await
     }

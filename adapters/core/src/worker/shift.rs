@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use uuid::Uuid;
 
 use super::claim::{Pace, Slots};
 use super::complete::{Batch, Fate, Outbox};
@@ -20,7 +19,7 @@ use super::server::{Ask, Server};
 use super::{Observer, WorkerEvent};
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
-use crate::rows::{Claimed, HeartbeatStatus};
+use crate::rows::{Claimed, Heartbeat, HeartbeatStatus};
 
 /// What the loop hears of.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub(super) enum Event {
     Beaten {
         keys: Vec<Key>,
         with_progress: bool,
-        result: Result<Vec<(Uuid, HeartbeatStatus)>>,
+        result: Result<Vec<Heartbeat>>,
     },
     Ended(Ended),
     BeatNow(Key),
@@ -411,9 +410,9 @@ impl<S: Server> Shift<S> {
             } => {
                 self.pending.beat = false;
                 match result {
-                    Ok(statuses) => {
+                    Ok(beats) => {
                         self.answered();
-                        self.heard_beats(&keys, &statuses, now);
+                        self.heard_beats(&keys, &beats, now);
                     }
                     Err(error) => {
                         // They are due again as soon as the server answers.
@@ -498,14 +497,20 @@ impl<S: Server> Shift<S> {
         self.running.remove(&key);
     }
 
-    fn heard_beats(&mut self, keys: &[Key], statuses: &[(Uuid, HeartbeatStatus)], now: Instant) {
+    fn heard_beats(&mut self, keys: &[Key], beats: &[Heartbeat], now: Instant) {
         // The answer has the order of the question.
-        for (key, (_, status)) in keys.iter().zip(statuses) {
+        for (key, beat) in keys.iter().zip(beats) {
             let Some(running) = self.running.get_mut(key) else {
                 continue;
             };
-            running.progress.acknowledge();
-            match status {
+            // Somebody else's transaction holds the task just now.
+            let is_held_up = beat.saved == Some(false) && beat.status != HeartbeatStatus::Lost;
+            if is_held_up {
+                running.progress.put_back();
+            } else {
+                running.progress.acknowledge();
+            }
+            match beat.status {
                 HeartbeatStatus::Ok => {}
                 HeartbeatStatus::Cancel => {
                     running.cancel.send_replace(Some(Cancellation::Requested));
@@ -526,6 +531,8 @@ impl<S: Server> Shift<S> {
                     self.outbox.push(*key, &fate);
                 }
                 self.forget(*key);
+            } else if is_held_up {
+                self.beats.within(*key, SAVE_WITHIN, now);
             } else if running.ended.is_some() {
                 self.beats.hurry(*key, now);
             }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::rows::{Claimed, HeartbeatStatus};
+use crate::rows::{Claimed, Heartbeat, HeartbeatStatus};
 
 /// A claimed task; its token is its number.
 pub(super) fn claimed(n: u64, name: &str) -> Claimed {
@@ -40,6 +40,8 @@ struct State {
     status: HashMap<Uuid, HeartbeatStatus>,
     /// What was saved, in order.
     progress: Vec<String>,
+    /// While true, somebody else's transaction holds all tasks.
+    is_held: bool,
     /// Ends waiting claims early, as a cancellation does.
     nudge: Arc<tokio::sync::Notify>,
     outcomes: Vec<serde_json::Value>,
@@ -129,7 +131,7 @@ impl Server for Script {
         _: &[i64],
         _: Duration,
         progress: Option<&[Option<String>]>,
-    ) -> Result<Vec<(Uuid, HeartbeatStatus)>> {
+    ) -> Result<Vec<Heartbeat>> {
         let mut state = self.call(format!("heartbeat {}", ids.len()))?;
         let given = progress.unwrap_or_default().iter().flatten().cloned();
         let given: Vec<String> = given.collect();
@@ -138,9 +140,17 @@ impl Server for Script {
             error.code = Some("22P05".into());
             return Err(error);
         }
-        state.progress.extend(given);
-        let status = |id| state.status.get(id).copied().unwrap_or(HeartbeatStatus::Ok);
-        Ok(ids.iter().map(|id| (*id, status(id))).collect())
+        if !state.is_held {
+            state.progress.extend(given);
+        }
+        let beat = |(at, id): (usize, &Uuid)| Heartbeat {
+            id: *id,
+            status: state.status.get(id).copied().unwrap_or(HeartbeatStatus::Ok),
+            saved: progress
+                .and_then(|all| all[at].as_ref())
+                .map(|_| !state.is_held),
+        };
+        Ok(ids.iter().enumerate().map(beat).collect())
     }
 }
 
@@ -367,6 +377,29 @@ async fn progress_is_saved_before_a_task_is_given_back() {
     worker.await.unwrap().unwrap();
     assert_eq!(script.state().progress.last().unwrap(), "[4]");
     assert_eq!(script.outcomes()[0]["release"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_that_could_not_be_saved_is_sent_again_each_second_and_before_the_failure() {
+    let script = Script::with_tasks([claimed(4, "count")]);
+    script.state().is_held = true;
+    let (handle, worker) = start(&script, 2);
+    seconds(10).await;
+    assert!(script.outcomes().is_empty(), "its progress is not saved");
+    let beats = |script: &Script| {
+        let calls = script.state().calls.clone();
+        calls.iter().filter(|c| c.starts_with("heartbeat")).count()
+    };
+    let sent = beats(&script);
+    assert!((8..=14).contains(&sent), "{sent} heartbeats in ten seconds");
+    script.state().is_held = false;
+    seconds(2).await;
+    assert_eq!(script.state().progress, ["\"last\""]);
+    assert_eq!(script.outcomes()[0]["error"]["message"], "\"last\"");
+    seconds(20).await;
+    assert!(beats(&script) <= sent + 2, "nothing is left to be sent");
+    handle.drain();
+    worker.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
