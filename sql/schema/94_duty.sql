@@ -52,8 +52,47 @@ begin
 end
 $$;
 
+-- Ends what these have left running, if they ended by themselves while somebody terminated them. Locks: as _cancel_started. Dying halfway
+-- leaves it running.
+create function rhythm._end_left(p_ids uuid[]) returns void
+language plpgsql as $$
+begin
+  perform rhythm._cancel_children(c.execution_id, coalesce(c.reason, 'terminated'), null, true, false)
+  from (select distinct on (x.execution_id) x.execution_id, x.reason from rhythm.cancels x
+    where x.execution_id = any (p_ids) and x.at_once and not exists (select from rhythm.live l where l.id = x.execution_id)) c;
+end
+$$;
+
+-- Takes away marks of what has ended, apart from those that are for _pass_on_signals; gives how many. `p_only`: those of this root. Locks:
+-- the marks, skipping those that others hold, then as _end_left. Dying halfway leaves them.
+create function rhythm._look_at_ended(p_max int, p_only uuid default null) returns int
+language plpgsql as $$
+declare
+  v_ids uuid[];
+  v_count int;
+begin
+  if p_only is null and not exists (select from rhythm.runnable r where r.alone_at is null) then
+    return 0;
+  end if;
+  -- Two who do this at once must not wait for each other, in whatever order they meet the rows.
+  with gone as (
+    delete from rhythm.runnable r where r.ctid = any (array(
+      select d.ctid from rhythm.runnable d
+      -- One range of the index, or all of it.
+      where d.root_id between coalesce(p_only, '00000000-0000-0000-0000-000000000000') and coalesce(p_only, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+        and d.alone_at is null and not exists (select from rhythm.live l where l.id = d.root_id)
+        and not exists (select from rhythm.signals s where s.execution_id = d.execution_id and s.start is not null)
+      order by d.root_id limit p_max for update skip locked))
+    returning r.execution_id
+  )
+  select array_agg(g.execution_id), count(*) into v_ids, v_count from gone g;
+  perform rhythm._end_left(v_ids);
+  return v_count;
+end
+$$;
+
 -- Looks at what somebody left marks for, as far as the trees are free; gives how many trees that were. `p_only`: in the tree of this
--- root. Locks: free roots in the order of ids; marks of what has ended, skipping those that others hold. Dying halfway leaves the marks.
+-- root. Locks: free roots in the order of ids. Dying halfway leaves the marks.
 create function rhythm._look_at_marks(p_max int, p_only uuid default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
@@ -65,20 +104,6 @@ begin
   if p_only is not null then
     v_roots := array(select l.id from rhythm.live l where l.id = p_only for update skip locked);
   elsif exists (select from rhythm.runnable r where r.alone_at is null) then
-    -- Two who do this at once must not wait for each other, in whatever order they meet the rows.
-    with gone as (
-      delete from rhythm.runnable r where r.ctid = any (array(
-        select d.ctid from rhythm.runnable d
-        where not exists (select from rhythm.live l where l.id = d.root_id)
-          and not exists (select from rhythm.signals s where s.execution_id = d.execution_id and s.start is not null)
-        for update skip locked))
-      returning r.execution_id
-    )
-    select array_agg(g.execution_id) into v_ids from gone g;
-    -- What ended by itself while somebody terminated it: what it has left running ends all the same.
-    perform rhythm._cancel_children(c.execution_id, coalesce(c.reason, 'terminated'), null, true, false)
-    from (select distinct on (x.execution_id) x.execution_id, x.reason from rhythm.cancels x
-      where x.execution_id = any (v_ids) and x.at_once) c;
     v_roots := array(
       select l.id from rhythm.live l
       where l.id in (select r.root_id from rhythm.runnable r where r.alone_at is null)
@@ -100,9 +125,9 @@ begin
 end
 $$;
 
--- Steps one workflow whose last step met a deadlock, in this transaction alone. True: there was one. If it meets one
--- again, it has left a mark of its own (_end_of_step). Locks: marks that are over and the root, with SKIP LOCKED. Dying halfway
--- leaves the mark.
+-- Steps one workflow whose last step met a deadlock, in this transaction alone, or looks at another mark that was put off. True: there
+-- was one. If it meets a deadlock again, it has left a mark of its own (_end_of_step). Locks: marks that are over, the mark, and the root if
+-- it lives, with SKIP LOCKED. Dying halfway leaves the mark.
 create function rhythm._step_alone() returns bool
 language plpgsql as $$
 #variable_conflict use_column
@@ -113,20 +138,23 @@ begin
   if not exists (select from rhythm.runnable r where r.alone_at is not null) then
     return false;
   end if;
-  -- What has ended meanwhile by another way needs no step; its mark would be due for ever.
+  -- What has ended meanwhile by another way needs no step; its mark would be due for ever. It is still needed where something may have
+  -- been left running.
   delete from rhythm.runnable r where r.ctid = any (array(
     select d.ctid from rhythm.runnable d
     where d.alone_at is not null and not exists (select from rhythm.live l where l.id = d.execution_id)
+      and not exists (select from rhythm.cancels c where c.execution_id = d.execution_id and c.at_once)
     for update skip locked));
   select r.seq, r.execution_id into v_seq, v_id
   from rhythm.runnable r where r.alone_at <= rhythm._now()
-    and exists (select from rhythm.live l where l.id = r.root_id for update skip locked)
-  order by r.alone_at limit 1;
+    and (exists (select from rhythm.live l where l.id = r.root_id for update skip locked)
+      or not exists (select from rhythm.live l where l.id = r.root_id))
+  order by r.alone_at limit 1 for update of r skip locked;
   if v_seq is null then
     return false;
   end if;
   begin
-    perform rhythm._apply_cancels(array[v_id]), rhythm._advance(array[v_id], array[null::int]);
+    perform rhythm._apply_cancels(array[v_id]), rhythm._advance(array[v_id], array[null::int]), rhythm._end_left(array[v_id]);
     delete from rhythm.runnable r where r.seq = v_seq;
   exception when others then
     raise warning using message = format('a step of workflow %s has failed, and is put off: %s (%s)', v_id, sqlerrm, sqlstate);
@@ -147,7 +175,13 @@ language sql volatile as $$
     union
     (select w.execution_id from rhythm.signal_waits w where p_duty = 'signals' and w.due_at <= rhythm._now() order by w.due_at limit p_max)
     union
-    (select r.root_id from rhythm.runnable r where p_duty = 'marks' and r.alone_at is null order by r.root_id limit p_max)
+    (select r.root_id from rhythm.runnable r where p_duty = 'ended' and r.alone_at is null
+      and not exists (select from rhythm.live l where l.id = r.root_id)
+      and not exists (select from rhythm.signals s where s.execution_id = r.execution_id and s.start is not null)
+    order by r.root_id limit p_max)
+    union
+    (select r.root_id from rhythm.runnable r where p_duty = 'marks' and r.alone_at is null
+      and exists (select from rhythm.live l where l.id = r.root_id) order by r.root_id limit p_max)
     union
     (select s.execution_id from rhythm.deferred_starts s
     where p_duty = 'starts' and coalesce(s.not_before <= rhythm._now(), true) limit p_max)
@@ -173,7 +207,7 @@ begin
       update rhythm.timers t set due_at = v_until where t.execution_id = p_id and t.due_at < v_until;
     when 'signals' then
       update rhythm.signal_waits w set due_at = v_until where w.execution_id = p_id and w.due_at < v_until;
-    when 'marks' then
+    when 'ended', 'marks' then
       -- From then on by itself (_step_alone).
       update rhythm.runnable r set alone_at = v_until where r.root_id = p_id and r.alone_at is null;
     when 'starts' then
@@ -198,6 +232,7 @@ begin
     when 'executions' then rhythm._do_due(p_max, p_only)
     when 'timers' then rhythm._fire_timers(p_max, p_only)
     when 'signals' then rhythm._time_out_signals(p_max, p_only)
+    when 'ended' then rhythm._look_at_ended(p_max, p_only)
     when 'marks' then rhythm._look_at_marks(p_max, p_only)
     when 'starts' then rhythm._start_deferred(p_max, p_only)
     when 'watchers' then rhythm._confirm_watchers(p_max, p_only)
@@ -298,7 +333,7 @@ begin
   select coalesce(bool_or(d.done >= _run_duties.max or d.done < 0), false), coalesce(bool_or(d.done < 0), false), bool_or(d.done is null)
   into again, has_failed, v_in_vain
   from (select rhythm._do_duty(k, _run_duties.max) as done
-    from unnest(array['executions', 'timers', 'signals', 'requests', 'left signals', 'marks', 'starts', 'watchers', 'schedules'])
+    from unnest(array['executions', 'timers', 'signals', 'requests', 'left signals', 'ended', 'marks', 'starts', 'watchers', 'schedules'])
       with ordinality u (k, at)
     order by u.at offset 0) d;
   -- The turn is null: another session is at it.

@@ -145,6 +145,55 @@ async fn of_many_that_fail_sixteen_are_tried_in_a_transaction_and_nobody_else_wa
     s.until("select not exists (select from rhythm.live)").await;
 }
 
+/// Each of these has ended while it was terminated, and left a task running.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_ended_run_has_left_and_cannot_be_ended_is_put_off_alone() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    s.deploy(
+        "leaves",
+        "const t = Task.run('left', {}, {taskId: Context.taskId}); await Task.run('last', {}, {queue: 'last'}); return 1;",
+    )
+    .await;
+    s.deploy(
+        "top",
+        "await Workflow.run('leaves', {}, {taskId: Context.taskId}); await Signal.next('never');",
+    )
+    .await;
+    let ids = start(&s, "top").await;
+    let last = "select count(*) = 21 from rhythm.live where name = 'last'";
+    s.until(last).await;
+    let tasks = s
+        .claim_with("'w', '{last}', max => 50, lease => '1 day'")
+        .await;
+    refuse(
+        &s,
+        "live",
+        "old.kind = 'task' and old.task_id like 'bad%'",
+        "delete",
+    )
+    .await;
+    note(&s, "runnable", "alone_at").await;
+    s.run("begin").await;
+    for id in &ids {
+        assert_eq!(
+            s.text(&format!("select rhythm.terminate('{id}')")).await,
+            "t"
+        );
+    }
+    for task in &tasks {
+        assert!(other.complete(task, "1").await);
+    }
+    s.run("commit").await;
+    s.until("select not exists (select from rhythm.live where task_id like 'good%')")
+        .await;
+    are_put_off(&s, "ended").await;
+    accept(&s, "live", "runnable").await;
+    advance(&s, "11 seconds").await;
+    s.until("select not exists (select from rhythm.live)").await;
+    nothing_is_left(&s).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn starts_that_were_put_off_and_fail_are_put_off_again() {
     let database = Database::create().await;
