@@ -3,8 +3,9 @@
 --
 -- Locks: due rows and roots with SKIP LOCKED, so two who do this at once share the work.
 --
--- What fails keeps nothing else from happening: each duty has a subtransaction, and when that fails, 16 of the executions that it is
--- about have one each. What fails alone is put off, with a warning in the server's log, and the rest is for the next round.
+-- What fails keeps nothing else from happening: each duty has a subtransaction, and when that fails, smaller batches, and at last 16 of the
+-- executions that it is about, have one each. What fails alone is put off, with a warning in the server's log, and the rest is for the next
+-- round.
 -- (Schedules look after themselves, one by one.)
 
 -- Does what time wants from executions: scheduled ones, expired leases, timeouts; gives their number. `p_only`: from this one. There is
@@ -244,32 +245,56 @@ begin
 end
 $$;
 
--- Does a duty, and when that fails 16 of it one by one. Gives how much it was; -1: some of it has failed, and there may be more to do
--- now; null: it has failed, and nothing came of it. Locks and halfway: as what it does; at most 17 subtransactions, beside those of steps.
+-- Does a duty. When that fails, goes on with batches of 16, 32 and so on, again and again from 16, until one of 16 fails: of that each
+-- one is done alone. So what fails spoils a few batches, and not one for each 16 that come before it. Where none of these can be done or put
+-- off, 16 of all are tried, or the same would be the first of every round. Gives how much was done; -1: some of it has failed, and there may
+-- be more to do now; null: it has failed, and nothing came of it. Locks and halfway: as what it does; some 40 subtransactions at most,
+-- beside those of steps.
 create function rhythm._do_duty(p_duty text, p_max int) returns int
 language plpgsql as $$
 declare
+  v_least constant int := 16;
+  v_size int := p_max;
+  v_got int;
+  v_done int := 0;
+  v_is_stuck bool := false;
   v_message text;
   v_id uuid;
-  v_done int := 0;
   v_told bool := false;
 begin
-  begin
-    return rhythm._do_duty_with(p_duty, p_max, null);
-  exception when others then
-    v_message := format('%s (%s)', sqlerrm, sqlstate);
-  end;
-  foreach v_id in array rhythm._subjects(p_duty, p_max) loop
+  while not v_is_stuck loop
     begin
-      v_done := v_done + rhythm._do_duty_with(p_duty, p_max, v_id);
+      v_got := rhythm._do_duty_with(p_duty, v_size, null);
+      if v_message is null then
+        return v_got;
+      end if;
+      v_done := v_done + v_got;
+      exit when v_got < v_size or v_done >= p_max;
+      v_size := v_size * 2;
     exception when others then
-      v_told := true;
-      raise warning using message = format('what is due of execution %s (%s) has failed, and is put off: %s (%s)', v_id, p_duty,
-        sqlerrm, sqlstate);
-      v_done := v_done + rhythm._put_off(p_duty, v_id);
+      v_message := format('%s (%s)', sqlerrm, sqlstate);
+      v_is_stuck := v_size <= v_least or p_duty in ('requests', 'left signals', 'schedules');
+      v_size := v_least;
     end;
   end loop;
-  if v_done > 0 then
+  if v_done > 0 and not v_is_stuck then
+    return -1;
+  end if;
+  v_got := 0;
+  for v_look in 1 .. 2 loop
+    foreach v_id in array rhythm._subjects(p_duty, case v_look when 1 then v_least else p_max end) loop
+      begin
+        v_got := v_got + rhythm._do_duty_with(p_duty, p_max, v_id);
+      exception when others then
+        v_told := true;
+        raise warning using message = format('what is due of execution %s (%s) has failed, and is put off: %s (%s)', v_id, p_duty,
+          sqlerrm, sqlstate);
+        v_got := v_got + rhythm._put_off(p_duty, v_id);
+      end;
+    end loop;
+    exit when v_got > 0;
+  end loop;
+  if v_done + v_got > 0 then
     return -1;
   elsif not v_told then
     raise warning using message = format('the duty %L has failed: %s', p_duty, v_message);

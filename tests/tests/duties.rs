@@ -3,6 +3,7 @@
 use rhythm_tests::clock::{advance, tick};
 use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::nothing_is_left;
+use rhythm_tests::server::Setup;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -192,6 +193,40 @@ async fn what_an_ended_run_has_left_and_cannot_be_ended_is_put_off_alone() {
     advance(&s, "11 seconds").await;
     s.until("select not exists (select from rhythm.live)").await;
     nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_fails_spoils_few_batches() {
+    // Nobody else does what is due.
+    let database = Database::alone(Setup {
+        preload: false,
+        ..Setup::default()
+    })
+    .await;
+    let s = database.session().await;
+    for place in [0, 250, 499] {
+        s.run(&format!(
+            "select rhythm.enqueue('a', task_id => case when n = {place} then 'bad' else 'good ' || n end,
+               timeout => interval '30 seconds' + n * interval '1 millisecond')
+             from generate_series(0, 499) n"
+        ))
+        .await;
+        refuse(&s, "live", "old.task_id like 'bad%'", "delete").await;
+        s.run("update rhythm.test_clock set shift = shift + interval '31 seconds'")
+            .await;
+        let mut rounds = 0;
+        while s.text("select count(*) > 0 from rhythm.live where due_at <= rhythm._now()").await == "t" {
+            tick(&s).await;
+            rounds += 1;
+        }
+        assert_eq!(s.number("select count(*) from rhythm.live").await, 1);
+        let tries = s.number("select last_value from tries").await;
+        assert!(rounds <= 3 && tries <= 10, "{place}: {tries} tries in {rounds} rounds");
+        s.run("drop trigger refuse on rhythm.live; alter sequence tries restart")
+            .await;
+        advance(&s, "11 seconds").await;
+        s.until("select not exists (select from rhythm.live)").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
