@@ -313,6 +313,10 @@ declare
 begin
   delete from rhythm.cancels c where c.ctid = any (array(
     select o.ctid from rhythm.cancels o where not exists (select from rhythm.live l where l.id = o.execution_id)
+      -- What it has left running is still to be ended.
+      and not exists (select from rhythm.runnable r where r.root_id = o.execution_id)
+      -- Its worker has still to hear of it: where that lives it has asked within an hour.
+      and (o.worker is null or o.at < rhythm._now() - interval '1 hour')
     limit v_max for update skip locked));
   get diagnostics v_most = row_count;
   delete from rhythm.events e where e.ctid = any (array(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rhythm_tests::clock::advance;
+use rhythm_tests::clock::{advance, retain};
 use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::{no_deadlocks, nothing_is_left};
 use rhythm_tests::race::race;
@@ -177,6 +177,25 @@ async fn a_worker_that_waits_for_work_hears_at_once_of_what_was_terminated() {
         assert_eq!(s.number("select count(*) from rhythm.cancels").await, 0);
     }
     nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_leaves_what_a_worker_has_still_to_hear_of_but_not_for_ever() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    let unheard = "select count(*) from rhythm.cancels";
+    for later in ["0", "2 hours"] {
+        s.run("select rhythm.enqueue('long')").await;
+        let task = s.claim_one().await;
+        assert_eq!(terminate(&s, task.id).await, "t");
+        advance(&s, later).await;
+        retain(&s).await;
+        if later == "0" {
+            assert_eq!(s.number(unheard).await, 1);
+            cut_short(&s).await;
+        }
+        assert_eq!(s.number(unheard).await, 0, "{later}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
