@@ -151,6 +151,8 @@ create table rhythm.archive_default partition of rhythm.archive default;
 comment on table rhythm.archive_default is 'Finished executions that expire in a week which has no partition yet.';
 create index archive_default_id on rhythm.archive_default (id);
 create index archive_default_parent on rhythm.archive_default (parent_id) where parent_id is not null;
+-- Child workflows, for walks down a tree: their parent may have a million tasks besides.
+create index archive_default_children on rhythm.archive_default (parent_id) where parent_id is not null and kind = 'workflow';
 -- Dead letters, for their counts and for retry_many; what has completed is not in it.
 create index archive_default_failed on rhythm.archive_default (queue, state, expires_on) where state in ('failed', 'timed_out');
 create index archive_default_expires on rhythm.archive_default (expires_on);
@@ -160,6 +162,7 @@ create table rhythm.archive_forever partition of rhythm.archive for values from 
 comment on table rhythm.archive_forever is 'Finished executions that are kept for ever.';
 create index archive_forever_id on rhythm.archive_forever (id);
 create index archive_forever_parent on rhythm.archive_forever (parent_id) where parent_id is not null;
+create index archive_forever_children on rhythm.archive_forever (parent_id) where parent_id is not null and kind = 'workflow';
 create index archive_forever_failed on rhythm.archive_forever (queue, state, expires_on) where state in ('failed', 'timed_out');
 
 -- What happened to an execution and cannot be read from its rows: failed attempts, timers, signals, the log.

@@ -102,6 +102,7 @@ begin
     execute format('alter table rhythm.%I add check (expires_on >= %L and expires_on < %L)', v_name, v_from, v_from + 7);
     execute format('create index on rhythm.%I (id)', v_name);
     execute format('create index on rhythm.%I (parent_id) where parent_id is not null', v_name);
+    execute format('create index on rhythm.%I (parent_id) where parent_id is not null and kind = ''workflow''', v_name);
     execute format('create index on rhythm.%I (queue, state, expires_on) where state in (''failed'', ''timed_out'')', v_name);
     lock table only rhythm.archive in share row exclusive mode;
     execute v_taken into v_is_taken using v_from;

@@ -76,6 +76,37 @@ async fn a_terminated_workflow_runs_nothing_more_and_takes_all_below_along() {
     nothing_is_left(&s).await;
 }
 
+/// What has ended below is looked at for what it may have left running: child workflows, and not a million tasks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminate_does_not_read_the_tasks_that_have_ended() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("waits", "await Signal.next('never');").await;
+    let id = s.start("waits", "{}").await;
+    s.run(&format!(
+        "insert into rhythm.archive (id, seq, root_id, parent_id, created_at, finished_at, expires_on, state, attempt, kind, name, queue, inputs)
+         select gen_random_uuid(), n, '{id}', '{id}', now(), now(), current_date + 40 + n % 2 * 200, 'completed', 1, 'task', 'a', 'default', '{{}}'
+         from generate_series(1, 20000) n"
+    ))
+    .await;
+    s.run("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
+        .await;
+    let mut buffers = i64::MAX;
+    for _ in 0..5 {
+        let read = s
+            .json(&format!(
+                "explain (analyze, buffers, format json) select rhythm._left_below('{id}')"
+            ))
+            .await;
+        let plan = &read[0]["Plan"];
+        let all = ["Shared Hit Blocks", "Shared Read Blocks"].map(|which| {
+            plan[which].as_i64().expect("a number of blocks")
+        });
+        buffers = buffers.min(all.iter().sum());
+    }
+    assert!(buffers < 100, "{buffers} buffers");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_awaits_what_is_terminated_hears_of_it() {
     let database = Database::create().await;
