@@ -157,22 +157,24 @@ language sql immutable as $$
 $$;
 
 -- Returns which other sessions hold limits: pids by tag, of the limits with these tags, or of all. A claim holds one for milliseconds, and
--- in a busy queue there always is one: so only the transactions count that a second look, a moment later, finds as well. No locks.
+-- in a busy queue there always is one: so only the transactions count that all looks of 50 ms find. The first ones come soon, since most of
+-- what they find is gone then. (When a lock was taken nobody knows; and a claim that waits is an old transaction before it takes one.) No locks.
 create function rhythm._limits_held(p_tags text[] default null) returns jsonb
 language plpgsql volatile as $$
 declare
   v_before text[];
   v_held jsonb;
+  v_pause float8;
 begin
-  for v_look in 1 .. 2 loop
+  foreach v_pause in array array[0, 0.001, 0.002, 0.005, 0.01, 0.032] loop
+    perform pg_sleep(v_pause);
     select array_agg(k.virtualtransaction), jsonb_object_agg(k.tag, k.pid) into v_before, v_held
     from (
       select l.virtualtransaction, l.pid, l.objid::bigint || '/' || (l.objsubid & 65535) as tag from pg_catalog.pg_locks l
       where l.locktype = 'object' and l.classid = 'rhythm.buckets'::regclass and l.mode = 'ExclusiveLock' and l.granted
         and l.database = rhythm._database() and l.pid <> pg_backend_pid()) k
     where coalesce(k.tag = any (p_tags), true) and coalesce(k.virtualtransaction = any (v_before), true);
-    exit when v_held is null or v_look = 2;
-    perform pg_sleep(0.2);
+    exit when v_held is null;
   end loop;
   return coalesce(v_held, '{}');
 end
@@ -429,11 +431,14 @@ begin
   end if;
   for v_head in select h.* from rhythm._heads(why_queue.name) h loop
     v_heads := v_heads + 1;
-    if v_held is null and coalesce(v_queue.concurrency::text, v_queue.rate::text, v_queue.concurrency_key) is not null then
-      -- Once for all of them.
+    v_why := rhythm._why_pending(v_head, v_now, coalesce(v_held, '{}'));
+    if v_held is null and v_why.reason in ('locked', 'workers_busy')
+      and coalesce(v_queue.concurrency::text, v_queue.rate::text, v_queue.concurrency_key) is not null
+    then
+      -- Nothing that is known at once explains it. Once for all of them.
       v_held := rhythm._limits_held();
+      v_why := rhythm._why_pending(v_head, v_now, v_held);
     end if;
-    v_why := rhythm._why_pending(v_head, v_now, v_held);
     if v_heads = 1 then
       v_first := v_head;
       v_first_why := v_why;
