@@ -123,6 +123,12 @@ async fn schedules_are_set_shown_and_driven() {
         "1h",
         "--heartbeat-timeout",
         "30s",
+        "--priority",
+        "-2",
+        "--remember",
+        "30 days",
+        "--result",
+        "discard",
     ];
     let said = schedule(&set).await;
     assert!(said.starts_with("s starts next 20"), "{said}");
@@ -148,6 +154,21 @@ async fn schedules_are_set_shown_and_driven() {
         (&json!(2), &json!(1))
     );
     assert_eq!(listed[0]["inputs"], json!({"n": 1}));
+    for (key, value) in [
+        ("priority", json!(-2)),
+        ("remember", json!("30 days")),
+        ("result", json!("discard")),
+        ("start_timeout", json!(86400.0)),
+        ("attempt_timeout", json!(3600.0)),
+        ("heartbeat_timeout", json!(30.0)),
+        ("timeout", json!(null)),
+        ("retry", json!(null)),
+        ("catch_up", json!(86400.0)),
+        ("jitter", json!(0.0)),
+        ("starts_at", json!(null)),
+    ] {
+        assert_eq!(listed[0][key], value, "{key}");
+    }
     let shown = schedule(&["show", "s"]).await;
     for part in [
         "task job",
@@ -155,6 +176,12 @@ async fn schedules_are_set_shown_and_driven() {
         ": why not",
         "2 started, 0 skipped",
         "pending",
+        "heartbeat timeout  30.0 s",
+        "start timeout      1 d 0 h",
+        "priority           -2",
+        "remember           30 days",
+        "result             discard",
+        "catch up           1 d 0 h",
     ] {
         assert!(shown.contains(part), "{part} is not in:\n{shown}");
     }

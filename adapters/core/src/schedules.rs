@@ -77,10 +77,37 @@ pub struct ScheduleInfo {
     /// JSON text.
     #[serde(serialize_with = "json")]
     pub inputs: Option<String>,
-    /// The queue of what it starts, where it says one.
+    /// How late a tick may still be started, in seconds.
+    pub catch_up: f64,
+    /// By how much a tick may be delayed at random, in seconds.
+    pub jitter: f64,
+    /// The queue of what it starts, where it says one; so it is with all down to `result`.
     pub queue: Option<String>,
+    /// Larger goes first.
+    pub priority: Option<i32>,
+    /// JSON text: how to retry a task.
+    #[serde(serialize_with = "json")]
+    pub retry: Option<String>,
+    /// How long it may take in all, in seconds.
+    pub timeout: Option<f64>,
+    /// How long it may wait for a worker, in seconds.
+    pub start_timeout: Option<f64>,
+    /// How long one attempt may take, in seconds.
+    pub attempt_timeout: Option<f64>,
+    /// How long it may be silent, in seconds.
+    pub heartbeat_timeout: Option<f64>,
+    /// How long a completed one keeps its `task_id`: an interval, or `forever`.
+    pub remember: Option<String>,
+    /// `keep` or `discard`: what becomes of its result.
+    pub result: Option<String>,
     /// Calendars of exclusion.
     pub exclude: Vec<String>,
+    /// No tick before.
+    #[serde(with = "time::option")]
+    pub starts_at: Option<SystemTime>,
+    /// No tick after.
+    #[serde(with = "time::option")]
+    pub ends_at: Option<SystemTime>,
     /// When it starts next; `None` when paused or over.
     #[serde(with = "time::option")]
     pub next_at: Option<SystemTime>,
@@ -388,8 +415,11 @@ impl Client {
     pub async fn schedules(&self, name: Option<&str>) -> Result<Vec<ScheduleInfo>> {
         let sql = "select name, kind, target, spec, time_zone, overlap, inputs::text, queue, exclude, \
                    next_at, last_at, last_id, last_state, running::bigint, held::bigint, started, \
-                   skipped, missed, failed, last_error::text, paused_at, pause_reason \
-                   from rhythm.schedules where name = coalesce($1, name) order by name";
+                   skipped, missed, failed, last_error::text, paused_at, pause_reason, \
+                   extract(epoch from catch_up)::float8, extract(epoch from jitter)::float8, priority, retry::text, \
+                   extract(epoch from timeout)::float8, extract(epoch from start_timeout)::float8, \
+                   extract(epoch from attempt_timeout)::float8, extract(epoch from heartbeat_timeout)::float8, \
+                   remember, result, starts_at, ends_at from rhythm.schedules where name = coalesce($1, name) order by name";
         self.rows(sql, &[(&name, Type::TEXT)])
             .await?
             .iter()
@@ -417,6 +447,18 @@ impl Client {
                     last_error: row.try_get(19)?,
                     paused_at: row.try_get(20)?,
                     pause_reason: row.try_get(21)?,
+                    catch_up: row.try_get(22)?,
+                    jitter: row.try_get(23)?,
+                    priority: row.try_get(24)?,
+                    retry: row.try_get(25)?,
+                    timeout: row.try_get(26)?,
+                    start_timeout: row.try_get(27)?,
+                    attempt_timeout: row.try_get(28)?,
+                    heartbeat_timeout: row.try_get(29)?,
+                    remember: row.try_get(30)?,
+                    result: row.try_get(31)?,
+                    starts_at: row.try_get(32)?,
+                    ends_at: row.try_get(33)?,
                 })
             })
             .collect()

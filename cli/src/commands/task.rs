@@ -1,6 +1,6 @@
 //! `rhythm task`.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
@@ -94,11 +94,6 @@ pub(crate) async fn run(args: TaskArgs, context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn span(seconds: Option<f64>) -> Option<String> {
-    let span = Duration::try_from_secs_f64(seconds?).ok()?;
-    Some(time::duration(span))
-}
-
 fn seen(task: &TaskInfo) -> Option<String> {
     let now = SystemTime::now();
     let ago = |at| format!("{} ago", time::between(at, now));
@@ -118,10 +113,10 @@ fn whole(task: &TaskInfo, output: Output) -> String {
             ("queue", Some(task.queue.clone())),
             ("inputs", Some(inputs)),
             ("retry", task.retry.as_deref().map(compact)),
-            ("start timeout", span(task.start_timeout)),
-            ("attempt timeout", span(task.attempt_timeout)),
-            ("timeout", span(task.timeout)),
-            ("heartbeat timeout", span(task.heartbeat_timeout)),
+            ("start timeout", time::span(task.start_timeout)),
+            ("attempt timeout", time::span(task.attempt_timeout)),
+            ("timeout", time::span(task.timeout)),
+            ("heartbeat timeout", time::span(task.heartbeat_timeout)),
             (
                 "priority",
                 task.priority.map(|priority| priority.to_string()),
@@ -160,9 +155,9 @@ fn table(tasks: &[TaskInfo], output: Output) -> String {
             Cell::new(&task.name),
             Cell::new(&task.queue),
             Cell::new(task.schema_check.as_deref().unwrap_or("any")),
-            Cell::new(span(task.start_timeout).unwrap_or_default()),
-            Cell::new(span(task.attempt_timeout).unwrap_or_default()),
-            Cell::new(span(task.timeout).unwrap_or_default()),
+            Cell::new(time::span(task.start_timeout).unwrap_or_default()),
+            Cell::new(time::span(task.attempt_timeout).unwrap_or_default()),
+            Cell::new(time::span(task.timeout).unwrap_or_default()),
             Cell::new(task.priority.map(|p| p.to_string()).unwrap_or_default()),
             Cell::new(task.remember.as_deref().unwrap_or_default()),
             Cell::new(task.result.as_deref().unwrap_or_default()),

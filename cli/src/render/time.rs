@@ -17,6 +17,12 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// The same of so many seconds.
+pub(crate) fn span(seconds: Option<f64>) -> Option<String> {
+    let span = Duration::try_from_secs_f64(seconds?).ok()?;
+    Some(duration(span))
+}
+
 /// From `start` to `end`; nothing when clocks disagree.
 pub(crate) fn between(start: SystemTime, end: SystemTime) -> String {
     duration(end.duration_since(start).unwrap_or_default())

@@ -205,7 +205,8 @@ class Schedules:
         return bool(wait(self._schedules.native.delete_calendar(name)))
 
     def schedules(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Tells of all schedules, or of the one of this name: rows of the view `rhythm.schedules`, times as text."""
+        """Tells of all schedules, or of the one of this name: rows of the view `rhythm.schedules`, times as text,
+        intervals in seconds."""
         return _rows(wait(self._schedules.native.schedules(name)))
 
     def schedule_runs(self, name: str | None = None, *, limit: int = 100) -> list[ScheduleRun]:
