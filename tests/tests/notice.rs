@@ -1,10 +1,14 @@
-//! What the server says beside its answer reaches whoever called: through the client's observer, and on the command's stderr.
-//! Python's logger has its tests beside it.
+//! What the server says beside its answer reaches whoever called: through the observers of the client and of a worker, and on
+//! the command's stderr. Python's logger has its tests beside it.
 
 use std::sync::{Arc, Mutex};
 
-use rhythm_client::{Client, EnqueueOptions, Notice};
+use rhythm_client::worker::{
+    SESSIONS, TaskContext, TaskFailure, TaskOptions, Worker, WorkerEvent, WorkerOptions,
+};
+use rhythm_client::{Client, Config, EnqueueOptions, Notice};
 use rhythm_tests::database::Database;
+use serde_json::json;
 
 use crate::cli::{rhythm, says};
 
@@ -64,6 +68,48 @@ async fn the_observer_is_told_before_the_call_returns_and_of_that_call_alone() {
         .await
         .expect_err("a priority of 40000");
     assert_eq!(taken().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_observer_of_a_worker_is_told_what_the_steps_say_that_its_outcomes_take() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("create function loud() returns int language plpgsql as $$ begin raise warning 'look out' using hint = 'Duck.'; return 1; end $$")
+        .await;
+    s.deploy(
+        "asks",
+        "await Task.run('a'); return (await Sql.query('select public.loud() as n'))[0].n;",
+    )
+    .await;
+    let config = Config::from_url_and_environment(Some(&database.url())).expect("a URL");
+    let said: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = Arc::clone(&said);
+    let worker = Worker::new(Client::new(config, SESSIONS), WorkerOptions::default())
+        .expect("the options are good")
+        .task(
+            "a",
+            TaskOptions::default(),
+            |_: TaskContext, _: String| async move { Ok::<_, TaskFailure>("1".to_owned()) },
+        )
+        .observe(move |event| {
+            if let WorkerEvent::Said(notice) = event {
+                assert!(notice.severity == "WARNING" && notice.is_warning());
+                heard.lock().expect("no panic").push(event.to_string());
+            }
+        });
+    let handle = worker.handle();
+    let serving = tokio::spawn(worker.run());
+    let id = s.start("asks", "{}").await;
+    assert_eq!(s.completed(id).await, json!(1));
+    handle.drain();
+    serving
+        .await
+        .expect("it does not panic")
+        .expect("it leaves in good order");
+    assert_eq!(
+        *said.lock().expect("no panic"),
+        ["the server says: look out\nHint: Duck."]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -117,7 +117,11 @@ impl Worker {
             worker = worker.task(&task.name, options, handler);
         }
         let worker = worker.observe(move |event| {
-            let important = !matches!(event, WorkerEvent::Ready | WorkerEvent::Draining { .. });
+            let important = match event {
+                WorkerEvent::Ready | WorkerEvent::Draining { .. } => false,
+                WorkerEvent::Said(notice) => notice.is_warning(),
+                _ => true,
+            };
             // The crew is gone once the worker is.
             let _ = sender.send(Message::Note {
                 important,

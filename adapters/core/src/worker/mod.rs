@@ -27,6 +27,7 @@ use self::shift::Shift;
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 
 mod claim;
 mod complete;
@@ -66,6 +67,8 @@ pub enum WorkerEvent {
     OutcomeDropped(Uuid),
     /// The server refused the progress of some tasks; it is forgotten.
     ProgressDropped(Error),
+    /// What the server says beside its answers; what a step's SQL says, too, if it was taken by this worker's outcomes.
+    Said(Notice),
     /// The worker was asked to leave.
     Draining {
         /// How many handlers still run.
@@ -88,6 +91,7 @@ impl fmt::Display for WorkerEvent {
             Self::LeaseLost(id) => write!(f, "lost the lease of {id}, its result will be dropped"),
             Self::OutcomeDropped(id) => write!(f, "the server refused the outcome of {id}"),
             Self::ProgressDropped(error) => write!(f, "the server refused progress: {error}"),
+            Self::Said(notice) => write!(f, "the server says: {notice}"),
             Self::Draining { running } => write!(f, "leaving, {running} tasks still run"),
             Self::GaveBack(tasks) => write!(f, "gave back {tasks} unfinished tasks"),
         }
@@ -116,10 +120,11 @@ pub struct Worker {
     observer: Observer,
 }
 
-type Observer = Box<dyn Fn(&WorkerEvent) + Send + Sync>;
+type Observer = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
 
 impl Worker {
-    /// Makes a worker that has no tasks yet. Its client should have [`SESSIONS`] sessions.
+    /// Makes a worker that has no tasks yet. Its client should have [`SESSIONS`] sessions; who observes that is not told what
+    /// the server says to the worker, whose own observer is.
     ///
     /// # Errors
     /// When an option is out of its range.
@@ -130,7 +135,7 @@ impl Worker {
             options,
             tasks: BTreeMap::new(),
             wishes: watch::Sender::new(Wish::Serve),
-            observer: Box::new(|_| {}),
+            observer: Arc::new(|_| {}),
         })
     }
 
@@ -142,10 +147,10 @@ impl Worker {
         self
     }
 
-    /// Tells `observer` what happens. It is called from the loop and must not block.
+    /// Tells `observer` what happens. It is called from the loop and its calls and must not block.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&WorkerEvent) + Send + Sync + 'static) -> Self {
-        self.observer = Box::new(observer);
+        self.observer = Arc::new(observer);
         self
     }
 
@@ -161,8 +166,12 @@ impl Worker {
     /// When the server refuses the worker at its start.
     pub async fn run(self) -> Result<()> {
         let wishes = self.wishes.subscribe();
+        let told = Arc::clone(&self.observer);
+        let client = self
+            .client
+            .observe(move |notice| told(&WorkerEvent::Said(notice.clone())));
         let shift = Shift::new(
-            self.client,
+            client,
             self.options,
             self.tasks,
             self.observer,

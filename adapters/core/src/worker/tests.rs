@@ -196,7 +196,7 @@ fn start(script: &Script, slots: usize) -> (WorkerHandle, tokio::task::JoinHandl
         ..WorkerOptions::default()
     };
     let backoff = Backoff::new(|| 1.0);
-    let shift = Shift::new(script.clone(), options, tasks, Box::new(|_| {}), backoff).unwrap();
+    let shift = Shift::new(script.clone(), options, tasks, Arc::new(|_| {}), backoff).unwrap();
     let wishes = watch::Sender::new(Wish::Serve);
     let receiver = wishes.subscribe();
     (WorkerHandle(wishes), tokio::spawn(shift.run(receiver)))
