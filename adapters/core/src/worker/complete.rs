@@ -36,8 +36,8 @@ pub(super) enum Fate {
 struct Outcome {
     key: Key,
     json: String,
-    /// Sent in a batch of its own, since a batch with it was refused.
-    alone: bool,
+    /// Sent in a batch of so many at most, without others, since a larger one with it was refused.
+    part: Option<usize>,
     /// Its result was refused already, and this is the failure that says so.
     replaced: bool,
 }
@@ -65,8 +65,8 @@ impl Batch {
     }
 
     /// Whether it is sent to find out who spoils batches; nothing is claimed with it.
-    pub(super) fn is_alone(&self) -> bool {
-        self.0.first().is_some_and(|outcome| outcome.alone)
+    pub(super) fn is_part(&self) -> bool {
+        self.0.first().is_some_and(|outcome| outcome.part.is_some())
     }
 }
 
@@ -82,7 +82,7 @@ impl Outbox {
         self.gathered.push_back(Outcome {
             key,
             json: to_json(key, fate),
-            alone: false,
+            part: None,
             replaced: false,
         });
     }
@@ -103,17 +103,15 @@ impl Outbox {
         }
         let mut batch = Vec::new();
         let mut bytes = 0;
+        let part = self.gathered.front().and_then(|first| first.part);
+        let most = part.unwrap_or(BATCH_OUTCOMES);
         while let Some(next) = self.gathered.front() {
-            let fits = bytes + next.json.len() <= BATCH_BYTES && batch.len() < BATCH_OUTCOMES;
-            if !batch.is_empty() && (next.alone || !fits) {
+            let fits = bytes + next.json.len() <= BATCH_BYTES && batch.len() < most;
+            if !batch.is_empty() && (next.part != part || !fits) {
                 break;
             }
             bytes += next.json.len();
-            let ends = next.alone;
             batch.extend(self.gathered.pop_front());
-            if ends {
-                break;
-            }
         }
         self.in_flight = batch.len();
         (!batch.is_empty()).then_some(Batch(batch))
@@ -132,21 +130,23 @@ impl Outbox {
         }
     }
 
-    /// The server failed over the batch: each outcome is tried on its own, after all others.
+    /// The server failed over the batch: each outcome is tried on its own, after all others. (Not half by half: there is a pause
+    /// after each such failure.)
     pub(super) fn set_aside(&mut self, batch: Batch) {
         self.in_flight = 0;
         let alone = batch.0.into_iter().map(|outcome| Outcome {
-            alone: true,
+            part: Some(1),
             ..outcome
         });
         self.gathered.extend(alone);
     }
 
-    /// The server refused the batch for what is in it, such as a string that jsonb cannot hold. A batch of several is
-    /// tried one by one; an outcome that is refused alone becomes a failure that says why. Returns what had to be
-    /// dropped because even that was refused; its lease will run out.
+    /// The server refused the batch for what is in it, such as a string that jsonb cannot hold. Of a batch of several each half
+    /// is tried; an outcome that is refused alone becomes a failure that says why. Returns what had to be dropped because
+    /// even that was refused; its lease will run out.
     pub(super) fn refuse(&mut self, batch: Batch, reason: &str) -> Option<Key> {
         self.in_flight = 0;
+        let half = batch.0.len().div_ceil(2);
         let several = batch.0.len() > 1;
         let mut dropped = None;
         for mut outcome in batch.0.into_iter().rev() {
@@ -160,7 +160,7 @@ impl Outbox {
                 outcome.json = to_json(outcome.key, &Fate::Failed(failure));
                 outcome.replaced = true;
             }
-            outcome.alone = true;
+            outcome.part = Some(half);
             self.gathered.push_front(outcome);
         }
         dropped
@@ -238,8 +238,11 @@ mod tests {
         let mut outbox = outbox(3);
         let batch = outbox.next_batch().unwrap();
         assert!(outbox.refuse(batch, "bad").is_none());
+        let half = outbox.next_batch().unwrap();
+        assert!(half.is_part());
+        assert_eq!(half.0.len(), 2);
+        assert!(outbox.refuse(half, "bad").is_none());
         let alone = outbox.next_batch().unwrap();
-        assert!(alone.is_alone());
         assert_eq!(alone.0.len(), 1);
         assert!(outbox.refuse(alone, "no \\u0000").is_none());
         let replaced = outbox.next_batch().unwrap();
@@ -251,6 +254,27 @@ mod tests {
             outbox.acknowledge(batch);
         }
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn one_bad_outcome_spoils_few_batches_of_many() {
+        for bad in [0, 500, 999] {
+            let mut outbox = outbox(BATCH_OUTCOMES as u128);
+            outbox.push(key(2000), &Fate::Completed("2000".into()));
+            let (mut refused, mut taken, mut settled) = (0, 0, 0);
+            while let Some(batch) = outbox.next_batch() {
+                if batch.0.iter().any(|o| o.key == key(bad) && !o.replaced) {
+                    assert!(outbox.refuse(batch, "bad").is_none());
+                    refused += 1;
+                } else {
+                    settled += batch.len();
+                    outbox.acknowledge(batch);
+                    taken += 1;
+                }
+            }
+            assert_eq!(settled, BATCH_OUTCOMES + 1);
+            assert!(refused <= 11 && taken <= 14, "{refused} and {taken}");
+        }
     }
 
     #[test]

@@ -262,7 +262,7 @@ impl<S: Server> Shift<S> {
         };
         // What the batch settles frees its slots in the same transaction, so they are claimed for. Its outcomes count
         // as unacknowledged only until the answer comes, which is also when the reserve ends.
-        let serves = self.phase.is_serving() && self.registered && !batch.is_alone();
+        let serves = self.phase.is_serving() && self.registered && !batch.is_part();
         let left = self.outbox.len() - batch.len();
         let slots = if serves {
             self.slots.free(self.running.len(), left)
