@@ -200,9 +200,10 @@ function $matchers(actual, negated, isThrown) {
     toHaveFailed: (...expected) => {
       const run = $runOf(actual);
       if (run.state !== "failed" || expected.length === 0) $stands(run, "failed", negated);
-      else if ($isError(run.error, expected[0]) === negated) {
+      else if ($isErrorOfRun(run.error, expected[0]) === negated) {
+        const wanted = typeof expected[0] === "function" ? expected[0].name : $inline(expected[0]);
         $fail(
-          `expected the run ${negated ? "not " : ""}to fail with ${$inline(expected[0])}, and its error is ${$inline(run.error.message)}`,
+          `expected the run ${negated ? "not " : ""}to fail with ${wanted}, and its error is ${$inline(run.error.message)}`,
           { about: run.error.stack },
         );
       }
@@ -213,6 +214,12 @@ function $matchers(actual, negated, isThrown) {
 function $matches(text, pattern) {
   if (typeof text !== "string") return false;
   return pattern instanceof RegExp ? text.search(pattern) >= 0 : text.includes(pattern);
+}
+
+// What a run failed with is no error any more but tells its class by name.
+function $isErrorOfRun(error, expected) {
+  if (typeof expected !== "function") return $isError(error, expected);
+  return expected === Error || error.name === expected.name;
 }
 
 // A text is a part of the message, a regular expression matches it, a function a class (of errors) or a predicate, an object some of the properties.
