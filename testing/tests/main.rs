@@ -2,6 +2,7 @@
 
 mod examples;
 mod kit;
+mod recipes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,6 +10,7 @@
 //! - `clock`: moves the clock of Rhythm instead of sleeping
 //! - `task`: claims and outcomes from a test's own session
 //! - `worker`: worker processes in each language, and the journal of what they did
+//! - `recipe`: a recipe of the examples, its worker, and what it did outside
 //! - `invariant`: what must hold whatever happened
 //! - `model`: the state machine of tasks, said a second time
 //! - `race`: many sessions at once
@@ -25,6 +26,7 @@ pub mod invariant;
 pub mod model;
 pub mod process;
 pub mod race;
+pub mod recipe;
 pub mod server;
 pub mod stress;
 pub mod task;

@@ -49,8 +49,7 @@ pub struct Start<'a> {
 impl Worker {
     /// Starts a process; `rust_worker` is the path of the Rust worker, which only the test binary knows.
     pub fn start(language: Language, rust_worker: &str, how: &Start<'_>) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{language:?}-{}", COUNT.fetch_add(1, Ordering::Relaxed)).to_lowercase();
+        let name = new_name(&format!("{language:?}"));
         let mut command = match language {
             Language::Python => {
                 let mut command = Command::new(project().join(".venv/bin/python"));
@@ -60,22 +59,38 @@ impl Worker {
             }
             Language::Rust => Command::new(rust_worker),
         };
-        let log = scratch().join(format!("{name}.log"));
-        let output = File::create(&log).expect("the worker's log can be made");
         command
             .args(["--url", how.url, "--name", &name, "--lease", how.lease])
             .args(["--slots", &how.slots.to_string()])
             .env("RHYTHM_TEST_JOURNAL", &how.journal.path)
-            .env("RHYTHM_TEST_WORKER", &name)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a handle can be copied"))
-            .stderr(output);
+            .env("RHYTHM_TEST_WORKER", &name);
         if how.relaxed {
             command.arg("--relaxed-claims");
         }
         if language == Language::Python {
             command.arg("handlers");
         }
+        Self::spawn(name, command)
+    }
+
+    /// Starts a process of `python -m rhythm worker` for a module in a folder, with the options that people begin with.
+    pub fn serve(folder: &Path, module: &str, url: &str) -> Self {
+        let name = new_name(module);
+        let mut command = Command::new(project().join(".venv/bin/python"));
+        command
+            .args(["-m", "rhythm", "worker", "--url", url, "--name", &name])
+            .arg(module)
+            .current_dir(folder);
+        Self::spawn(name, command)
+    }
+
+    fn spawn(name: String, mut command: Command) -> Self {
+        let log = scratch().join(format!("{name}.log"));
+        let output = File::create(&log).expect("the worker's log can be made");
+        command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a handle can be copied"))
+            .stderr(output);
         Self {
             name,
             child: process::spawn(command, Signal::SIGKILL),
@@ -145,6 +160,11 @@ impl Drop for Worker {
             );
         }
     }
+}
+
+fn new_name(of: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{of}-{}", COUNT.fetch_add(1, Ordering::Relaxed)).to_lowercase()
 }
 
 /// What time it is on the clock of the journal.

@@ -14,12 +14,12 @@ use rhythm_tests::process;
 const PRELUDE: &str = "import rhythm\n\nclient = rhythm.Client()\n";
 
 /// A code block: what is behind its fence, and what is in it.
-struct Block {
-    language: String,
-    text: String,
+pub(crate) struct Block {
+    pub(crate) language: String,
+    pub(crate) text: String,
 }
 
-fn blocks(page: &str) -> Vec<Block> {
+pub(crate) fn blocks(page: &str) -> Vec<Block> {
     let text = fs::read_to_string(project().join(page)).expect("the page is there");
     let mut blocks: Vec<Block> = Vec::new();
     let mut inside = false;
@@ -108,7 +108,7 @@ fn environment(command: &mut Command, database: &Database) {
 }
 
 /// What a block has given and what it says that it gives: nothing where they agree.
-fn differs(block: &Block, said: &str) -> String {
+pub(crate) fn differs(block: &Block, said: &str) -> String {
     let mark = if block.language == "sql" {
         "-- → "
     } else {

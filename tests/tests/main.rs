@@ -40,6 +40,7 @@ mod queue_settings;
 mod quickstart;
 mod race;
 mod rate_limit;
+mod recipes;
 mod refused;
 mod regress;
 mod request;
