@@ -1,6 +1,7 @@
 //! The recipes on a server, with their workers: what their pages tell people to type, and what they say survives a kill.
 //! What was done outside is counted.
 
+mod approval;
 mod saga;
 
 use std::process::Command;
