@@ -2,6 +2,7 @@
 //! What was done outside is counted.
 
 mod approval;
+mod batch_import;
 mod saga;
 
 use std::process::Command;
