@@ -3,6 +3,7 @@
 
 mod approval;
 mod batch_import;
+mod polling;
 mod saga;
 
 use std::process::Command;
