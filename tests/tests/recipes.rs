@@ -5,6 +5,7 @@ mod approval;
 mod batch_import;
 mod polling;
 mod saga;
+mod scheduled_report;
 
 use std::process::Command;
 
