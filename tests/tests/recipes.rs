@@ -1,6 +1,7 @@
 //! The recipes on a server, with their workers: what their pages tell people to type, and what they say survives a kill.
 //! What was done outside is counted.
 
+mod agent;
 mod approval;
 mod batch_import;
 mod polling;
@@ -14,7 +15,8 @@ use rhythm_tests::database::{Database, Session};
 use rhythm_tests::installation::Installation;
 use rhythm_tests::recipe::{Held, Recipe};
 use rhythm_tests::worker::Worker;
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::examples::{blocks, differs};
 
@@ -92,4 +94,8 @@ async fn attempts(s: &Session, task: &str) -> i64 {
         "select max(attempt) from rhythm.executions where name = '{task}'"
     ))
     .await
+}
+
+async fn attributes(s: &Session, id: Uuid) -> Value {
+    s.json(&format!("select rhythm.attributes('{id}')")).await
 }
