@@ -7,6 +7,7 @@ mod batch_import;
 mod polling;
 mod saga;
 mod scheduled_report;
+mod sql_pipeline;
 
 use std::process::Command;
 
