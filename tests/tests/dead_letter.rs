@@ -133,10 +133,7 @@ async fn a_retry_gives_the_timeout_as_it_was_given_whatever_has_put_the_task_off
         s.becomes(id, "pending").await;
         if is_snoozed {
             let task = s.claim_one().await;
-            let snooze = format!(
-                "select rhythm.snooze('{id}', {}, '30 minutes')",
-                task.token
-            );
+            let snooze = format!("select rhythm.snooze('{id}', {}, '30 minutes')", task.token);
             assert_eq!(s.text(&snooze).await, "t");
             advance(&s, "30 minutes").await;
             s.becomes(id, "pending").await;

@@ -28,7 +28,8 @@ async fn a_heartbeat_tells_whether_progress_was_saved() {
         )
     };
     let progress = "array['1', null, '3']::jsonb[]";
-    let stored = "select string_agg(coalesce(progress::text, '-'), ' ' order by seq) from rhythm.live";
+    let stored =
+        "select string_agg(coalesce(progress::text, '-'), ' ' order by seq) from rhythm.live";
     assert_eq!(s.text(&beat("null")).await, "ok, ok, ok");
     let held = &tasks[0];
     other

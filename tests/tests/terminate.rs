@@ -84,8 +84,8 @@ async fn a_terminate_does_not_read_the_tasks_that_have_ended() {
     s.deploy("waits", "await Signal.next('never');").await;
     let id = s.start("waits", "{}").await;
     s.run(&format!(
-        "insert into rhythm.archive (id, seq, root_id, parent_id, created_at, finished_at, expires_on, state, attempt, kind, name, queue, inputs)
-         select gen_random_uuid(), n, '{id}', '{id}', now(), now(), current_date + 40 + n % 2 * 200, 'completed', 1, 'task', 'a', 'default', '{{}}'
+        "insert into rhythm.archive (id, seq, root_id, parent_id, created_at, finished_at, expires_on, state, attempt, priority, kind, name, queue, inputs)
+         select gen_random_uuid(), n, '{id}', '{id}', now(), now(), current_date + 40 + n % 2 * 200, 'completed', 1, 0, 'task', 'a', 'default', '{{}}'
          from generate_series(1, 20000) n"
     ))
     .await;
@@ -99,9 +99,8 @@ async fn a_terminate_does_not_read_the_tasks_that_have_ended() {
             ))
             .await;
         let plan = &read[0]["Plan"];
-        let all = ["Shared Hit Blocks", "Shared Read Blocks"].map(|which| {
-            plan[which].as_i64().expect("a number of blocks")
-        });
+        let all = ["Shared Hit Blocks", "Shared Read Blocks"]
+            .map(|which| plan[which].as_i64().expect("a number of blocks"));
         buffers = buffers.min(all.iter().sum());
     }
     assert!(buffers < 100, "{buffers} buffers");

@@ -57,7 +57,7 @@ async fn a_start_timeout_ends_what_nobody_takes_and_no_longer_holds_once_it_is_t
 /// Stops the clock of this database: it is what `set` says, to the microsecond.
 async fn stop(s: &Session) {
     s.run(
-        "create table stopped (began timestamptz, at timestamptz);
+        "create table stopped (began timestamptz, at timestamptz); grant select on stopped to public;
          insert into stopped select n, n from rhythm._now() n;
          create or replace function rhythm._now() returns timestamptz language plpgsql volatile security definer as
          $$ begin return (select at from public.stopped); end $$",
@@ -84,19 +84,103 @@ async fn each_is_enforced_in_the_microsecond_in_which_it_is_due_and_not_in_the_o
     let again = r#"retry => '{"maxAttempts": 2, "initial": "1m", "jitter": 0}'"#;
     // Taken after ten seconds, heard of after twenty; what is due after how many; the states before and after that.
     for (call, is_taken, is_heard, due, before, after) in [
-        ("enqueue('a', start_timeout => '30s')".to_owned(), false, false, 30, "pending", "timed_out"),
-        ("enqueue('a', start_timeout => '30s', delay => '40s')".to_owned(), false, false, 70, "pending", "timed_out"),
-        ("enqueue('a', delay => '40s')".to_owned(), false, false, 40, "scheduled", "pending"),
-        ("enqueue('a', timeout => '30s')".to_owned(), false, false, 30, "pending", "timed_out"),
-        ("enqueue('a', timeout => '30s', delay => '40s')".to_owned(), false, false, 70, "pending", "timed_out"),
-        ("enqueue('a', timeout => '30s')".to_owned(), true, true, 30, "running", "timed_out"),
-        (format!("enqueue('a', attempt_timeout => '30s', {once})"), true, true, 40, "running", "timed_out"),
-        (format!("enqueue('a', attempt_timeout => '30s', {again})"), true, true, 40, "running", "scheduled"),
-        (format!("enqueue('a', heartbeat_timeout => '30s', {once})"), true, false, 40, "running", "timed_out"),
-        (format!("enqueue('a', heartbeat_timeout => '30s', {again})"), true, true, 50, "running", "scheduled"),
+        (
+            "enqueue('a', start_timeout => '30s')".to_owned(),
+            false,
+            false,
+            30,
+            "pending",
+            "timed_out",
+        ),
+        (
+            "enqueue('a', start_timeout => '30s', delay => '40s')".to_owned(),
+            false,
+            false,
+            70,
+            "pending",
+            "timed_out",
+        ),
+        (
+            "enqueue('a', delay => '40s')".to_owned(),
+            false,
+            false,
+            40,
+            "scheduled",
+            "pending",
+        ),
+        (
+            "enqueue('a', timeout => '30s')".to_owned(),
+            false,
+            false,
+            30,
+            "pending",
+            "timed_out",
+        ),
+        (
+            "enqueue('a', timeout => '30s', delay => '40s')".to_owned(),
+            false,
+            false,
+            70,
+            "pending",
+            "timed_out",
+        ),
+        (
+            "enqueue('a', timeout => '30s')".to_owned(),
+            true,
+            true,
+            30,
+            "running",
+            "timed_out",
+        ),
+        (
+            format!("enqueue('a', attempt_timeout => '30s', {once})"),
+            true,
+            true,
+            40,
+            "running",
+            "timed_out",
+        ),
+        (
+            format!("enqueue('a', attempt_timeout => '30s', {again})"),
+            true,
+            true,
+            40,
+            "running",
+            "scheduled",
+        ),
+        (
+            format!("enqueue('a', heartbeat_timeout => '30s', {once})"),
+            true,
+            false,
+            40,
+            "running",
+            "timed_out",
+        ),
+        (
+            format!("enqueue('a', heartbeat_timeout => '30s', {again})"),
+            true,
+            true,
+            50,
+            "running",
+            "scheduled",
+        ),
         // A lease that its worker lets lapse.
-        (format!("enqueue('a', {once})"), true, false, 70, "running", "failed"),
-        ("start('nap', timeout => '30s')".to_owned(), false, false, 30, "waiting", "timed_out"),
+        (
+            format!("enqueue('a', {once})"),
+            true,
+            false,
+            70,
+            "running",
+            "failed",
+        ),
+        (
+            "start('nap', timeout => '30s')".to_owned(),
+            false,
+            false,
+            30,
+            "waiting",
+            "timed_out",
+        ),
     ] {
         s.run("update stopped set began = at").await;
         let id = s.id(&format!("select rhythm.{call}")).await;
@@ -122,11 +206,19 @@ async fn each_is_enforced_in_the_microsecond_in_which_it_is_due_and_not_in_the_o
         assert_eq!(s.text(&ended).await, "t", "{call}");
         if after == "scheduled" {
             for (microseconds, state) in [(1, "scheduled"), (0, "pending")] {
-                set(&s, &format!("{} seconds -{microseconds} microseconds", due + 60)).await;
+                set(
+                    &s,
+                    &format!("{} seconds -{microseconds} microseconds", due + 60),
+                )
+                .await;
                 if microseconds == 0 {
                     s.becomes(id, state).await;
                 }
-                assert_eq!(s.state(id).await, state, "{call}: {microseconds} before it is tried again");
+                assert_eq!(
+                    s.state(id).await,
+                    state,
+                    "{call}: {microseconds} before it is tried again"
+                );
             }
         }
         s.run("select rhythm.terminate(id) from rhythm.live").await;

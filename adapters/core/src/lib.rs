@@ -37,8 +37,9 @@ pub use messages::{Run, Signalled};
 pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};
 pub use rows::{
-    Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, Heartbeat, HeartbeatStatus, LogLine,
-    Outcome, QueueInfo, StartOptions, State, TaskInfo, TimelineEvent, WorkerInfo, WorkflowInfo,
+    Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, Heartbeat, HeartbeatStatus,
+    LogLine, Outcome, QueueInfo, StartOptions, State, TaskInfo, TimelineEvent, WorkerInfo,
+    WorkflowInfo,
 };
 pub use schedules::{CalendarInfo, During, ScheduleInfo, ScheduleOptions, ScheduleRun};
 pub use trouble::{CleanupFilter, FailedAttempt, RetryFilter, Why};

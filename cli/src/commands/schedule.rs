@@ -398,10 +398,7 @@ fn details(schedule: &ScheduleInfo, output: Output) -> String {
                 Some(format!("{} ({})", schedule.spec, schedule.time_zone)),
             ),
             ("exclude", exclude),
-            (
-                "not before",
-                schedule.starts_at.map(|at| moment(Some(at))),
-            ),
+            ("not before", schedule.starts_at.map(|at| moment(Some(at)))),
             ("not after", schedule.ends_at.map(|at| moment(Some(at)))),
             ("overlap", Some(schedule.overlap.clone())),
             ("catch up", time::span(Some(schedule.catch_up))),
