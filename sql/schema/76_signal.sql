@@ -56,7 +56,8 @@ begin
   with w as (
     insert into rhythm.signal_waits (execution_id, promise, name, key, is_request, due_at)
     select p_id, (e ->> 'promise')::int, e ->> 'name', e ->> 'key', coalesce((e ->> 'request')::bool, false),
-      to_timestamp(least((e ->> 'due_ms')::float8, 9e12) / 1000)
+      -- Null stays null: `least` alone would pass over it.
+      case when e ->> 'due_ms' is not null then to_timestamp(least((e ->> 'due_ms')::float8, 9e12) / 1000) end
     from jsonb_array_elements(p_waits) e
     returning due_at
   )

@@ -34,6 +34,29 @@ async fn a_run_is_signalled_by_what_holds_the_task_id() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_without_a_timeout_waits_for_ever() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "waits",
+        "const brief = Signal.next('brief', {timeout: '1h'}).catch(error => error.name);
+         return [await brief, await Signal.next('ever')];",
+    )
+    .await;
+    let id = s.start("waits", "{}").await;
+    clock::advance(&s, "2 hours").await;
+    s.until("select count(*) = 1 from rhythm.signal_waits where name = 'ever'")
+        .await;
+    let due = "select count(*) from rhythm.signal_waits where due_at is not null";
+    assert_eq!(s.number(due).await, 0, "nothing is ever due of it");
+    clock::advance(&s, "300 years").await;
+    assert_eq!(s.state(id).await, "waiting");
+    s.run(&format!("select rhythm.signal('{id}', 'ever', '1')"))
+        .await;
+    assert_eq!(s.completed(id).await, json!(["TimeoutError", 1]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signals_that_nobody_takes_are_bounded_and_stay_in_order() {
     let database = Database::create().await;
     let s = database.session().await;
