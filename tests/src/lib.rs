@@ -13,6 +13,7 @@
 //! - `recipe`: a recipe of the examples, its worker, and what it did outside
 //! - `invariant`: what must hold whatever happened
 //! - `model`: the state machine of tasks, said a second time
+//! - `flows`: random workflows, what is done to them, and what must hold
 //! - `race`: many sessions at once
 //! - `stress`: the same while the server is killed, and what happened is recorded
 //!
@@ -21,6 +22,7 @@
 
 pub mod clock;
 pub mod database;
+pub mod flows;
 pub mod installation;
 pub mod invariant;
 pub mod model;

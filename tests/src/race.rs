@@ -36,20 +36,29 @@ where
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 
+/// From `RHYTHM_TEST_SEED`, or a new one; printed, so that a failure can be run again.
+#[must_use]
+pub fn seed(test: &str) -> u64 {
+    let seed = number("RHYTHM_TEST_SEED").unwrap_or_else(|| {
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |t| u64::from(t.subsec_nanos()) | 1)
+    });
+    eprintln!("{test}: RHYTHM_TEST_SEED={seed}");
+    seed
+}
+
+/// A number that a variable of the environment gives.
+#[must_use]
+pub fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 impl Dice {
-    /// From `RHYTHM_TEST_SEED`, or new ones; printed, so that a failure can be run again.
+    /// From `seed`.
     #[must_use]
     pub fn roll(test: &str) -> Self {
-        let seed = std::env::var("RHYTHM_TEST_SEED")
-            .ok()
-            .and_then(|s| s.parse().ok())
-            .unwrap_or_else(|| {
-                std::time::SystemTime::now()
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .map_or(1, |t| u64::from(t.subsec_nanos()) | 1)
-            });
-        eprintln!("{test}: RHYTHM_TEST_SEED={seed}");
-        Self(seed)
+        Self(seed(test))
     }
 
     /// A number below `n`.

@@ -23,6 +23,7 @@ mod duties;
 mod enqueue;
 mod examples;
 mod floor;
+mod flows;
 mod give_up;
 mod held_rows;
 mod idempotency;
