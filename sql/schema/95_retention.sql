@@ -322,12 +322,14 @@ begin
   get diagnostics v_most = row_count;
   delete from rhythm.events e where e.ctid = any (array(
     select o.ctid from rhythm.events o where not exists (select from rhythm.saves s where s.id = o.execution_id)
-      and not exists (select from rhythm.live l where l.id = o.execution_id) limit v_max));
+      and not exists (select from rhythm.live l where l.id = o.execution_id) limit v_max
+    for update skip locked));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
   delete from rhythm.signals n where n.ctid = any (array(
     select o.ctid from rhythm.signals o where not exists (select from rhythm.saves s where s.id = o.execution_id)
-      and not exists (select from rhythm.live l where l.id = o.execution_id) limit v_max));
+      and not exists (select from rhythm.live l where l.id = o.execution_id) limit v_max
+    for update skip locked));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
   with d as (

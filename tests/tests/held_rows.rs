@@ -152,3 +152,26 @@ async fn many_are_retried_beside_who_takes_their_keys() {
     assert_eq!(retrying.await.expect("it does not panic"), 2);
     no_deadlocks(&watch).await;
 }
+
+/// Who cleans up by hand deletes signals before events, retention events before signals: whoever waited for the other would wait for
+/// ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_passes_over_leftovers_that_somebody_else_deletes() {
+    let database = Database::create().await;
+    let (s, other) = (database.session().await, database.session().await);
+    s.run(
+        "insert into rhythm.events (execution_id, promise, ok, value) values (gen_random_uuid(), 1, true, '1');
+         insert into rhythm.signals (execution_id, name, payload, at) values (gen_random_uuid(), 'late', '1', now())",
+    )
+    .await;
+    other
+        .run("begin; delete from rhythm.signals; delete from rhythm.events")
+        .await;
+    s.run("set lock_timeout = '5s'; select rhythm._sweep_rest()")
+        .await;
+    other.run("rollback").await;
+    s.run("select rhythm._sweep_rest()").await;
+    let left =
+        "select (select count(*) from rhythm.events) + (select count(*) from rhythm.signals)";
+    assert_eq!(s.number(left).await, 0);
+}
