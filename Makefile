@@ -9,7 +9,7 @@ PG_CONFIG ?= pg_config
 N ?= 20000
 SEED ?= 1
 
-.PHONY: help setup build demo test check unit conformance differential workflows test-pg test-python install fuzz bench bench-flow fmt accept clean
+.PHONY: help setup build demo test check unit conformance differential workflows stress test-pg test-python install fuzz bench bench-flow fmt accept clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ differential: ## Run N generated programs of a SEED in Flow and in Node, and shr
 
 workflows: build ## Play N random workflows of a SEED on throwaway servers, and shrink what a model does not explain
 	RHYTHM_TEST_CASES=$(N) RHYTHM_TEST_SEED=$(SEED) PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo test $(RELEASE) -p rhythm-tests -- flows::
+
+stress: build ## Let 16 sessions meet in the same workflows for SECONDS=600 on a throwaway server: no deadlock, nothing stuck
+	RHYTHM_TEST_STRESS=$(or $(SECONDS),600) PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo test $(RELEASE) -p rhythm-tests -- stress_workflows
 
 test-pg: build ## End-to-end tests on throwaway servers; `make test-pg T=name` runs some
 	PGRX_PG_CONFIG_PATH=$$(scripts/pg_config) cargo test $(RELEASE) -p rhythm-tests -- $(T)

@@ -113,7 +113,13 @@ impl Stress {
                             Ok(true) => return,
                             Ok(false) => who.rounds += 1,
                             Err(failure) if failure.is_lost() => break,
-                            Err(failure) => panic!("{}: {failure:#?}", self.name),
+                            Err(failure) => {
+                                let log = database.server().log();
+                                // Who waited for whom is told nowhere else.
+                                let told =
+                                    log.find("deadlock detected").map_or("", |at| &log[at..]);
+                                panic!("{}: {failure:#?}\n{told:.3000}", self.name)
+                            }
                         }
                     }
                 }

@@ -60,6 +60,7 @@ mod stress;
 mod stress_claim;
 mod stress_enqueue;
 mod stress_time;
+mod stress_workflows;
 mod terminate;
 mod terminate_beside;
 mod tidy;
