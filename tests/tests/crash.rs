@@ -20,20 +20,39 @@ use crate::adapter::RUST_WORKER;
 /// Kills in a run; every third one takes the server.
 const KILLS: u32 = 24;
 
+/// Tasks of a journey, its fan-out and its children: each has its own effect.
+const PARTS: [&str; 9] = ["a", "b", "c", "f0", "f1", "f2", "f3", "p0-x", "p1-x"];
+/// Rows that a journey writes itself, each in a step of its own.
+const BOOKED: i64 = 6;
+/// Children of a journey, each of which writes one.
+const PARCELS: i64 = 2;
+
 const JOURNEY: &str = "
     const key = Inputs.key;
     const book = step => Sql.query('insert into ledger (key, step) values ($1, $2)', [key, step]);
     const often = {retry: {maxAttempts: 100, initial: '10ms', max: '100ms'}};
-    const a = await Task.run('effect', {key: key + '-a', ms: 5}, often);
-    await book(1);
-    const [b, c] = await Promise.all([
-      Task.run('effect', {key: key + '-b', ms: 20}, often),
-      Task.run('effect', {key: key + '-c', ms: 1}, often),
-    ]);
-    await book(2);
+    const effect = (part, ms) => Task.run('effect', {key: `${key}-${part}`, ms}, often);
+    const a = await effect('a', 5);
+    await book('a');
+    const first = await Signal.next('word');
+    await book(first);
+    const [b, c] = await Promise.all([effect('b', 20), effect('c', 1)]);
+    await book('b, c');
+    const parcels = await Promise.all([0, 1].map((n) => Workflow.run('parcel', {key: `${key}-p${n}`})));
+    const fan = await Promise.all(Array.from({length: 4}, (_, i) => effect(`f${i}`, 1)));
+    await book('fan');
     await sleep('30ms');
-    await book(3);
-    return [a, b, c];
+    await book('slept');
+    const second = await Signal.next('word', {timeout: '1h'});
+    await book(second);
+    return [a, first, b, c, ...parcels, ...fan, second];
+";
+
+const PARCEL: &str = "
+    const often = {retry: {maxAttempts: 100, initial: '10ms', max: '100ms'}};
+    const done = await Task.run('effect', {key: Inputs.key + '-x', ms: 2}, often);
+    await Sql.query('insert into ledger (key, step) values ($1, $2)', [Inputs.key, 'packed']);
+    return done;
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,9 +60,10 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
     let database = Arc::new(Database::alone(Setup::default()).await);
     let mut dice = Dice::roll("crash");
     let s = database.session().await;
-    s.run("create table ledger (key text, step int)").await;
+    s.run("create table ledger (key text, step text)").await;
     watch_leases(&s).await;
     s.deploy("journey", JOURNEY).await;
+    s.deploy("parcel", PARCEL).await;
     drop(s);
 
     let journal = Journal::create();
@@ -77,6 +97,12 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
         Arc::clone(&over),
         Arc::clone(&acknowledged),
     ));
+    let all_started = Arc::new(AtomicBool::new(false));
+    let teller = tokio::spawn(tell(
+        Arc::clone(&database),
+        Arc::clone(&all_started),
+        Arc::clone(&acknowledged),
+    ));
 
     let mut killed = BTreeMap::new();
     let mut servers = 0;
@@ -103,6 +129,8 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
     }
     over.store(true, Ordering::Relaxed);
     feeder.await.expect("the feeder ends");
+    all_started.store(true, Ordering::Relaxed);
+    teller.await.expect("the teller ends");
     let started = acknowledged.load(Ordering::Relaxed);
     report(&format!(
         "crash: {KILLS} kills ({servers} of the server), {started} workflows"
@@ -123,7 +151,19 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
             serde_json::from_str(row[0][1].as_deref().unwrap_or("")).expect("JSON");
         assert_eq!(
             result,
-            json!([format!("k{n}-a"), format!("k{n}-b"), format!("k{n}-c")])
+            json!([
+                format!("k{n}-a"),
+                "first",
+                format!("k{n}-b"),
+                format!("k{n}-c"),
+                format!("k{n}-p0-x"),
+                format!("k{n}-p1-x"),
+                format!("k{n}-f0"),
+                format!("k{n}-f1"),
+                format!("k{n}-f2"),
+                format!("k{n}-f3"),
+                "second"
+            ])
         );
     }
     let wrong = s
@@ -133,11 +173,31 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
         wrong.is_empty(),
         "SQL effects that are not exactly once: {wrong:?}"
     );
-    let booked = "select count(*) from ledger l where exists (
-                    select from rhythm.executions e where e.task_id = l.key and e.state = 'completed')";
-    let completed = "select 3 * count(*) from rhythm.executions where kind = 'workflow' and state = 'completed'";
-    assert_eq!(s.number(booked).await, s.number(completed).await);
-    let keys = (0..started).flat_map(|n| ["a", "b", "c"].map(|part| format!("k{n}-{part}")));
+    let counts = "select (select count(*) from rhythm.executions where name = 'journey'), (select count(*) from ledger),
+        (select count(*) from rhythm.executions where kind = 'task'), (select count(*) from rhythm.executions where name = 'parcel'),
+        (select count(*) from rhythm.executions where state <> 'completed')";
+    let counts: Vec<i64> = s.rows(counts).await[0]
+        .iter()
+        .map(|cell| {
+            cell.as_deref()
+                .unwrap_or_default()
+                .parse()
+                .expect("a number")
+        })
+        .collect();
+    let journeys = i64::from(started);
+    assert_eq!(
+        counts,
+        [
+            journeys,
+            journeys * (BOOKED + PARCELS),
+            journeys * PARTS.len() as i64,
+            journeys * PARCELS,
+            0
+        ],
+        "journeys, rows of SQL, tasks, children, and what has not completed"
+    );
+    let keys = (0..started).flat_map(|n| PARTS.map(|part| format!("k{n}-{part}")));
     effects_at_least_once(&journal.notes(), keys, &killed);
     one_holder_at_a_time(&s).await;
     nothing_is_left(&s).await;
@@ -148,34 +208,64 @@ async fn workers_and_server_are_killed_under_load_and_every_effect_is_right() {
     );
 }
 
-/// Starts workflows under keys that count up, again and again until the server says yes.
-async fn feed(database: Arc<Database>, over: Arc<AtomicBool>, acknowledged: Arc<AtomicU32>) {
+/// A call that has to be heard: again and again, on new sessions, until the server says yes. It is told apart from its repetitions by
+/// a key of its own.
+async fn insist(database: &Database, session: &mut Option<Session>, call: &str) {
     let config = database.server().config(database.name(), "postgres");
-    let mut session = None;
-    let mut n = 0;
-    while !over.load(Ordering::Relaxed) || session.is_none() {
+    loop {
         let Some(open) = &session else {
-            session = Session::try_open(&config).await.ok();
+            *session = Session::try_open(&config).await.ok();
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let start =
-            format!("select rhythm.start('journey', '{{\"key\": \"k{n}\"}}', task_id => 'k{n}')");
-        match open.attempt(&start).await {
-            Ok(_) => {
-                n += 1;
-                acknowledged.store(n, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(25)).await;
-            }
+        match open.attempt(call).await {
+            Ok(_) => return,
             Err(failure) => {
-                let lost = failure.code.starts_with("08") || failure.code.starts_with("57P");
                 assert!(
-                    lost,
-                    "start fails for another reason than the kills: {failure:?}"
+                    failure.is_lost(),
+                    "{call} fails for another reason than the kills: {failure:?}"
                 );
-                session = None;
+                *session = None;
             }
         }
+    }
+}
+
+/// Starts workflows under keys that count up.
+async fn feed(database: Arc<Database>, over: Arc<AtomicBool>, acknowledged: Arc<AtomicU32>) {
+    let mut session = None;
+    for n in 0.. {
+        let start =
+            format!("select rhythm.start('journey', '{{\"key\": \"k{n}\"}}', task_id => 'k{n}')");
+        insist(&database, &mut session, &start).await;
+        acknowledged.store(n + 1, Ordering::Relaxed);
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+}
+
+/// Tells each of them two words, before it asks or long after.
+async fn tell(database: Arc<Database>, all_started: Arc<AtomicBool>, acknowledged: Arc<AtomicU32>) {
+    let mut session = None;
+    let mut n = 0;
+    loop {
+        // In this order, or the last one could be missed.
+        let is_last = all_started.load(Ordering::Relaxed);
+        if n < acknowledged.load(Ordering::Relaxed) {
+            for word in ["first", "second"] {
+                let signal = format!(
+                    "select rhythm.signal(workflow => 'journey', task_id => 'k{n}', name => 'word', payload => '\"{word}\"', key => '{word}')"
+                );
+                // False: it was heard before, and the run has ended. What comes of it is seen in the end.
+                insist(&database, &mut session, &signal).await;
+            }
+            n += 1;
+        } else if is_last {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(if n % 3 == 0 { 120 } else { 5 })).await;
     }
 }
 
