@@ -32,6 +32,7 @@ mod large;
 mod lease;
 mod limit_settings;
 mod limits;
+mod linear;
 mod model;
 mod notice;
 mod pause;
