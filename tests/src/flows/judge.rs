@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::case::Case;
 use super::facts::{Facts, Run};
-use super::play::{Sent, Tale};
+use super::play::{Sent, Tale, Wish};
 use super::read::{Log, Outcome, Reader};
 use super::source::name;
 use super::tree::{How, Tree, What};
@@ -55,7 +55,7 @@ impl Judge<'_> {
     fn may_be_cancelled(&self, run: &Run) -> bool {
         let mut at = Some(run);
         while let Some(one) = at {
-            if self.tale.wishes.iter().any(|(id, _)| *id == one.id)
+            if self.tale.wishes.iter().any(|wish| wish.id == one.id)
                 || self.is_given_up(one)
                 || (one.id != run.id
                     && one.ended_with(&format!("workflow '{}' timed out", one.name)))
@@ -103,6 +103,9 @@ impl Judge<'_> {
                 "cancelled" => self.may_be_cancelled(run),
                 _ => false,
             };
+            if self.is_serial {
+                self.serial_task(run)?;
+            }
             if !fits {
                 return Err(format!(
                     "a task has ended otherwise than it was told to: {run:#?}"
@@ -116,6 +119,29 @@ impl Judge<'_> {
             {
                 return Err(format!("{value} was acknowledged, and is lost: {run:#?}"));
             }
+        }
+        Ok(())
+    }
+
+    /// One at a time: who has completed a task held its last lease, and its workflow had not been terminated before.
+    fn serial_task(&self, run: &Run) -> Result<(), String> {
+        let mut ends = self.tale.ends.iter().enumerate();
+        let Some((at, (held, ..))) = ends.find(
+            |(_, (_, end, _))| matches!(end, End::Completed(value) if run.state == "completed" && run.result == *value),
+        ) else {
+            return Ok(());
+        };
+        if self.tale.leases.get(&run.id) != Some(&held.token) {
+            return Err(format!("whose lease was over has completed {run:#?}"));
+        }
+        let is_over = |wish: &Wish| {
+            Some(wish.id) == run.parent
+                && wish.at_once
+                && wish.known == Known::Yes
+                && wish.ends <= at
+        };
+        if self.tale.wishes.iter().any(is_over) {
+            return Err(format!("its workflow was terminated before: {run:#?}"));
         }
         Ok(())
     }
@@ -166,7 +192,7 @@ impl Judge<'_> {
             .tale
             .wishes
             .iter()
-            .any(|(id, known)| *id == run.id && *known == Known::Yes);
+            .any(|wish| wish.id == run.id && wish.known == Known::Yes);
         if self.is_serial && is_told && run.state != "cancelled" {
             return Err("somebody wanted it to end".to_owned());
         }

@@ -1,6 +1,7 @@
 //! Plays a case on a server: deploys, starts, does what each round says, and at last delivers whatever somebody still waits for. What was
 //! asked and answered is the tale; what must have come of it `judge` says.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,19 @@ pub struct Sent {
     pub known: Known,
 }
 
+/// A request to cancel or terminate.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// Whom.
+    pub id: Uuid,
+    /// Whether it was heard.
+    pub known: Known,
+    /// Whether it was to end with all below it.
+    pub at_once: bool,
+    /// How many attempts had been told to end before.
+    pub ends: usize,
+}
+
 /// What was asked and answered.
 #[derive(Debug, Default)]
 pub struct Tale {
@@ -62,8 +76,10 @@ pub struct Tale {
     pub ends: Vec<(Held, End, Known)>,
     /// Signals, in their order.
     pub signals: Vec<Sent>,
-    /// Whom somebody wanted to cancel or terminate.
-    pub wishes: Vec<(Uuid, Known)>,
+    /// Whom somebody wanted to end.
+    pub wishes: Vec<Wish>,
+    /// The last lease of each task that somebody heard of.
+    pub leases: BTreeMap<Uuid, i64>,
     /// Where the ends of each call begin.
     calls: Vec<usize>,
     numbers: u64,
@@ -91,7 +107,20 @@ impl Tale {
                 label: row[2].as_deref()?.parse().ok()?,
             })
         });
-        self.held.extend(held);
+        for held in held {
+            self.leases.insert(held.id, held.token);
+            self.held.push(held);
+        }
+    }
+
+    /// Notes a request.
+    pub fn wish(&mut self, id: Uuid, known: Known, at_once: bool) {
+        self.wishes.push(Wish {
+            id,
+            known,
+            at_once,
+            ends: self.ends.len(),
+        });
     }
 
     /// Notes the ends of attempts, by one call.

@@ -182,7 +182,7 @@ fn leaf() -> impl Strategy<Value = Tree> {
         4 => (0..2_u8, proptest::option::of(minutes())).prop_map(|(name, m)| Tree::leaf(What::Signal(name, m))),
         6 => Just(Tree::leaf(What::Sql)),
         1 => Just(Tree::leaf(What::BadSql)),
-        1 => Just(Tree::leaf(What::Flaky)),
+        3 => Just(Tree::leaf(What::Flaky)),
         1 => Just(Tree::leaf(What::Throw)),
         4 => fan.prop_map(|(how, below)| Tree::of(What::Fan(how), below)),
     ]

@@ -51,8 +51,13 @@ pub enum Note {
         /// What no other has.
         payload: u64,
     },
-    /// A request to cancel or terminate.
-    Wish(Uuid),
+    /// A request to cancel, or to terminate.
+    Wish {
+        /// Whom.
+        id: Uuid,
+        /// Whether all below ends with it.
+        at_once: bool,
+    },
 }
 
 /// What is sent, and what comes of it.
@@ -185,18 +190,27 @@ pub fn plan(turn: Turn, there: &There, tale: &mut Tale) -> Option<Asked> {
         }
         Move::Cancel { run, grace } => {
             let run = pick(&there.runs, run)?;
-            note = Note::Wish(run);
+            note = Note::Wish {
+                id: run,
+                at_once: false,
+            };
             let grace = if grace { ", grace => '1 hour'" } else { "" };
             format!("select rhythm.cancel('{run}'{grace})")
         }
         Move::Terminate { run } => {
             let run = pick(&there.runs, run)?;
-            note = Note::Wish(run);
+            note = Note::Wish {
+                id: run,
+                at_once: true,
+            };
             format!("select rhythm.terminate('{run}')")
         }
         Move::CancelTask { task } => {
             let task = pick(&there.tasks, task)?;
-            note = Note::Wish(task);
+            note = Note::Wish {
+                id: task,
+                at_once: false,
+            };
             format!("select rhythm.cancel('{task}')")
         }
         Move::Retry { run, mend } => {
@@ -265,9 +279,9 @@ pub fn heard(tale: &mut Tale, asked: &Asked, answer: Option<&Rows>) {
             tale.end(ends);
         }
         Note::Signal { run, name, payload } => tale.signal(*run, *name, *payload, known),
-        Note::Wish(id) => {
+        Note::Wish { id, at_once } => {
             if known != Known::No {
-                tale.wishes.push((*id, known));
+                tale.wish(*id, known, *at_once);
             }
         }
     }
