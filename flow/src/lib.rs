@@ -53,6 +53,7 @@ pub use error::Fault;
 pub use limits::Limits;
 pub use program::Program;
 pub use source::Source;
+pub use vm::suspended::{Bounds, Suspended, Variable, suspended};
 pub use vm::{ContextInfo, ExecutionError, Outcome, Start, Vm};
 
 /// What is known of a source after all checks.

@@ -16,8 +16,9 @@ use rhythm_flow::{Limits, Outcome, Program, Vm};
 use crate::drive::{compile, start};
 
 /// Programs that hold every kind of value, promise and suspended function across their awaits.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("everything", include_str!("golden/everything.flow")),
+    ("frames", include_str!("golden/frames.flow")),
     ("patterns", include_str!("golden/patterns.flow")),
     (
         "saga",
@@ -97,6 +98,7 @@ const KEPT: &[(&str, &[(&str, usize)])] = &[
         "program1-save2",
         &[
             ("everything", 4),
+            ("frames", 4),
             ("patterns", 2),
             ("saga", 4),
             ("worker_pool", 3),

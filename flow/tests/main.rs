@@ -15,4 +15,5 @@ mod robust;
 mod run;
 mod snapshot;
 mod speed;
+mod suspended;
 mod tree;

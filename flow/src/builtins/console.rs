@@ -55,7 +55,7 @@ fn line(cx: &mut Cx<'_>, call: Call, level: &'static str) -> Result<Value, Throw
         }
         out = match *value {
             Value::String(text) => out + &cx.heap.rust_text(text),
-            value => inspect(cx, value, out)?,
+            value => inspect(cx, value, out, MOST)?,
         };
         cx.work(out.len().min(MOST) / 8 + 10)?;
         if out.len() > MOST {
@@ -126,9 +126,9 @@ fn filled(cx: &mut Cx<'_>, kind: char, value: Value, mut out: String) -> Result<
         ('j', value) => match told(json::to_host(cx.heap, value))? {
             Some(text) => out.push_str(text.as_deref().unwrap_or("undefined")),
             // What JSON cannot hold is said all the same.
-            None => return inspect(cx, value, out),
+            None => return inspect(cx, value, out, MOST),
         },
-        (_, value) => return inspect(cx, value, out),
+        (_, value) => return inspect(cx, value, out, MOST),
     }
     Ok(out)
 }

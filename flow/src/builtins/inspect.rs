@@ -27,6 +27,8 @@ enum Part {
 
 struct Inspector {
     out: String,
+    /// Nothing is written behind this many bytes.
+    most: usize,
     /// The next one last.
     todo: Vec<Part>,
     /// What is being written, with the place where it begins.
@@ -35,13 +37,19 @@ struct Inspector {
     circular: HashMap<Ref, usize>,
 }
 
-/// Adds what a value looks like to a line, which has then more than `MOST` bytes if there was no room for it.
+/// Adds what a value looks like to a line, which has then more than `most` bytes if there was no room for it.
 ///
 /// # Errors
 /// When a limit of the run is reached.
-pub(super) fn inspect(cx: &mut Cx<'_>, value: Value, line: String) -> Result<String, Throw> {
+pub(crate) fn inspect(
+    cx: &mut Cx<'_>,
+    value: Value,
+    line: String,
+    most: usize,
+) -> Result<String, Throw> {
     let mut inspector = Inspector {
         out: line,
+        most,
         todo: vec![Part::Value(value)],
         open: HashMap::new(),
         circular: HashMap::new(),
@@ -57,7 +65,7 @@ pub(super) fn inspect(cx: &mut Cx<'_>, value: Value, line: String) -> Result<Str
                 inspector.name(at);
             }
         }
-        if inspector.out.len() > MOST {
+        if inspector.out.len() > most {
             break;
         }
         if inspector.todo.len() > 2 * MOST {
@@ -92,8 +100,8 @@ impl Inspector {
             Value::Number(value) => self.out.push_str(&number_text(value)),
             Value::String(text) => {
                 let units = cx.heap.text(text);
-                cx.work(units.len().min(MOST) / 16)?;
-                quote(&mut self.out, &units);
+                cx.work(units.len().min(self.most) / 16)?;
+                quote(&mut self.out, &units, self.most);
             }
             Value::Object(at) => return self.object(cx, at),
             Value::Undefined | Value::Empty | Value::Variable(_) => self.out.push_str("undefined"),
@@ -110,7 +118,7 @@ impl Inspector {
             self.out.push_str(&format!("[Circular *{number}]"));
             return Ok(());
         }
-        let room = MOST.saturating_sub(self.out.len());
+        let room = self.most.saturating_sub(self.out.len());
         let mut parts = Parts::new(room);
         let (head, brackets) = match cx.heap.body(at) {
             Body::Array(array) => {
@@ -362,7 +370,7 @@ fn key_label(cx: &mut Cx<'_>, key: Key) -> String {
         return text;
     }
     let mut label = String::new();
-    quote(&mut label, &units);
+    quote(&mut label, &units, MOST);
     label
 }
 
@@ -445,7 +453,7 @@ pub(super) fn number_text(value: f64) -> String {
 }
 
 /// A string in quotes that it does not have itself, if there are such, with what cannot be seen escaped.
-fn quote(out: &mut String, units: &[u16]) {
+fn quote(out: &mut String, units: &[u16], most: usize) {
     let has = |byte: u8| units.contains(&u16::from(byte));
     let quote = match (has(b'\''), has(b'"')) {
         (true, false) => '"',
@@ -468,7 +476,7 @@ fn quote(out: &mut String, units: &[u16]) {
             Ok(char) => out.push(char),
             Err(half) => out.push_str(&format!("\\u{:x}", half.unpaired_surrogate())),
         }
-        if out.len() > MOST {
+        if out.len() > most {
             return;
         }
     }

@@ -16,7 +16,7 @@ pub mod duration;
 mod encoding;
 mod error;
 mod globals;
-mod inspect;
+pub(crate) mod inspect;
 mod iterator;
 mod iterator_walk;
 mod json;

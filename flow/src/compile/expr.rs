@@ -137,7 +137,8 @@ impl Compiler<'_> {
                 self.expr(value);
                 self.mark(expr.span);
                 let live = self.this().next_slot;
-                self.emit(Op::Await(live));
+                let at = self.emit(Op::Await(live));
+                self.this().last_await = Some(at as u32);
             }
             ExprKind::Paren(inner) => self.expr_named(inner, hint),
         }

@@ -62,9 +62,17 @@ impl Compiler<'_> {
     fn close_function(&mut self) -> u32 {
         self.emit(Op::Undefined);
         self.emit(Op::Return);
-        let Some(open) = self.open.pop() else {
+        let Some(mut open) = self.open.pop() else {
             return 0;
         };
+        if open.last_await.is_some() {
+            let names = open
+                .captured_names
+                .iter()
+                .map(|name| self.variable_name(name));
+            open.func.capture_names = names.collect();
+        }
+        open.func.names.sort_by_key(|name| (name.slot, name.start));
         self.functions[open.number as usize] = open.func;
         open.number
     }

@@ -54,6 +54,8 @@ pub(crate) fn compile(
         task_names: HashSet::new(),
         phrases: Vec::new(),
         phrase_numbers: HashMap::new(),
+        names: Vec::new(),
+        name_numbers: HashMap::new(),
         iterated: None,
         too_large: None,
         covered: cover.then(Vec::new),
@@ -74,6 +76,7 @@ pub(crate) fn compile(
         task_names,
         input_type: script.input_type.clone(),
         phrases: compiler.phrases,
+        names: compiler.names,
         hash: 0,
     };
     // The compiler names only builtins that it found in the registry and makes balanced code.
@@ -96,6 +99,9 @@ struct Compiler<'a> {
     /// What errors say of the source.
     phrases: Vec<String>,
     phrase_numbers: HashMap<String, u32>,
+    /// The variables that can be seen in a save.
+    names: Vec<String>,
+    name_numbers: HashMap<String, u32>,
     /// The expression that is iterated as soon as it has a value.
     iterated: Option<Span>,
     too_large: Option<Span>,
@@ -114,6 +120,10 @@ struct OpenFunction {
     controls: Vec<Control>,
     /// The declarations that were captured, in the order of `func.captures`.
     captured: Vec<u32>,
+    /// Their names.
+    captured_names: Vec<String>,
+    /// The place of the last `Await` so far.
+    last_await: Option<u32>,
     chains: Vec<call::Chain>,
     /// Whether the code that follows is of a key in brackets.
     in_key: bool,
@@ -176,6 +186,17 @@ impl Compiler<'_> {
         let index = self.consts.len() as u32;
         self.consts.push(Const::String(units.into()));
         self.strings.insert(units.to_vec(), index);
+        index
+    }
+
+    /// The number of a variable's name.
+    fn variable_name(&mut self, text: &str) -> u32 {
+        if let Some(found) = self.name_numbers.get(text) {
+            return *found;
+        }
+        let index = self.names.len() as u32;
+        self.names.push(text.to_owned());
+        self.name_numbers.insert(text.to_owned(), index);
         index
     }
 

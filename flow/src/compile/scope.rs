@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Compiler;
 use crate::ast::{Ident, Pattern, Stmt, StmtKind};
 use crate::op::Op;
-use crate::program::Capture;
+use crate::program::{Capture, Name};
 
 /// The variables of a block.
 #[derive(Default)]
@@ -22,6 +22,10 @@ struct Var {
     slot: u32,
     captured: bool,
     early: bool,
+    /// Where it was declared.
+    declared: u32,
+    /// From where on it has a value; parameters have one when they are declared.
+    start: Option<u32>,
 }
 
 /// Where a variable is, seen from the open function.
@@ -79,6 +83,29 @@ impl Compiler<'_> {
     pub(super) fn pop_scope(&mut self) {
         if let Some(scope) = self.this().scopes.pop() {
             self.free_slots(scope.base);
+            self.note_names(scope);
+        }
+    }
+
+    /// Keeps the names of those variables of a block that ends here which an `Await` may have seen.
+    fn note_names(&mut self, scope: Scope) {
+        let end = self.here();
+        let last_await = self.this().last_await;
+        let seen = scope.vars.into_iter().filter_map(|(text, var)| {
+            let start = var.start.unwrap_or(var.declared);
+            (last_await? >= start).then_some((var.slot, start, text))
+        });
+        let mut seen: Vec<_> = seen.collect();
+        // The order of a map is another one each time, and that of the names is part of the program.
+        seen.sort_unstable();
+        for (slot, start, text) in seen {
+            let index = self.variable_name(&text);
+            self.this().func.names.push(Name {
+                slot,
+                index,
+                start,
+                end,
+            });
         }
     }
 
@@ -94,6 +121,7 @@ impl Compiler<'_> {
         let id = ident.span.start;
         let captured = self.analysis.captured.contains(&id);
         let early = self.analysis.early.contains(&id);
+        let declared = self.here();
         if let Some(scope) = self.this().scopes.last_mut() {
             scope.vars.insert(
                 ident.name.clone(),
@@ -102,6 +130,8 @@ impl Compiler<'_> {
                     slot,
                     captured,
                     early,
+                    declared,
+                    start: None,
                 },
             );
         }
@@ -224,6 +254,7 @@ impl Compiler<'_> {
             .position(|known| *known == id)
             .unwrap_or_else(|| {
                 open.captured.push(id);
+                open.captured_names.push(name.to_owned());
                 open.func.captures.push(capture);
                 open.captured.len() - 1
             });
@@ -262,6 +293,11 @@ impl Compiler<'_> {
     pub(super) fn init(&mut self, ident: &Ident) {
         if let Some(place) = self.find(&ident.name) {
             self.store_raw(place);
+            let here = self.here();
+            let mut scopes = self.this().scopes.iter_mut().rev();
+            if let Some(var) = scopes.find_map(|scope| scope.vars.get_mut(&ident.name)) {
+                var.start.get_or_insert(here);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Programs as bytes. The format's version stands in front; older versions stay readable.
 
 use super::wire::{Reader, Writer};
-use super::{Capture, Const, Func, Handler, Line, Phrase, Program};
+use super::{Capture, Const, Func, Handler, Line, Name, Phrase, Program};
 use crate::error::Fault;
 use crate::input_type::InputType;
 use crate::op::Op;
@@ -44,9 +44,12 @@ impl Program {
         for function in &self.functions {
             write_function(&mut out, function);
         }
-        // Programs of older compilers have no phrases, and keep their bytes.
-        if !self.phrases.is_empty() {
+        // Programs of older compilers have no phrases and no names, and keep their bytes.
+        if !self.phrases.is_empty() || !self.names.is_empty() {
             write_phrases(&mut out, self);
+        }
+        if !self.names.is_empty() {
+            write_names(&mut out, self);
         }
         out.bytes
     }
@@ -158,6 +161,46 @@ fn read_phrases(input: &mut Reader<'_>, functions: &mut [Func]) -> Option<Vec<St
     Some(texts)
 }
 
+fn write_names(out: &mut Writer, program: &Program) {
+    write_texts(out, &program.names);
+    for function in &program.functions {
+        out.size(function.names.len());
+        for name in &function.names {
+            out.number(u64::from(name.slot));
+            out.number(u64::from(name.index));
+            out.number(u64::from(name.start));
+            out.number(u64::from(name.end - name.start));
+        }
+        out.size(function.capture_names.len());
+        for index in &function.capture_names {
+            out.number(u64::from(*index));
+        }
+    }
+}
+
+fn read_names(input: &mut Reader<'_>, functions: &mut [Func]) -> Option<Vec<String>> {
+    let texts = read_texts(input)?;
+    let known = |index: &u32| (*index as usize) < texts.len();
+    for function in functions {
+        for _ in 0..input.count()? {
+            let slot = input.index()?;
+            let index = input.index().filter(known)?;
+            let start = input.index()?;
+            let end = start.checked_add(input.index()?)?;
+            function.names.push(Name {
+                slot,
+                index,
+                start,
+                end,
+            });
+        }
+        for _ in 0..input.count()? {
+            function.capture_names.push(input.index().filter(known)?);
+        }
+    }
+    Some(texts)
+}
+
 fn read_program(input: &mut Reader<'_>) -> Option<Program> {
     let file = input.text()?;
     let uses_sql = input.byte()? != 0;
@@ -185,6 +228,11 @@ fn read_program(input: &mut Reader<'_>) -> Option<Program> {
     } else {
         Vec::new()
     };
+    let names = if input.left() > 0 {
+        read_names(input, &mut functions)?
+    } else {
+        Vec::new()
+    };
     Some(Program {
         file,
         functions,
@@ -195,6 +243,7 @@ fn read_program(input: &mut Reader<'_>) -> Option<Program> {
         task_names,
         input_type,
         phrases,
+        names,
         hash: 0,
     })
 }

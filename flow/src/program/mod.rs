@@ -62,6 +62,18 @@ pub(crate) struct Phrase {
     pub(crate) index: u32,
 }
 
+/// A variable in the slots of a function, for people: nothing that runs looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) slot: u32,
+    /// The number of the text (`Program::names`).
+    pub(crate) index: u32,
+    /// The first instruction at which it has its value.
+    pub(crate) start: u32,
+    /// Behind the last.
+    pub(crate) end: u32,
+}
+
 /// A function.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Func {
@@ -89,6 +101,10 @@ pub(crate) struct Func {
     pub(crate) lines: Vec<Line>,
     /// What the errors of some instructions say. Ascending.
     pub(crate) phrases: Vec<Phrase>,
+    /// The variables that an `Await` may see. Ascending by slot; a slot serves one variable after another.
+    pub(crate) names: Vec<Name>,
+    /// The names of its captures (`Program::names`); empty if it never waits.
+    pub(crate) capture_names: Vec<u32>,
     /// For each `Await`, in order: its place and the operands below the awaited one. Not stored.
     pub(crate) awaits: Vec<(u32, u32)>,
     /// How many slots and operands there are before each instruction. Not stored.
@@ -134,6 +150,8 @@ pub struct Program {
     pub(crate) input_type: Option<crate::input_type::InputType>,
     /// Templates of messages: see `phrase`.
     pub(crate) phrases: Vec<String>,
+    /// Names of variables; empty in programs of older compilers.
+    pub(crate) names: Vec<String>,
     /// Of the encoded form; made by `link`.
     pub(crate) hash: u64,
 }

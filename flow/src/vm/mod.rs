@@ -18,6 +18,7 @@ mod registers;
 mod run;
 mod stack;
 pub(crate) mod state;
+pub mod suspended;
 mod unwind;
 mod words;
 
