@@ -55,6 +55,8 @@ enum Verb {
     #[command(visible_aliases = ["ls", "executions"])]
     List(commands::list::ListArgs),
     Show(commands::show::ShowArgs),
+    Trace(commands::trace::TraceArgs),
+    Log(commands::log::LogArgs),
     Why(commands::why::WhyArgs),
     Signal(commands::signal::SignalArgs),
     Call(commands::call::CallArgs),
@@ -132,6 +134,8 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Wait(args) => commands::wait::run(args, context).await,
         Verb::List(args) => commands::list::run(args, context).await,
         Verb::Show(args) => commands::show::run(args, context).await,
+        Verb::Trace(args) => commands::trace::run(args, context).await,
+        Verb::Log(args) => commands::log::run(args, context).await,
         Verb::Why(args) => commands::why::run(args, context).await,
         Verb::Signal(args) => commands::signal::run(args, context).await,
         Verb::Call(args) => commands::call::run(args, context).await,

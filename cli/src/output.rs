@@ -87,6 +87,11 @@ impl Output {
         }
     }
 
+    /// How many columns the terminal has; a hundred where there is none.
+    pub(crate) fn width(self) -> usize {
+        Table::new().width().map_or(100, usize::from)
+    }
+
     /// A table with this head, in the one form that all tables have.
     pub(crate) fn table(self, head: &[&str]) -> Table {
         let mut table = Table::new();

@@ -2,7 +2,7 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 52] = [
+const VERBS: [&[&str]; 54] = [
     &[],
     &["dev"],
     &["deploy"],
@@ -17,6 +17,8 @@ const VERBS: [&[&str]; 52] = [
     &["wait"],
     &["list"],
     &["show"],
+    &["trace"],
+    &["log"],
     &["why"],
     &["signal"],
     &["call"],

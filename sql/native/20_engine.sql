@@ -37,5 +37,9 @@ language c volatile as 'MODULE_PATHNAME', 'in_step_wrapper';
 create function rhythm._step_timed_out() returns bool
 language c volatile as 'MODULE_PATHNAME', 'step_timed_out_wrapper';
 
+-- The frames of a saved run with their variables; as text, since not every value of a program is JSON.
+create function rhythm._suspended(program bytea, save bytea, variables int, bytes int) returns jsonb
+language c strict stable as 'MODULE_PATHNAME', 'suspended_wrapper';
+
 create function rhythm._sql_analyze(query text) returns jsonb
 language c strict stable as 'MODULE_PATHNAME', 'sql_analyze_wrapper';

@@ -180,6 +180,17 @@ begin
 end
 $$;
 
+-- Refuses a number of rows that is null or out of its range.
+create function rhythm._check_max(p_max int) returns void
+language plpgsql immutable as $$
+begin
+  if p_max is null or p_max not between 1 and 100000 then
+    perform rhythm._raise('RH002', format('max must be 1 to 100000, not %s', coalesce(p_max::text, 'null')), null,
+      'It is the number of rows that are given at most.');
+  end if;
+end
+$$;
+
 -- Refuses a duration that is negative or not finite (some hundred years are the most).
 create function rhythm._check_duration(p_what text, p_value interval) returns void
 language plpgsql immutable as $$

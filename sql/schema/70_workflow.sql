@@ -11,7 +11,9 @@
 create table rhythm.saves (
   id uuid primary key,
   -- Null: failed in its first step, and may be retried from the start.
-  save bytea
+  save bytea,
+  -- When its last step was: since then it waits.
+  saved_at timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
   autovacuum_vacuum_cost_delay = 0);
 comment on table rhythm.saves is 'State of workflows between two steps; of failed ones, before the step that failed.';

@@ -122,9 +122,9 @@ begin
   if p_effects is not null then
     v_news := rhythm._apply_effects(p_ids, p_effects);
   end if;
-  insert into rhythm.saves as s (id, save)
-  select o.id, o.save from unnest(p_ids, p_saves) as o (id, save) where o.save is not null
-  on conflict (id) do update set save = excluded.save;
+  insert into rhythm.saves as s (id, save, saved_at)
+  select o.id, o.save, rhythm._now() from unnest(p_ids, p_saves) as o (id, save) where o.save is not null
+  on conflict (id) do update set save = excluded.save, saved_at = excluded.saved_at;
   if cardinality(p_taken) > 0 then
     delete from rhythm.events e using unnest(p_taken_by, p_taken) as t (execution_id, seq)
     where e.execution_id = t.execution_id and e.seq = t.seq;

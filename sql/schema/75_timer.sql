@@ -6,6 +6,8 @@ create table rhythm.timers (
   execution_id uuid not null,
   promise int not null,
   due_at timestamptz not null,
+  -- When it was started, for the timeline.
+  since timestamptz,
   primary key (execution_id, promise)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 comment on table rhythm.timers is 'Timers that have not fired.';
@@ -20,8 +22,8 @@ declare
   v_due timestamptz;
 begin
   with t as (
-    insert into rhythm.timers (execution_id, promise, due_at)
-    select o.id, (e ->> 'promise')::int, to_timestamp(greatest(least((e ->> 'due_ms')::float8, 9e12), 0) / 1000)
+    insert into rhythm.timers (execution_id, promise, due_at, since)
+    select o.id, (e ->> 'promise')::int, to_timestamp(greatest(least((e ->> 'due_ms')::float8, 9e12), 0) / 1000), rhythm._now()
     from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) as o (id, effects), jsonb_array_elements(o.effects -> 'timers') e
     returning due_at
   )
@@ -48,13 +50,13 @@ begin
       order by t.due_at limit p_max for update skip locked) d
   ), fired as (
     delete from rhythm.timers t using due d where t.execution_id = d.execution_id and t.promise = d.promise
-    returning t.execution_id, t.promise, t.due_at
+    returning t.execution_id, t.promise, t.due_at, t.since
   ), told as (
     insert into rhythm.events (execution_id, promise, ok)
     select f.execution_id, f.promise, true from fired f order by f.due_at, f.promise
   ), noted as (
     insert into rhythm.history (execution_id, at, event, data)
-    select f.execution_id, v_now, 'timer_fired', jsonb_build_object('due_at', f.due_at) from fired f
+    select f.execution_id, v_now, 'timer_fired', jsonb_build_object('due_at', f.due_at, 'since', f.since) from fired f
   )
   select count(*), array_agg(distinct f.execution_id) into v_count, v_ids from fired f;
   if v_ids is not null then

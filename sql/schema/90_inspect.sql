@@ -164,52 +164,122 @@ select h.execution_id as id, h.at, h.name as level, h.data #>> '{}' as message, 
 from rhythm.history h where h.event = 'log';
 comment on view rhythm.logs is 'What workflows wrote with console.log. Example: select at, level, message from rhythm.logs where id = ''0190a1b2-0000-7000-8000-000000000000'' order by seq';
 
--- Gives the history of an execution. No locks.
-create function rhythm.timeline(id uuid) returns table (at timestamptz, event text, name text, data jsonb)
+-- Gives what an execution has logged, or it and all below it; the last lines of each, and of these the last. No locks. It writes
+-- nothing: dying halfway leaves nothing.
+create function rhythm.log(id uuid, tree bool default false, max int default 1000)
+returns table (at timestamptz, level text, message text, execution_id uuid, name text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+#variable_conflict use_column
+declare
+  v_members uuid[] := array[log.id];
+begin
+  perform rhythm._check_given('id', log.id is not null);
+  perform rhythm._check_given('tree', log.tree is not null);
+  perform rhythm._check_max(log.max);
+  perform rhythm._check_known(log.id);
+  if log.tree then
+    v_members := array(select t.id from rhythm.tree(log.id, 100000) t where t.kind = 'workflow');
+  end if;
+  return query
+  select o.at, o.level, o.message, o.execution_id, coalesce((select l.name from rhythm.live l where l.id = o.execution_id),
+    (select a.name from rhythm.archive a where a.id = o.execution_id))
+  from (
+    select h.* from unnest(v_members) m (id)
+    cross join lateral (
+      select h.at, h.seq, h.name as level, h.data #>> '{}' as message, h.execution_id
+      from rhythm.history h where h.execution_id = m.id and h.event = 'log' order by h.seq desc limit log.max) h
+    order by h.at desc, h.seq desc limit log.max) o
+  order by o.at, o.seq;
+end
+$$;
+comment on function rhythm.log(uuid, bool, int) is
+'Gives what a workflow wrote with console.log, in order: the last max lines; with tree also what the workflows below it wrote, each line with whose it is. Example: select at, level, message from rhythm.log(''0190a1b2-0000-7000-8000-000000000000'', tree => true)';
+
+-- Returns a duration that is never negative: clocks may be set back.
+create function rhythm._span(p_from timestamptz, p_to timestamptz) returns interval
+language sql immutable as $$ select greatest(p_to - p_from, interval '0') $$;
+
+-- Gives the history of an execution: the last entries, and in front of them how many came before. No locks. It writes nothing: dying
+-- halfway leaves nothing.
+create function rhythm.timeline(id uuid, max int default 1000)
+returns table (at timestamptz, event text, name text, data jsonb, waited interval, ran interval, worker text, attempt int)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 begin
   perform rhythm._check_given('id', timeline.id is not null);
+  perform rhythm._check_max(timeline.max);
   perform rhythm._check_known(timeline.id);
   return query
   with e as (
-    select x.* from (
-      select l.id, l.parent_id, l.kind, l.name, l.attempt, l.worker, l.created_at, l.started_at,
-        null::timestamptz as finished_at, l.state, l.error
+    select x.*, greatest(x.created_at, x.run_at) as ready_at, case when x.kind = 'task' then x.worker end as holder,
+      case when x.kind = 'task' then nullif(x.attempt, 0) end as tries from (
+      select l.id, l.parent_id, l.kind, l.name, l.attempt, l.worker, l.created_at, l.run_at, l.started_at, l.attempt_at,
+        null::timestamptz as finished_at, l.state, l.error, l.seq
       from rhythm.live l where l.id = timeline.id or l.parent_id = timeline.id
       union all
-      select a.id, a.parent_id, a.kind, a.name, a.attempt, a.worker, a.created_at, a.started_at, a.finished_at, a.state,
-        a.error
+      select a.id, a.parent_id, a.kind, a.name, a.attempt, a.worker, a.created_at, a.run_at, a.started_at, a.attempt_at,
+        a.finished_at, a.state, a.error, a.seq
       from rhythm.archive a where (a.id = timeline.id or a.parent_id = timeline.id)
     ) x
   ), facts as (
-    select e.created_at as at, 0 as rank, 'created' as event, e.name, null::jsonb as data from e where e.id = timeline.id
+    select e.created_at as at, 0 as rank, e.seq, 'created' as event, e.name, null::jsonb as data, null::interval as waited,
+      null::interval as ran, null::text as worker, null::int as attempt
+    from e where e.id = timeline.id
     union all
-    select e.started_at, 1, 'started', e.name,
-      case when e.worker is not null then jsonb_build_object('worker', e.worker, 'attempt', e.attempt) end
+    select e.started_at, 1, e.seq, 'started', e.name,
+      case when e.worker is not null then jsonb_build_object('worker', e.worker, 'attempt', e.attempt) end,
+      case when e.attempt = 1 then rhythm._span(e.ready_at, e.started_at) end, null, e.holder, e.tries
     from e where e.id = timeline.id and e.started_at is not null
     union all
-    select h.at, 2, h.event, h.name, h.data from rhythm.history h where h.execution_id = timeline.id
+    select h.at, 2, h.seq, h.event, h.name, h.data,
+      case when h.event = 'timer_fired' then rhythm._span((h.data ->> 'since')::timestamptz, h.at) end,
+      case when h.event = 'attempt_failed' then rhythm._span((h.data ->> 'started_at')::timestamptz, h.at) end,
+      case when h.event = 'attempt_failed' then h.name end,
+      case when h.event = 'attempt_failed' then (h.data ->> 'attempt')::int end
+    from rhythm.history h where h.execution_id = timeline.id
     union all
-    select h.at, 2, 'task_' || h.event, e.name, h.data || jsonb_build_object('id', e.id)
+    select h.at, 2, h.seq, 'task_' || h.event, e.name, h.data || jsonb_build_object('id', e.id), null,
+      rhythm._span((h.data ->> 'started_at')::timestamptz, h.at), h.name, (h.data ->> 'attempt')::int
     from e join rhythm.history h on h.execution_id = e.id
     where e.id <> timeline.id and h.event = 'attempt_failed'
     union all
-    select e.created_at, 3, e.kind || '_created', e.name, jsonb_build_object('id', e.id) from e where e.id <> timeline.id
+    select e.created_at, 3, e.seq, e.kind || '_created', e.name, jsonb_build_object('id', e.id), null, null, null, null
+    from e where e.id <> timeline.id
     union all
-    select e.finished_at, 4, e.kind || '_' || e.state, e.name,
-      jsonb_strip_nulls(jsonb_build_object('id', e.id, 'attempt', e.attempt, 'error', e.error))
+    -- What is not over yet.
+    select e.attempt_at, 3, e.seq, 'task_started', e.name, jsonb_build_object('id', e.id), rhythm._span(e.ready_at, e.attempt_at), null,
+      e.holder, e.tries
+    from e where e.id <> timeline.id and e.kind = 'task' and e.state = 'running'
+    union all
+    select e.finished_at, 4, e.seq, e.kind || '_' || e.state, e.name,
+      jsonb_strip_nulls(jsonb_build_object('id', e.id, 'attempt', e.attempt, 'error', e.error)),
+      rhythm._span(e.ready_at, coalesce(e.attempt_at, e.started_at, e.finished_at)),
+      rhythm._span(coalesce(e.attempt_at, e.started_at), e.finished_at), e.holder, e.tries
     from e where e.id <> timeline.id and e.finished_at is not null
     union all
-    select e.finished_at, 9, e.state::text, e.name, jsonb_strip_nulls(jsonb_build_object('error', e.error))
+    select e.finished_at, 9, e.seq, e.state::text, e.name, jsonb_strip_nulls(jsonb_build_object('error', e.error)), null,
+      rhythm._span(case when e.kind = 'task' then coalesce(e.attempt_at, e.started_at) else e.started_at end, e.finished_at),
+      e.holder, e.tries
     from e where e.id = timeline.id and e.finished_at is not null
+  ), kept as (
+    select f.*, row_number() over (order by f.at desc, f.rank desc, f.seq desc) as back from facts f
+  ), before as (
+    select min(k.at) as at, max(k.at) as until, count(*) as entries from kept k where k.back > timeline.max
   )
-  select f.at, f.event, f.name, f.data from facts f order by f.at, f.rank;
+  select o.at, o.event, o.name, o.data, o.waited, o.ran, o.worker, o.attempt
+  from (
+    select b.at, 'earlier' as event, null::text as name, jsonb_build_object('entries', b.entries, 'until', b.until) as data,
+      null::interval as waited, null::interval as ran, null::text as worker, null::int as attempt, null::bigint as back
+    from before b where b.entries > 0
+    union all
+    select k.at, k.event, k.name, k.data, k.waited, k.ran, k.worker, k.attempt, k.back from kept k where k.back <= timeline.max) o
+  order by o.back desc nulls first;
 end
 $$;
-comment on function rhythm.timeline(uuid) is
-'Gives what happened to an execution, in order: started, children created and ended, failed attempts, timers, signals, log, end. Example: select * from rhythm.timeline(''0190a1b2-0000-7000-8000-000000000000'')';
+comment on function rhythm.timeline(uuid, int) is
+'Gives what happened to an execution, in order: started, children created and ended (how long they waited for a worker, how long their last attempt ran, by which worker), failed attempts, timers (how long they waited), signals, log, end. At most the last max entries, and in front of them one (earlier) that counts those before. Example: select at, event, name, waited, ran, worker, attempt from rhythm.timeline(''0190a1b2-0000-7000-8000-000000000000'')';
 
 -- Gives the versions. No locks.
 create function rhythm.version() returns text

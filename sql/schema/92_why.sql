@@ -253,19 +253,26 @@ begin
 end
 $$;
 
--- Returns what a workflow waits for.
+-- Returns what a workflow waits for: of what it has begun only what its frames wait for, where its save can tell.
 create function rhythm._why_waiting(p_run rhythm.live, p_now timestamptz) returns rhythm.why
 language plpgsql stable as $$
 #variable_conflict use_column
 declare
   v_why rhythm.why;
+  v_place record;
+  v_at text;
+  v_since timestamptz := (select s.saved_at from rhythm.saves s where s.id = p_run.id);
   v_child rhythm.live;
   v_last rhythm.live;
   v_next rhythm.live;
-  v_children int;
+  v_children bigint;
+  v_wait rhythm.signal_waits;
   v_signals text;
   v_signal_due timestamptz;
   v_timer timestamptz;
+  v_other uuid;
+  v_too text;
+  v_end text := format('to end it, call rhythm.cancel(%L).', p_run.id);
 begin
   v_why := rhythm._why_locked(p_run.root_id);
   if v_why.reason is not null then
@@ -276,13 +283,30 @@ begin
       (select min(r.alone_at) from rhythm.runnable r where r.root_id = p_run.root_id and r.execution_id = p_run.id),
       'It runs in a moment; without the background worker, call rhythm.tick().')::rhythm.why;
   end if;
-  select count(*) into v_children from (select from rhythm.live l where l.parent_id = p_run.id limit 1000) c;
-  select string_agg(distinct w.name || case when w.key is not null then format(' with the key %L', left(w.key, 100)) else '' end,
-    ', '), min(w.due_at) into v_signals, v_signal_due
-  from rhythm.signal_waits w where w.execution_id = p_run.id;
-  v_timer := (select min(t.due_at) from rhythm.timers t where t.execution_id = p_run.id);
+  select p.* into v_place from rhythm._place(p_run.id) p;
+  v_at := coalesce(' at ' || v_place.place, '');
+  select count(*) into v_children from (select from rhythm.live l
+    where l.parent_id = p_run.id and (v_place.promises is null or l.promise = any (v_place.promises)) limit 1000) c;
+  if v_children > 0 and v_place.promise_count > cardinality(v_place.promises) then
+    -- More than the save has told of.
+    select count(*) into v_children from (select from rhythm.live l where l.parent_id = p_run.id limit 1000) c;
+  end if;
+  select w.* into v_wait from rhythm.signal_waits w
+  where w.execution_id = p_run.id and (v_place.promises is null or w.promise = any (v_place.promises))
+  order by w.promise limit 1;
+  select min(w.due_at), string_agg(distinct w.name
+    || case when w.key is not null then format(' with the key %L', left(w.key, 100)) else '' end, ', ')
+  into v_signal_due, v_signals
+  from rhythm.signal_waits w
+  where w.execution_id = p_run.id and (v_place.promises is null or w.promise = any (v_place.promises));
+  v_timer := (select min(t.due_at) from rhythm.timers t
+    where t.execution_id = p_run.id and (v_place.promises is null or t.promise = any (v_place.promises)));
+  v_other := (select w.id from rhythm.watchers w
+    where w.execution_id = p_run.id and (v_place.promises is null or w.promise = any (v_place.promises)) limit 1);
   if v_children > 0 then
-    select l.* into v_child from rhythm.live l where l.parent_id = p_run.id order by l.wake_group limit 1;
+    select l.* into v_child from rhythm.live l
+    where l.parent_id = p_run.id and (v_place.promises is null or l.promise = any (v_place.promises))
+    order by l.wake_group limit 1;
     -- The first below that waits for none of its own.
     v_last := v_child;
     for v_depth in 1 .. 1000 loop
@@ -292,24 +316,30 @@ begin
       v_last := v_next;
     end loop;
     v_why := rhythm.why(v_last.id);
-    return row('waits_for_child', format('it waits for %s of its own, such as %s %L (%s): %s',
-        case when v_children = 1000 then '1000 or more' else v_children::text end, v_child.kind, v_child.name, v_child.id,
-        v_why.explanation), v_why.since, least(v_why.until, v_timer), v_why.hint)::rhythm.why;
+    v_too := concat(', and for the signal ' || v_signals, case when v_timer is not null then ', and for a timer' end);
+    return row('waits_for_child', format('it waits%s for %s%s %L (%s)%s: %s', v_at,
+        case when v_children >= 1000 then '1000 or more of its own, such as ' when v_children > 1
+          then v_children || ' of its own, such as ' else '' end, v_child.kind, v_child.name, v_child.id, v_too,
+        v_why.explanation), coalesce(v_why.since, v_since), least(v_why.until, v_timer, v_signal_due), v_why.hint)::rhythm.why;
   elsif v_signals is not null then
-    return row('waits_for_signal', format('it waits for the signal %s', v_signals), null, least(v_signal_due, v_timer),
-      format('Send it: rhythm.signal(%L, ...).', p_run.id))::rhythm.why;
+    return row('waits_for_signal', format('it waits%s for the signal %s%s%s', v_at, v_signals,
+        case when v_signal_due is not null then ', with a timeout' end, case when v_timer is not null then ', and for a timer' end),
+      v_since, least(v_signal_due, v_timer), format('Send it: %s; %s', case
+        when v_wait.is_request then format('rhythm.request(%L, %L, ...)', p_run.id, v_wait.name)
+        when v_wait.key is not null
+        then format('rhythm.signal(%L, %L, ..., key => %L)', p_run.id, v_wait.name, left(v_wait.key, 100))
+        else format('rhythm.signal(%L, %L, ...)', p_run.id, v_wait.name) end, v_end))::rhythm.why;
   elsif v_timer is not null then
-    return row('sleeps', 'it sleeps', null, v_timer, 'Nothing to do: the timer fires by itself.')::rhythm.why;
+    return row('sleeps', format('it sleeps%s', v_at), v_since, v_timer, 'Nothing to do: the timer fires by itself; ' || v_end)::rhythm.why;
   elsif exists (select from rhythm.deferred_starts d where d.execution_id = p_run.id) then
-    return row('task_id_taken', 'another open transaction is just taking the taskId that it asked for', null, null,
-      'Let that transaction commit or roll back.')::rhythm.why;
-  elsif exists (select from rhythm.watchers w where w.execution_id = p_run.id) then
-    return row('waits_for_other', format('it waits for execution %s, which holds the taskId that it asked for',
-        (select w.id from rhythm.watchers w where w.execution_id = p_run.id limit 1)), null, null,
-      'Ask rhythm.why of that one.')::rhythm.why;
+    return row('task_id_taken', format('another open transaction is just taking the taskId that it asked for, and it waits%s', v_at),
+      v_since, null, 'Let that transaction commit or roll back.')::rhythm.why;
+  elsif v_other is not null then
+    return row('waits_for_other', format('it waits%s for execution %s, which holds the taskId that it asked for', v_at, v_other),
+      v_since, null, format('Ask rhythm.why(%L), which is the other one; %s', v_other, v_end))::rhythm.why;
   end if;
-  return row('waits_for_nothing', 'it awaits a promise that nothing will settle', null, null,
-    'Cancel it, and look at the await at which it stands.')::rhythm.why;
+  return row('waits_for_nothing', format('it awaits%s a promise that nothing will settle', v_at), v_since, null,
+    format('Cancel it with rhythm.cancel(%L), and look at the await at which it stands.', p_run.id))::rhythm.why;
 end
 $$;
 

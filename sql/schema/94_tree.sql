@@ -23,10 +23,7 @@ declare
 begin
   perform rhythm._check_given('root', tree.root is not null);
   perform rhythm._check_known(tree.root);
-  if tree.max is null or tree.max not between 1 and 100000 then
-    perform rhythm._raise('RH002', format('max must be 1 to 100000, not %s', coalesce(tree.max::text, 'null')), null,
-      'It is the number of rows that are given at most.');
-  end if;
+  perform rhythm._check_max(tree.max);
   while v_level <> '{}' and cardinality(v_ids) < tree.max and v_depth < 1000 loop
     v_depth := v_depth + 1;
     v_level := array(

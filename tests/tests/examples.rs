@@ -193,3 +193,8 @@ async fn backups() {
 async fn running_tasks() {
     run("docs/sql/running-tasks.md").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs() {
+    run("docs/sql/runs.md").await;
+}

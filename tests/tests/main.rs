@@ -27,6 +27,7 @@ mod flows;
 mod give_up;
 mod held_rows;
 mod idempotency;
+mod insight;
 mod interleave;
 mod large;
 mod lease;

@@ -264,8 +264,7 @@ async fn of_a_workflow() {
             "task",
             "waits_for_child",
             &[
-                "1 of its own",
-                "task 'work'",
+                "it waits at flow.flow:2:29 for task 'work'",
                 "no worker has ever served 'work'",
             ],
         ),
@@ -273,7 +272,7 @@ async fn of_a_workflow() {
             "child",
             "waits_for_child",
             &[
-                "workflow 'child'",
+                "it waits at flow.flow:3:30 for workflow 'child'",
                 "no worker has ever served 'work'",
                 "Start a worker",
             ],
@@ -281,10 +280,34 @@ async fn of_a_workflow() {
         (
             "signal",
             "waits_for_signal",
-            &["the signal go", "rhythm.signal("],
+            &[
+                "it waits at flow.flow:4:31 for the signal go",
+                "since 20",
+                "until open",
+                ", 'go', ...)",
+                "rhythm.cancel(",
+            ],
         ),
-        ("sleep", "sleeps", &["until 20"]),
-        ("other", "waits_for_other", &["holds the taskId"]),
+        (
+            "sleep",
+            "sleeps",
+            &[
+                "it sleeps at flow.flow:5:30",
+                "since 20",
+                "until 20",
+                "rhythm.cancel(",
+            ],
+        ),
+        (
+            "other",
+            "waits_for_other",
+            &[
+                "it waits at flow.flow:6:30 for execution",
+                "holds the taskId",
+                "since 20",
+                "rhythm.why(",
+            ],
+        ),
     ];
     for (what, reason, parts) in cases {
         let id = s.start("flow", &format!("{{\"what\": \"{what}\"}}")).await;

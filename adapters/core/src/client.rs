@@ -17,7 +17,7 @@ use crate::connect::Pool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::{Notice, Observer};
 use crate::rows::{
-    Claimed, Diagnostic, EnqueueOptions, Heartbeat, Outcome, StartOptions, TimelineEvent,
+    Claimed, Diagnostic, EnqueueOptions, Heartbeat, Outcome, StartOptions,
 };
 
 /// How many calls of a client that `connect` made may be in flight at once.
@@ -477,23 +477,6 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// What happened to an execution, in order.
-    pub async fn timeline(&self, id: Uuid) -> Result<Vec<TimelineEvent>> {
-        let sql = "select at, event, name, data::text from rhythm.timeline($1)";
-        self.rows(sql, &[(&id, Type::UUID)])
-            .await?
-            .iter()
-            .map(|row| {
-                Ok(TimelineEvent {
-                    at: row.try_get(0)?,
-                    event: row.try_get(1)?,
-                    name: row.try_get(2)?,
-                    data: row.try_get(3)?,
-                })
-            })
-            .collect()
     }
 
     /// Does what the background worker would do now.

@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - `client`: one method for each SQL function, same names; `messages` has those about signals, requests and published values,
-//!   `queue` those about settings and pauses, `trouble` those about failures and what does not move. `views`: reads of the views.
+//!   `queue` those about settings and pauses, `trouble` those about failures and what does not move, `insight` those about what went on in a run. `views`: reads of the views.
 //! - `schedules`: both for schedules and calendars.
 //! - `rows`: what they answer with. `time`: points in time as text.
 //! - `error`: kinds of errors by SQLSTATE. `notice`: what the server says beside its answers.
@@ -18,6 +18,7 @@ mod client;
 mod config;
 mod connect;
 mod error;
+mod insight;
 mod messages;
 mod notice;
 mod queue;
@@ -33,12 +34,13 @@ pub mod worker;
 pub use client::Client;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
+pub use insight::{LogEntry, TimelineEvent, Variable};
 pub use messages::{Run, Signalled};
 pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, Heartbeat, HeartbeatStatus,
-    LogLine, Outcome, QueueInfo, StartOptions, State, TaskInfo, TimelineEvent, WorkerInfo,
+    LogLine, Outcome, QueueInfo, StartOptions, State, TaskInfo, WorkerInfo,
     WorkflowInfo,
 };
 pub use schedules::{CalendarInfo, During, ScheduleInfo, ScheduleOptions, ScheduleRun};

@@ -375,21 +375,6 @@ pub struct ExecutionFilter {
     pub limit: i64,
 }
 
-/// A row of `timeline`.
-#[derive(Clone, Debug, Serialize)]
-pub struct TimelineEvent {
-    /// When.
-    #[serde(with = "time")]
-    pub at: SystemTime,
-    /// What happened, such as `task_started`.
-    pub event: String,
-    /// To which task, timer or signal.
-    pub name: Option<String>,
-    /// JSON text of more facts.
-    #[serde(serialize_with = "json")]
-    pub data: Option<String>,
-}
-
 /// A line that a workflow logged.
 #[derive(Clone, Debug, Serialize)]
 pub struct LogLine {

@@ -105,7 +105,11 @@ pub fn iso(at: SystemTime) -> String {
     )
 }
 
-pub(crate) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+/// For serde: as `iso`.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&iso(*at))
 }
 

@@ -90,10 +90,24 @@ impl Views {
         }))
     }
 
-    fn timeline(&self, id: &str) -> PyResult<Call> {
+    fn timeline(&self, id: &str, max: i32) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
         Ok(Call::new(async move {
-            Answer::json(&client.timeline(id).await?)
+            Answer::json(&client.timeline(id, max).await?)
+        }))
+    }
+
+    fn log(&self, id: &str, tree: bool, max: i32) -> PyResult<Call> {
+        let (client, id) = (self.client(), uuid(id)?);
+        Ok(Call::new(async move {
+            Answer::json(&client.log(id, tree, max).await?)
+        }))
+    }
+
+    fn variables(&self, id: &str, max: i32, max_bytes: i32) -> PyResult<Call> {
+        let (client, id) = (self.client(), uuid(id)?);
+        Ok(Call::new(async move {
+            Answer::json(&client.variables(id, max, max_bytes).await?)
         }))
     }
 

@@ -66,6 +66,13 @@ def test_a_run_is_told_with_its_tree_its_timeline_and_its_log(client: rhythm.Cli
     assert events[0].event == "created"
     assert any(one.event == "task_created" and one.name == "nobody" for one in events)
     assert events[0].at.tzinfo is not None
+    assert [one.event for one in client.timeline(run, 2)] == ["earlier", *(one.event for one in events[-2:])]
+    (line,) = client.log(run, tree=True)
+    assert (line.level, line.message, line.execution_id, line.name) == ("warn", "three", run, flow)
+    waits = client.variables(run)
+    assert (waits[0].frame, waits[0].function, waits[0].line) == (1, "workflow", 1)
+    assert {one.variable: one.value for one in waits}["Inputs"] == "{}"
+    assert client.variables(run, max=1, max_bytes=1)[0].cut
     (version,) = [one for one in client.workflows() if one.name == flow]
     assert (version.version, version.is_current, version.uses_sql) == (1, True, False)
     assert "console.warn" in version.source
@@ -183,7 +190,10 @@ def test_asyncio_reads_the_same(client: rhythm.Client, url: str, queue: str) -> 
             assert await other.executions(queue=queue) == client.executions(queue=queue)
             assert await other.tree(run) == client.tree(run)
             assert await other.timeline(run) == client.timeline(run)
-            assert await other.logs(run) == []
+            assert await other.logs(run) == [] and await other.log(run) == []
+            with pytest.raises(rhythm.ControlError) as caught:
+                await other.variables(run)
+            assert caught.value.code == "RH320"
             assert [one.name for one in await other.queues() if one.name == queue] == [queue]
             assert isinstance(await other.workers(), list) and isinstance(await other.tasks(), list)
             assert isinstance(await other.workflows(), list)

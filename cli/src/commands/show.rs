@@ -1,9 +1,9 @@
 //! `rhythm show`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use rhythm_client::{Execution, FailedAttempt, TimelineEvent};
+use rhythm_client::{Execution, FailedAttempt, TimelineEvent, Why};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -11,19 +11,21 @@ use crate::cli::Context;
 use crate::error::{CliError, Result};
 use crate::output::Output;
 use crate::render::execution::{compact, error_text, facts};
+use crate::render::log::log;
 use crate::render::time;
 use crate::render::timeline::{Event, timeline};
 use crate::render::tree::{Node, tree};
+use crate::render::variables::variables;
 
-/// Show an execution: its facts, its failed attempts, and the tree of what it started
+/// Show an execution: its facts, why it waits and where, its variables, what it started, what happened last, its log
 #[derive(Args)]
 pub(crate) struct ShowArgs {
     /// Id of the execution
     id: Uuid,
-    /// Show the timeline with the log too
+    /// Show the whole timeline, with the log in it
     #[arg(short, long)]
     verbose: bool,
-    /// Leave nothing out of a large tree or a long timeline
+    /// Leave nothing out of a large tree, a long timeline or long values
     #[arg(long)]
     all: bool,
 }
@@ -39,22 +41,57 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
     let is_cut = members.len() > usize::try_from(most).unwrap_or_default();
     members.truncate(usize::try_from(most).unwrap_or_default());
     let attempts = client.attempts(args.id).await?;
-    let events = if args.verbose {
-        client.timeline(args.id).await?
+    let why = match execution.finished_at {
+        Some(_) => None,
+        None => Some(client.why(args.id).await?),
+    };
+    let is_workflow = execution.kind == "workflow";
+    let (most_rows, bytes) = if args.all {
+        (ALL, LONGEST)
     } else {
-        Vec::new()
+        (ROWS, SHORT)
+    };
+    let mut frames = match is_workflow {
+        true => client.variables(args.id, most_rows + 1, bytes).await,
+        false => Ok(Vec::new()),
+    };
+    let lines = match is_workflow && !args.verbose {
+        true => client.log(args.id, false, LINES).await?,
+        false => Vec::new(),
+    };
+    let most_events = if args.verbose { ALL } else { EVENTS };
+    let events = match args.verbose || is_workflow {
+        true => client.timeline(args.id, most_events).await?,
+        false => Vec::new(),
     };
     let output = context.output;
     if output.is_json() {
-        let mut value = json!({ "execution": execution, "attempts": attempts, "tree": members, "truncated": is_cut });
-        if args.verbose {
-            value["timeline"] = json!(events);
-        }
-        output.json(&value);
+        let (frames, unread) = match frames {
+            Ok(frames) => (frames, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        output.json(&json!({
+            "execution": execution, "attempts": attempts, "why": why, "variables": frames, "variablesError": unread,
+            "tree": members, "truncated": is_cut, "timeline": events, "log": lines,
+        }));
         return Ok(());
     }
     let now = SystemTime::now();
-    output.line(head(&execution, now, output));
+    output.line(head(&execution, why.as_ref(), now, output));
+    match &mut frames {
+        Ok(frames) if frames.is_empty() => {}
+        Ok(frames) => {
+            let most = usize::try_from(most_rows).unwrap_or_default();
+            let hidden = frames.len() > most;
+            frames.truncate(most);
+            // What it says stands above.
+            frames.retain(|one| one.frame > 1 || one.variable.as_deref() != Some("Context"));
+            let file = format!("{}.flow", execution.name);
+            output.line(format!("\n{}", variables(frames, &file, hidden, output)));
+        }
+        // A damaged state hides nothing else.
+        Err(error) => output.line(format!("\n{}", output.bad(&error.to_string()))),
+    }
     // The error of one that failed at its only attempt is told above.
     if attempts.len() > 1 || execution.finished_at.is_none() && !attempts.is_empty() {
         output.line(format!("\n{}", failed(&attempts, args.all, output)));
@@ -66,14 +103,31 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
         let more = if args.all { "" } else { " (more with --all)" };
         output.line(output.faint(&format!("these are the first {most}{more}")));
     }
-    if args.verbose {
-        let events: Vec<Event> = events.iter().map(event).collect();
-        output.line(format!("\n{}", timeline(&events, args.all, output)));
+    let told: Vec<Event> = events
+        .iter()
+        .filter(|one| args.verbose || one.event != "log")
+        .map(event)
+        .collect();
+    if !told.is_empty() {
+        output.line(format!("\n{}", timeline(&told, args.all, output)));
+    }
+    if !lines.is_empty() {
+        let shown = log(&lines, false, output);
+        output.line(format!("\n{}\n{shown}", output.strong("log")));
     }
     Ok(())
 }
 
-fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
+/// Variables that are shown, and bytes of each.
+const ROWS: i32 = 50;
+const SHORT: i32 = 200;
+const LONGEST: i32 = 100_000;
+
+/// Entries of the timeline and lines of the log that are shown.
+const EVENTS: i32 = 10;
+const LINES: i32 = 10;
+
+fn head(execution: &Execution, why: Option<&Why>, now: SystemTime, output: Output) -> String {
     let given = |text: &Option<String>| text.as_deref().map(compact);
     let moment = |at: Option<SystemTime>| at.map(|at| format!("{} UTC", time::timestamp(at)));
     let what = match execution.version {
@@ -91,7 +145,15 @@ fn head(execution: &Execution, now: SystemTime, output: Output) -> String {
         &[
             ("id", Some(execution.id.to_string())),
             ("state", Some(output.state(execution.state.as_str()))),
-            ("note", execution.note.clone()),
+            // `note` says what `why` says, but of tasks alone.
+            (
+                "why",
+                why.and_then(|why| why.explanation.clone())
+                    .or_else(|| execution.note.clone()),
+            ),
+            ("since", moment(why.and_then(|why| why.since))),
+            ("until", moment(why.and_then(|why| why.until))),
+            ("do", why.and_then(|why| why.hint.clone())),
             (
                 "cancelled",
                 moment(execution.cancel_requested_at).map(|at| format!("asked for at {at}")),
@@ -189,6 +251,9 @@ fn node(execution: &Execution) -> Node {
 
 fn event(event: &TimelineEvent) -> Event {
     let name = event.name.as_deref().unwrap_or_default();
+    if event.event == "earlier" {
+        return before(event);
+    }
     let data: Value = event
         .data
         .as_deref()
@@ -212,8 +277,15 @@ fn event(event: &TimelineEvent) -> Event {
     if let Some(attempt) = data["attempt"].as_i64().filter(|attempt| *attempt > 1) {
         detail.push_str(&format!("  attempt {attempt}"));
     }
-    if let Some(worker) = data["worker"].as_str() {
+    if let Some(worker) = event.worker.as_deref().or(data["worker"].as_str()) {
         detail.push_str(&format!("  by {worker}"));
+    }
+    for (word, seconds) in [("waited", event.waited), ("ran", event.ran)] {
+        // What took no time is nothing to be told of.
+        let span = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        if let Some(span) = span.filter(|span| span.as_millis() > 0) {
+            detail.push_str(&format!("  {word} {}", time::duration(span)));
+        }
     }
     if let Some(error) = data.get("error").filter(|error| error.is_object()) {
         let error = error_text(&error.to_string());
@@ -223,6 +295,17 @@ fn event(event: &TimelineEvent) -> Event {
         at: event.at,
         what: event.event.replace('_', " "),
         detail,
+    }
+}
+
+/// What stands for the entries that are not shown.
+fn before(event: &TimelineEvent) -> Event {
+    let data: Value =
+        serde_json::from_str(event.data.as_deref().unwrap_or("null")).unwrap_or_default();
+    Event {
+        at: event.at,
+        what: "earlier".into(),
+        detail: format!("{} entries (all with -v)", data["entries"]),
     }
 }
 

@@ -12,6 +12,7 @@ mod placeholders;
 mod schedule;
 mod schema;
 mod step;
+mod suspended;
 mod wake;
 
 use pgrx::prelude::*;

@@ -70,11 +70,51 @@ class TimelineEvent:
     """Something that happened to an execution."""
 
     at: datetime
-    #: Such as "created", "task_created" or "attempt_failed".
+    #: Such as "created", "task_created" or "attempt_failed"; "earlier" counts what is not told.
     event: str
     #: Of the task, timer or signal.
     name: str | None
     data: Any
+    #: How long it had waited for a worker, or for its time.
+    waited: timedelta | None
+    #: How long it had run.
+    ran: timedelta | None
+    #: Who has run it.
+    worker: str | None
+    #: Which attempt that was.
+    attempt: int | None
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """A line of a run's log, with whose it is."""
+
+    at: datetime
+    #: "log", "info", "warn" or "error".
+    level: str
+    message: str
+    execution_id: UUID
+    #: Of the workflow.
+    name: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a waiting run."""
+
+    #: 1 is the workflow itself, others are functions that wait with it.
+    frame: int
+    #: Its name; "workflow" for the workflow itself.
+    function: str
+    #: Where it waits.
+    line: int
+    col: int
+    #: The name of the variable; None for a frame that has none.
+    variable: str | None
+    #: The value as `console.log` shows it.
+    value: str | None
+    #: Whether there is more of it.
+    cut: bool | None
 
 
 @dataclass(frozen=True)
@@ -273,8 +313,8 @@ _TIMES = frozenset(
         "oldest_pending_at",
     )
 )
-_IDS = frozenset(("id", "parent_id", "root_id"))
-_DURATIONS = frozenset(("timeout", "start_timeout", "attempt_timeout", "heartbeat_timeout"))
+_IDS = frozenset(("id", "parent_id", "root_id", "execution_id"))
+_DURATIONS = frozenset(("timeout", "start_timeout", "attempt_timeout", "heartbeat_timeout", "waited", "ran"))
 
 
 def record(made: Callable[..., T], parts: dict[str, Any]) -> T:

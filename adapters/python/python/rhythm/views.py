@@ -11,10 +11,12 @@ from rhythm import _native
 from rhythm.pending import Pending
 from rhythm.records import (
     Execution,
+    LogEntry,
     LogLine,
     QueueInfo,
     TaskInfo,
     TimelineEvent,
+    Variable,
     WorkerInfo,
     WorkflowInfo,
     row_of,
@@ -60,8 +62,14 @@ class Calls:
     def tree(self, id: Id, max: int) -> Pending[list[Execution]]:
         return Pending(self.native.tree(str(id), max), rows_of(Execution))
 
-    def timeline(self, id: Id) -> Pending[list[TimelineEvent]]:
-        return Pending(self.native.timeline(str(id)), rows_of(TimelineEvent))
+    def timeline(self, id: Id, max: int) -> Pending[list[TimelineEvent]]:
+        return Pending(self.native.timeline(str(id), max), rows_of(TimelineEvent))
+
+    def log(self, id: Id, tree: bool, max: int) -> Pending[list[LogEntry]]:
+        return Pending(self.native.log(str(id), tree, max), rows_of(LogEntry))
+
+    def variables(self, id: Id, max: int, max_bytes: int) -> Pending[list[Variable]]:
+        return Pending(self.native.variables(str(id), max, max_bytes), rows_of(Variable))
 
     def logs(self, id: Id) -> Pending[list[LogLine]]:
         return Pending(self.native.logs(str(id)), rows_of(LogLine))
@@ -118,9 +126,23 @@ class Views:
         itself; of more than max the upper levels."""
         return self._views.tree(id, max).wait()
 
-    def timeline(self, id: Id) -> list[TimelineEvent]:
-        """Tells what happened to an execution, in order."""
-        return self._views.timeline(id).wait()
+    def timeline(self, id: Id, max: int = 1000) -> list[TimelineEvent]:
+        """Tells what happened to an execution, in order: the last max entries, and in front of them one, `earlier`,
+        that counts those before."""
+        return self._views.timeline(id, max).wait()
+
+    def log(self, id: Id, *, tree: bool = False, max: int = 1000) -> list[LogEntry]:
+        """Tells the last max lines that a workflow has logged, in order; with tree also those of the workflows below it."""
+        return self._views.log(id, tree, max).wait()
+
+    def variables(self, id: Id, *, max: int = 1000, max_bytes: int = 1000) -> list[Variable]:
+        """Tells where a waiting run waits, and its variables: the workflow itself first, then each function that waits
+        with it. Of a failed run it tells what was there before the step that failed.
+
+        max: how many rows at most.
+        max_bytes: how much of one value.
+        """
+        return self._views.variables(id, max, max_bytes).wait()
 
     def logs(self, id: Id) -> list[LogLine]:
         """Tells what a workflow has logged, in order."""
@@ -175,9 +197,17 @@ class AsyncViews:
         """As `Client.tree`."""
         return await self._views.tree(id, max)
 
-    async def timeline(self, id: Id) -> list[TimelineEvent]:
+    async def timeline(self, id: Id, max: int = 1000) -> list[TimelineEvent]:
         """As `Client.timeline`."""
-        return await self._views.timeline(id)
+        return await self._views.timeline(id, max)
+
+    async def log(self, id: Id, *, tree: bool = False, max: int = 1000) -> list[LogEntry]:
+        """As `Client.log`."""
+        return await self._views.log(id, tree, max)
+
+    async def variables(self, id: Id, *, max: int = 1000, max_bytes: int = 1000) -> list[Variable]:
+        """As `Client.variables`."""
+        return await self._views.variables(id, max, max_bytes)
 
     async def logs(self, id: Id) -> list[LogLine]:
         """As `Client.logs`."""
