@@ -18,6 +18,9 @@ static SAVE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(16 << 10);
 static STEP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 /// The number of this server in the ids that it makes, so that a router can find an execution.
 static NODE: GucSetting<i32> = GucSetting::<i32>::new(0);
+/// Ended tasks of a live run that are kept, and as many timers and signals: one that goes on for ever would fill the disk with them.
+/// The default keeps a fan-out of ten thousand whole.
+static TIMELINE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 
 /// Defines the settings.
 pub(crate) fn init() {
@@ -71,6 +74,16 @@ pub(crate) fn init() {
         0,
         65_535,
         GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"rhythm.timeline_size",
+        c"Ended tasks that a run keeps while it goes on; 0 for all.",
+        c"Of those before it keeps a summary. What failed, and what has a task_id, is kept.",
+        &TIMELINE_SIZE,
+        0,
+        i32::MAX,
+        GucContext::Suset,
         GucFlags::default(),
     );
     // SAFETY: a C string, which Postgres copies. Misspelt settings get a warning from now on.

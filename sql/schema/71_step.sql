@@ -54,7 +54,7 @@ begin
 end
 $$;
 
--- Writes what steps want from the world: p_effects[i] is {tasks, timers, signals, replies, cancels, attributes, logs} of the i-th, or
+-- Writes what steps want from the world: p_effects[i] is {tasks, timers, signals, replies, cancels, attributes, logs, long} of the i-th, or
 -- null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
 -- Locks: as its parts; none of them waits, and keys for 50 ms at most. The caller has the trees. Dying halfway undoes the steps.
 create function rhythm._apply_effects(p_ids uuid[], p_effects jsonb) returns uuid[]
@@ -74,6 +74,10 @@ begin
   end if;
   if 'logs' = any (v_keys) then
     perform rhythm._keep_logs(p_ids, p_effects);
+  end if;
+  if 'long' = any (v_keys) then
+    perform rhythm._note_long(o.id)
+    from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) as o (id, effects) where o.effects ? 'long';
   end if;
   if v_keys && '{attributes,signals,replies,cancels}' then
     for v_one in

@@ -266,11 +266,18 @@ begin
   ), kept as (
     select f.*, row_number() over (order by f.at desc, f.rank desc, f.seq desc) as back from facts f
   ), before as (
-    select min(k.at) as at, max(k.at) as until, count(*) as entries from kept k where k.back > timeline.max
+    select coalesce(min(k.at), max(s.until)) as at, greatest(max(k.at), max(s.until)) as until,
+      count(k.at) + coalesce(max(s.entries), 0) as entries,
+      -- Of the steps that are not kept.
+      case when max(s.tasks) > 0 then jsonb_build_object('tasks', max(s.tasks), 'waited', max(s.waited), 'ran', max(s.ran)) else '{}' end
+        as summary
+    from (values (1)) v (one)
+    left join rhythm.long_runs s on s.execution_id = timeline.id and s.entries > 0
+    left join kept k on k.back > timeline.max
   )
   select o.at, o.event, o.name, o.data, o.waited, o.ran, o.worker, o.attempt
   from (
-    select b.at, 'earlier' as event, null::text as name, jsonb_build_object('entries', b.entries, 'until', b.until) as data,
+    select b.at, 'earlier' as event, null::text as name, b.summary || jsonb_build_object('entries', b.entries, 'until', b.until) as data,
       null::interval as waited, null::interval as ran, null::text as worker, null::int as attempt, null::bigint as back
     from before b where b.entries > 0
     union all
@@ -279,7 +286,7 @@ begin
 end
 $$;
 comment on function rhythm.timeline(uuid, int) is
-'Gives what happened to an execution, in order: started, children created and ended (how long they waited for a worker, how long their last attempt ran, by which worker), failed attempts, timers (how long they waited), signals, log, end. At most the last max entries, and in front of them one (earlier) that counts those before. Example: select at, event, name, waited, ran, worker, attempt from rhythm.timeline(''0190a1b2-0000-7000-8000-000000000000'')';
+'Gives what happened to an execution, in order: started, children created and ended (how long they waited for a worker, how long their last attempt ran, by which worker), failed attempts, timers (how long they waited), signals, log, end. At most the last max entries, and in front of them one (earlier) that counts those before, with those of a long run that are not kept (rhythm.timeline_size). Example: select at, event, name, waited, ran, worker, attempt from rhythm.timeline(''0190a1b2-0000-7000-8000-000000000000'')';
 
 -- Gives the versions. No locks.
 create function rhythm.version() returns text

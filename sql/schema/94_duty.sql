@@ -188,7 +188,9 @@ language sql volatile as $$
     where p_duty = 'starts' and coalesce(s.not_before <= rhythm._now(), true) limit p_max)
     union
     (select w.execution_id from rhythm.watchers w
-    where p_duty = 'watchers' and not w.confirmed and coalesce(w.not_before <= rhythm._now(), true) limit p_max)) d
+    where p_duty = 'watchers' and not w.confirmed and coalesce(w.not_before <= rhythm._now(), true) limit p_max)
+    union
+    (select r.execution_id from rhythm.long_runs r where p_duty = 'long runs' and r.is_due limit p_max)) d
   order by random() limit 16)
 $$;
 
@@ -215,6 +217,9 @@ begin
       update rhythm.deferred_starts d set not_before = v_until where d.execution_id = p_id;
     when 'watchers' then
       update rhythm.watchers w set not_before = v_until where w.execution_id = p_id and not w.confirmed;
+    when 'long runs' then
+      -- Until it has begun a thousand steps more.
+      update rhythm.long_runs r set is_due = false where r.execution_id = p_id;
   end case;
   perform set_config('lock_timeout', v_timeout, true);
   return 1;
@@ -237,6 +242,7 @@ begin
     when 'marks' then rhythm._look_at_marks(p_max, p_only)
     when 'starts' then rhythm._start_deferred(p_max, p_only)
     when 'watchers' then rhythm._confirm_watchers(p_max, p_only)
+    when 'long runs' then rhythm._trim_runs(p_max, p_only)
     when 'requests' then rhythm._drop_requests(p_max)
     -- As many as it does in one call: there may be more.
     when 'left signals' then case when rhythm._pass_on_signals() = 32 then p_max else 0 end
@@ -358,7 +364,8 @@ begin
   select coalesce(bool_or(d.done >= _run_duties.max or d.done < 0), false), coalesce(bool_or(d.done < 0), false), bool_or(d.done is null)
   into again, has_failed, v_in_vain
   from (select rhythm._do_duty(k, _run_duties.max) as done
-    from unnest(array['executions', 'timers', 'signals', 'requests', 'left signals', 'ended', 'marks', 'starts', 'watchers', 'schedules'])
+    from unnest(array['executions', 'timers', 'signals', 'requests', 'left signals', 'ended', 'marks', 'starts', 'watchers', 'schedules',
+        'long runs'])
       with ordinality u (k, at)
     order by u.at offset 0) d;
   -- The turn is null: another session is at it.

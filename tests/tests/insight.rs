@@ -1,7 +1,8 @@
 //! What an operator sees of a run: its variables, its timeline, its log.
 
-use rhythm_tests::clock::advance;
+use rhythm_tests::clock::{advance, retain, tick};
 use rhythm_tests::database::{Database, Session};
+use rhythm_tests::server::Setup;
 use uuid::Uuid;
 
 use crate::why::says;
@@ -229,6 +230,71 @@ async fn the_log_is_that_of_a_run_or_of_its_whole_tree() {
     assert_eq!(s.number(&whose).await, 4);
     let unknown = "select rhythm.log('00000000-0000-7000-8000-000000000000')";
     assert_eq!(s.fails(unknown).await.code, "RH301");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_run_keeps_its_last_steps_and_a_summary_of_the_others() {
+    // Without a background worker, which would look at it with a setting of its own.
+    let database = Database::alone(Setup {
+        preload: false,
+        ..Setup::default()
+    })
+    .await;
+    let s = database.session().await;
+    let source = "for (let round = 0; round < 3; round++) {
+  await Promise.all(Array.from({length: 400}, (_, i) => Task.run('a', i, i === 0 ? {taskId: `k${round}`} : {})));
+}
+await Signal.next('go');
+return 'done';";
+    s.deploy("flow", source).await;
+    let id = s.start("flow", "{}").await;
+    let work = "select count(*) from rhythm.finish('w', (
+        select jsonb_agg(jsonb_build_object('id', c.id, 'token', c.token::text, 'result', 1))
+        from rhythm.claim('w', max => 400) c))";
+    s.run(work).await;
+    assert_eq!(s.number("select count(*) from rhythm.long_runs").await, 0);
+    s.run(work).await;
+    // The third round has passed a thousand, nearly.
+    assert_eq!(
+        s.number("select count(*) from rhythm.long_runs where is_due")
+            .await,
+        1
+    );
+    let ended = format!(
+        "select count(*) from rhythm.executions where parent_id = '{id}' and state = 'completed'"
+    );
+    tick(&s).await;
+    assert_eq!(
+        s.number(&ended).await,
+        800,
+        "so many are kept unless it is set"
+    );
+    s.run("set rhythm.timeline_size = 20; update rhythm.long_runs set is_due = true")
+        .await;
+    tick(&s).await;
+    assert_eq!(s.number(&ended).await, 22, "two have a task_id");
+    let last = format!(
+        "select count(*) from rhythm.executions where parent_id = '{id}' and state = 'completed' and inputs between '379' and '399'"
+    );
+    assert_eq!(s.number(&last).await, 20);
+    let summary = format!(
+        "select event, data ->> 'tasks', data ->> 'entries', data ->> 'waited' >= '0', data ->> 'ran' >= '0' from rhythm.timeline('{id}', 10) limit 1"
+    );
+    // Two of the run itself, 1200 beginnings and 800 ends, without those ten.
+    assert_eq!(lines(&s, &summary).await, ["earlier | 778 | 1992 | t | t"]);
+    s.run(work).await;
+    s.run("update rhythm.long_runs set is_due = true").await;
+    tick(&s).await;
+    assert_eq!(s.number(&ended).await, 23);
+    s.run(&format!("select rhythm.signal('{id}', 'go')")).await;
+    assert_eq!(s.completed(id).await, "done");
+    let all = format!(
+        "select event, data ->> 'tasks', data ->> 'entries' from rhythm.timeline('{id}') limit 1"
+    );
+    assert_eq!(lines(&s, &all).await, ["earlier | 1177 | 2354"]);
+    advance(&s, "60 days").await;
+    retain(&s).await;
+    assert_eq!(s.number("select count(*) from rhythm.long_runs").await, 0);
 }
 
 /// A run may have begun more than it waits for, and may wait for several things at several places.

@@ -16,9 +16,7 @@ use crate::config::Config;
 use crate::connect::Pool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::{Notice, Observer};
-use crate::rows::{
-    Claimed, Diagnostic, EnqueueOptions, Heartbeat, Outcome, StartOptions,
-};
+use crate::rows::{Claimed, Diagnostic, EnqueueOptions, Heartbeat, Outcome, StartOptions};
 
 /// How many calls of a client that `connect` made may be in flight at once.
 const SESSIONS: usize = 4;

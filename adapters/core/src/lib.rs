@@ -40,8 +40,7 @@ pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, Heartbeat, HeartbeatStatus,
-    LogLine, Outcome, QueueInfo, StartOptions, State, TaskInfo, WorkerInfo,
-    WorkflowInfo,
+    LogLine, Outcome, QueueInfo, StartOptions, State, TaskInfo, WorkerInfo, WorkflowInfo,
 };
 pub use schedules::{CalendarInfo, During, ScheduleInfo, ScheduleOptions, ScheduleRun};
 pub use trouble::{CleanupFilter, FailedAttempt, RetryFilter, Why};

@@ -15,6 +15,10 @@ const LOG_LINES: usize = 1000;
 /// Bytes of one line of the log.
 const LOG_LINE: usize = 16 << 10;
 
+/// One promise in so many makes a run be looked at for what it need not keep any more. A prime: in loops of any length each of
+/// their promises comes to a multiple of it.
+const LONG: PromiseId = 997;
+
 /// Effects of one step.
 #[derive(Default)]
 pub(super) struct Effects {
@@ -167,6 +171,17 @@ impl Effects {
         list(&mut out, "logs", &taken.logs, |out, line| {
             out.push_str(line);
         });
+        let tasks = taken.tasks.iter().map(|(promise, _)| *promise);
+        let timers = taken.timers.iter().map(|(promise, _)| *promise);
+        let signals = taken.signals.iter().map(|(promise, _)| *promise);
+        if tasks
+            .chain(timers)
+            .chain(signals)
+            .any(|promise| promise % LONG == 0)
+        {
+            key(&mut out, "long");
+            out.push_str("true");
+        }
         out.push('}');
         self.written_logs.extend(taken.logs);
         Some(out)
