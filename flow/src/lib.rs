@@ -12,7 +12,7 @@
 //! - `value`: values and their heap
 //! - `vm`: the machine; `limits`: what a step may use
 //! - `builtins`: everything that a program can name without declaring it
-//! - `snapshot`: a suspended run as bytes
+//! - `snapshot`: a suspended run as bytes, also for another version of its program
 //! - `harness`: a source as a part of a program around it
 //! - `host`: the one seam to the world; `mock`: a host for tests
 #![forbid(unsafe_code)]
@@ -51,7 +51,8 @@ pub mod vm;
 pub use diagnostic::Diagnostic;
 pub use error::Fault;
 pub use limits::Limits;
-pub use program::Program;
+pub use program::{Program, Refusal};
+pub use snapshot::{TransferError, transfer};
 pub use source::Source;
 pub use vm::suspended::{Bounds, Suspended, Variable, suspended};
 pub use vm::{ContextInfo, ExecutionError, Outcome, Start, Vm};

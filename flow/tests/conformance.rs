@@ -1,5 +1,5 @@
 //! Runs the conformance corpus (`tests/conformance`) in the VM: straight through, with a save and a load at every
-//! suspension, of the program too, and with each step cut short at many instructions before it is run from that save. `tests/conformance/run_node.mjs` runs the same files in Node, and describes the comments
+//! suspension, of the program too, with a move to a program that differs behind its end and back, and with each step cut short at many instructions before it is run from that save. `tests/conformance/run_node.mjs` runs the same files in Node, and describes the comments
 //! in which the expectation stands.
 //!
 //! A run cannot be saved between two instructions: a save holds what can be reached from the promises that the host will
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use rhythm_flow::host::{HostError, PromiseId, Settlement, TaskCall};
 use rhythm_flow::mock::MockHost;
-use rhythm_flow::{ContextInfo, Limits, Outcome, Program, Source, Start, Vm, check};
+use rhythm_flow::{ContextInfo, Limits, Outcome, Program, Source, Start, Vm, check, transfer};
 
 /// 2024-01-01, as in the Node runner.
 const START_MS: f64 = 1_704_067_200_000.0;
@@ -108,6 +108,8 @@ enum Way {
     Straight,
     /// It is saved and loaded.
     Saved,
+    /// It is saved, and goes on in a program with two more variables, the next time in the old one again.
+    Moved,
     /// It is saved, and the step behind it is cut short again and again before it is run.
     Cut,
 }
@@ -179,6 +181,10 @@ fn run(text: &str, program: Arc<Program>, way: Way) -> Ended {
         .copied()
         .unwrap_or("{}")
         .to_owned();
+    let mut other = (way == Way::Moved).then(|| {
+        let longer = format!("{text}\nconst added__ = 1; let more__ = [added__];");
+        compile("longer.flow", &longer).unwrap_or_else(|why| panic!("{why}"))
+    });
     let mut origin = Origin {
         program,
         start: start(&inputs),
@@ -217,6 +223,11 @@ fn run(text: &str, program: Arc<Program>, way: Way) -> Ended {
                 } else {
                     let save = vm.save().unwrap_or_else(|why| panic!("save: {why:?}"));
                     origin.save = Some(save);
+                    if let (Some(other), Some(save)) = (&mut other, &mut origin.save) {
+                        let moved = transfer(&origin.program, other, 1, save, Limits::default());
+                        *save = moved.unwrap_or_else(|why| panic!("not moved: {why:?}"));
+                        std::mem::swap(other, &mut origin.program);
+                    }
                     let same = Program::decode(&origin.program.encode());
                     origin.program = Arc::new(same.unwrap_or_else(|why| panic!("{why:?}")));
                     vm = origin.vm(Limits::default());
@@ -339,7 +350,7 @@ fn the_corpus_gives_what_node_gives_also_through_saves_and_cuts() {
                 continue;
             }
         };
-        for how in [Way::Straight, Way::Saved, Way::Cut] {
+        for how in [Way::Straight, Way::Saved, Way::Moved, Way::Cut] {
             let ended =
                 std::panic::catch_unwind(|| run(&text, program.clone(), how).told_as(&expected));
             match ended {

@@ -16,4 +16,5 @@ mod run;
 mod snapshot;
 mod speed;
 mod suspended;
+mod transfer;
 mod tree;

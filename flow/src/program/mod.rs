@@ -2,10 +2,14 @@
 //! comes from. Owns all its data, so it outlives its source and goes into the database.
 
 mod encode;
+pub(crate) mod lockstep;
 pub(crate) mod lower;
 pub(crate) mod phrase;
+pub(crate) mod twins;
 mod verify;
 pub(crate) mod wire;
+
+pub use twins::Refusal;
 
 use crate::builtins::registry;
 use crate::error::Fault;

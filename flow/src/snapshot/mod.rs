@@ -8,12 +8,14 @@
 
 mod fit;
 mod read;
+mod transfer;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use read::load;
+pub use transfer::{TransferError, transfer};
 pub(crate) use write::save;
 
 const MAGIC: &[u8] = b"FLOWSAVE";
