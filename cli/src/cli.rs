@@ -63,6 +63,11 @@ enum Verb {
     Cancel(commands::cancel::CancelArgs),
     Terminate(commands::terminate::TerminateArgs),
     Retry(commands::retry::RetryArgs),
+    Resolve(commands::resolve::ResolveArgs),
+    Move(commands::move_run::MoveArgs),
+    MigrateRuns(commands::move_run::MigrateRunsArgs),
+    #[command(visible_alias = "workflows")]
+    Workflow(commands::workflow::WorkflowArgs),
     Cleanup(commands::cleanup::CleanupArgs),
     #[command(visible_alias = "queues")]
     Queue(commands::queue::QueueArgs),
@@ -142,6 +147,10 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Cancel(args) => commands::cancel::run(args, context).await,
         Verb::Terminate(args) => commands::terminate::run(args, context).await,
         Verb::Retry(args) => commands::retry::run(args, context).await,
+        Verb::Resolve(args) => commands::resolve::run(args, context).await,
+        Verb::Move(args) => commands::move_run::one(args, context).await,
+        Verb::MigrateRuns(args) => commands::move_run::many(args, context).await,
+        Verb::Workflow(args) => commands::workflow::run(args, context).await,
         Verb::Cleanup(args) => commands::cleanup::run(args, context).await,
         Verb::Queue(args) => commands::queue::run(args, context).await,
         Verb::Schedule(args) => commands::schedule::run(args, context).await,

@@ -43,3 +43,8 @@ language c strict stable as 'MODULE_PATHNAME', 'suspended_wrapper';
 
 create function rhythm._sql_analyze(query text) returns jsonb
 language c strict stable as 'MODULE_PATHNAME', 'sql_analyze_wrapper';
+
+-- The save of one definition as a save of another, or what keeps it from being one and where both differ.
+create function rhythm._move_save("from" bigint, "to" bigint, version int, state bytea)
+returns table (save bytea, what text, old_place text, new_place text)
+language c strict stable rows 1 as 'MODULE_PATHNAME', 'move_save_wrapper';

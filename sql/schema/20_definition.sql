@@ -1,5 +1,5 @@
 -- Definitions: deployed versions of workflows, with source and compiled program. A run stays on the definition with
--- which it started, so rows are never changed.
+-- which it started (or to which it was moved), so rows are never changed but for being undeployed (83_version.sql).
 --
 -- Locks: a deploy takes a lock on the workflow's name, so that versions are counted without gaps; deploys of
 -- other names and runs do not wait. Dying halfway leaves nothing.
@@ -16,9 +16,20 @@ create table rhythm.definitions (
   deployer name not null,
   search_path text not null,
   created_at timestamptz not null,
+  -- Not started any more, nor moved to. When nothing can need them, source and program are empty.
+  undeployed_at timestamptz,
   unique (name, version)
 );
 comment on table rhythm.definitions is 'Versions of workflows. Seen through the view rhythm.workflows.';
+
+-- Workflows that nobody may start. They stay so when a new version is deployed.
+create table rhythm.retirements (
+  workflow text primary key,
+  at timestamptz not null,
+  by name not null,
+  reason text
+);
+comment on table rhythm.retirements is 'Workflows that are not started any more. Seen through the view rhythm.versions.';
 
 -- Stores a version; called by the native `_deploy`, which knows who called it. Returns {version, created, uses_sql, warnings}, or
 -- {error: {code, message, detail, hint}}: raising an RH code below Rust would lose it. Locks and halfway: as deploy.
@@ -27,6 +38,7 @@ language plpgsql as $$
 declare
   v_compiled record;
   v_last record;
+  v_number int;
   v_errors int;
   v_rendered text;
 begin
@@ -61,16 +73,18 @@ begin
   ) x;
   perform rhythm._lock('rhythm.definitions'::regclass, hashtextextended(p_name, 0));
   select d.version, d.source, d.deployer, d.search_path into v_last
-  from rhythm.definitions d where d.name = p_name order by d.version desc limit 1;
+  from rhythm.definitions d where d.name = p_name and d.undeployed_at is null order by d.version desc limit 1;
   if v_last.source = p_source and v_last.deployer = p_deployer and v_last.search_path = p_search_path then
     return jsonb_build_object('version', v_last.version, 'created', false, 'uses_sql', v_compiled.uses_sql,
       'warnings', v_rendered);
   end if;
+  -- No number is used twice, whatever was undeployed.
+  v_number := (select coalesce(max(d.version), 0) + 1 from rhythm.definitions d where d.name = p_name);
   insert into rhythm.definitions
     (name, version, source, program, uses_sql, input_type, deployer, search_path, created_at)
-  values (p_name, coalesce(v_last.version, 0) + 1, p_source, v_compiled.program, v_compiled.uses_sql,
+  values (p_name, v_number, p_source, v_compiled.program, v_compiled.uses_sql,
     v_compiled.input_type, p_deployer, p_search_path, rhythm._now());
-  return jsonb_build_object('version', coalesce(v_last.version, 0) + 1, 'created', true,
+  return jsonb_build_object('version', v_number, 'created', true,
     'uses_sql', v_compiled.uses_sql, 'warnings', v_rendered);
 end
 $$;
@@ -140,5 +154,6 @@ comment on function rhythm.check(text) is
 create view rhythm.workflows as
 select d.name, d.version, d.deployer::text as deployer, d.uses_sql, d.input_type, d.created_at, d.source,
   d.version = max(d.version) over (partition by d.name) as is_current
-from rhythm.definitions d;
+from rhythm.definitions d
+where d.undeployed_at is null;
 comment on view rhythm.workflows is 'Deployed workflows, each version one row; is_current is the one that start uses. Example: select name, version from rhythm.workflows where is_current';

@@ -76,6 +76,8 @@ create index live_grouped on rhythm.live (queue, priority desc, concurrency_key,
 create index live_counted on rhythm.live (queue, concurrency_key) where state = 'running' and concurrency_key is not null;
 create index live_due on rhythm.live (due_at) where due_at is not null;
 create index live_children on rhythm.live (parent_id, wake_group) where parent_id is not null;
+-- Runs by their version, some 40 bytes each; a task is not in it.
+create index live_definition on rhythm.live (definition_id, id) where definition_id is not null;
 
 -- The caller's idempotency keys. A row is here as long as a duplicate must be refused: until the execution fails, is
 -- cancelled or timed out, or is swept; with `until`, exactly until then.

@@ -105,15 +105,22 @@ language plpgsql as $$
 declare
   v_id bigint;
   v_typed bool;
+  v_retired bool;
   v_wrong text;
 begin
-  select d.id, d.input_type is not null into v_id, v_typed
-  from rhythm.definitions d where d.name = p_workflow order by d.version desc limit 1;
+  select d.id, d.input_type is not null, exists (select from rhythm.retirements r where r.workflow = p_workflow)
+  into v_id, v_typed, v_retired
+  from rhythm.definitions d where d.name = p_workflow and d.undeployed_at is null order by d.version desc limit 1;
   if v_id is null then
     perform rhythm._raise('RH102', format('workflow "%s" is not deployed', p_workflow), (
       select 'Deployed: ' || string_agg(quote_ident(n.name), ', ' order by n.name) || '.'
-      from (select distinct d.name from rhythm.definitions d order by d.name limit 20) n),
+      from (select distinct d.name from rhythm.definitions d where d.undeployed_at is null order by d.name limit 20) n),
       'Deploy it with rhythm.deploy(name, source), or correct the name.');
+  elsif v_retired then
+    perform rhythm._raise('RH345', format('workflow "%s" is retired', p_workflow), (
+      select format('%s retired it at %s%s.', r.by, r.at, coalesce(': ' || r.reason, ''))
+      from rhythm.retirements r where r.workflow = p_workflow),
+      'Start the workflow that replaces it, or let it be started again: rhythm.unretire(workflow).');
   end if;
   if v_typed then
     select string_agg(format('%s: %s', e ->> 'path', e ->> 'message'), E'\n') into v_wrong

@@ -494,6 +494,9 @@ begin
     v_old.attempt_timeout, v_old.timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
     v_old.trace, v_old.error, v_old.progress);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
+  if v_old.parent_id is not null then
+    perform rhythm._await_again(v_old.parent_id, v_old.promise);
+  end if;
   if v_old.kind = 'workflow' then
     -- Its tree stands again.
     perform rhythm._keep_members(v_old.id, rhythm._today() + 31, 10000);
@@ -528,13 +531,16 @@ begin
 end
 $$;
 -- Lets a failed execution go on. Locks: as _retry_one says. Dying halfway leaves it failed.
-create function rhythm.retry(id uuid, delay interval default null) returns uuid
+create function rhythm.retry(id uuid, delay interval default null, version int default null) returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 begin
   perform rhythm._check_given('id', retry.id is not null), rhythm._check_duration('delay', retry.delay);
+  if retry.version is not null then
+    perform rhythm._move(retry.id, nullif(retry.version, 0));
+  end if;
   return rhythm._retry_one(retry.id, retry.delay, true);
 end
 $$;
-comment on function rhythm.retry(uuid, interval) is
-'Lets a failed execution go on under its id: a task is claimable again, with all its attempts; a workflow goes on from its last await. With a delay it waits that long first. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';
+comment on function rhythm.retry(uuid, interval, int) is
+'Lets a failed execution go on under its id: a task is claimable again, with all its attempts, and a run that has failed with it, or has not taken its failure, awaits it again; a workflow goes on from its last await before the step that failed, which has left nothing behind. With a delay it waits that long first; with a version (0: the newest) it goes on in that one, as move allows. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';

@@ -351,6 +351,7 @@ begin
     limit v_max for update of o skip locked));
   get diagnostics v_count = row_count;
   v_most := greatest(v_most, v_count);
+  v_most := greatest(v_most, rhythm._forget_undeployed(v_max));
   delete from rhythm.worker_registry w where w.last_seen < rhythm._now() - interval '7 days';
   if v_most = v_max then
     return 'rest';

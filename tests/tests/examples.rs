@@ -198,3 +198,8 @@ async fn running_tasks() {
 async fn runs() {
     run("docs/sql/runs.md").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repair() {
+    run("docs/sql/repair.md").await;
+}

@@ -5,7 +5,8 @@
 //!
 //! # Layout
 //! - `client`: one method for each SQL function, same names; `messages` has those about signals, requests and published values,
-//!   `queue` those about settings and pauses, `trouble` those about failures and what does not move, `insight` those about what went on in a run. `views`: reads of the views.
+//!   `queue` those about settings and pauses, `trouble` those about failures and what does not move, `insight` those about what went
+//!   on in a run, `repair` those that mend runs and look after versions. `views`: reads of the views.
 //! - `schedules`: both for schedules and calendars.
 //! - `rows`: what they answer with. `time`: points in time as text.
 //! - `error`: kinds of errors by SQLSTATE. `notice`: what the server says beside its answers.
@@ -22,6 +23,7 @@ mod insight;
 mod messages;
 mod notice;
 mod queue;
+mod repair;
 mod rows;
 mod runs;
 mod schedules;
@@ -38,6 +40,7 @@ pub use insight::{LogEntry, TimelineEvent, Variable};
 pub use messages::{Run, Signalled};
 pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};
+pub use repair::{MovedRun, VersionInfo};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, Heartbeat, HeartbeatStatus,
     LogLine, Outcome, QueueInfo, StartOptions, State, TaskInfo, WorkerInfo, WorkflowInfo,

@@ -120,13 +120,22 @@ impl Client {
             .collect()
     }
 
-    /// Lets a failed execution go on, under the same id; a task not before the delay is over.
-    pub async fn retry(&self, id: Uuid, delay: Option<Duration>) -> Result<Uuid> {
+    /// Lets a failed execution go on, under the same id, not before the delay is over; a run in this version, 0 being the newest.
+    pub async fn retry(
+        &self,
+        id: Uuid,
+        delay: Option<Duration>,
+        version: Option<i32>,
+    ) -> Result<Uuid> {
         let delay = seconds(delay);
-        let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&delay, Type::FLOAT8)];
+        let parameters: [Parameter<'_>; 3] = [
+            (&id, Type::UUID),
+            (&delay, Type::FLOAT8),
+            (&version, Type::INT4),
+        ];
         Ok(self
             .row(
-                "select rhythm.retry($1, make_interval(secs => $2))",
+                "select rhythm.retry($1, make_interval(secs => $2), $3)",
                 &parameters,
             )
             .await?

@@ -269,11 +269,11 @@ impl Client {
         Call::new(async move { client.start_many(&items).await.map(Answer::Ids) })
     }
 
-    fn retry(&self, id: &str, delay: Option<f64>) -> PyResult<Call> {
+    fn retry(&self, id: &str, delay: Option<f64>, version: Option<i32>) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
         let delay = duration("delay", delay)?;
         Ok(Call::new(async move {
-            client.retry(id, delay).await.map(Answer::Id)
+            client.retry(id, delay, version).await.map(Answer::Id)
         }))
     }
 

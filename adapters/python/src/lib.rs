@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! - `client`: a method for each call; `call`: waiting for its answer, blocking or as a callback.
-//! - `schedule`: the calls for schedules and calendars; `view`: the reads of views.
+//! - `schedule`: the calls for schedules and calendars; `repair`: those that mend runs; `view`: the reads of views.
 //! - `worker`: a worker whose handlers are Python's; `attempt`: what a handler is given.
 //! - `simulation`: a run without a database.
 //! - `error`: errors of the client as Python's exceptions; `runtime`: the threads behind it all.
@@ -14,6 +14,7 @@ mod attempt;
 mod call;
 mod client;
 mod error;
+mod repair;
 mod runtime;
 mod schedule;
 mod simulation;
@@ -29,6 +30,8 @@ mod _native {
     use crate::call::{Call, Started};
     #[pymodule_export]
     use crate::client::Client;
+    #[pymodule_export]
+    use crate::repair::Repairs;
     #[pymodule_export]
     use crate::schedule::Schedules;
     #[pymodule_export]

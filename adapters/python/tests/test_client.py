@@ -255,6 +255,43 @@ def test_what_has_failed_is_retried_in_bulk(client: rhythm.Client, queue: str) -
         client.retry_many(since=datetime.now())
 
 
+def test_results_are_given_by_hand_and_runs_moved(client: rhythm.Client, queue: str, url: str) -> None:
+    name = f"repair-{uuid.uuid4()}"
+    source = f"const a = await Task.run('a', {{}}, {{queue: '{queue}'}});\nreturn ['old', a];\n"
+    assert client.deploy(name, source) == 1
+    run = client.start(name)
+    with pytest.raises(rhythm.ControlError) as caught:
+        client.move(run, 7)
+    assert caught.value.code == "RH344"
+    assert client.deploy(name, source.replace("'a', {}", "'b', {}")) == 2
+    (refused,) = client.move_many(name, dry_run=True)
+    assert (refused.id, refused.from_version, refused.outcome) == (run, 1, "refused")
+    assert refused.old_place is not None and refused.old_place.startswith(f"{name}.flow:1:")
+    assert client.deploy(name, source.replace("'old'", "'new'")) == 3
+    assert client.move(run) == 3
+    assert [(v.version, v.runs, v.is_current) for v in client.versions(name)] == [
+        (3, 1, True),
+        (2, 0, False),
+        (1, 0, False),
+    ]
+    (task,) = client.executions(queue=queue)
+    assert client.resolve(task.id, {"by": "hand"}) == run
+    assert client.result(run).value() == ["new", {"by": "hand"}]
+    assert client.retire(name, "over") and not client.retire(name)
+    with pytest.raises(rhythm.RhythmError) as retired:
+        client.start(name)
+    assert retired.value.code == "RH345"
+    assert client.unretire(name)
+    assert client.undeploy(name, 2) == 1
+
+    async def same() -> int:
+        async with rhythm.AsyncClient(url) as later:
+            assert len(await later.versions(name)) == 3
+            return await later.undeploy(name)
+
+    assert asyncio.run(same()) == 2
+
+
 def test_both_clients_and_the_module_have_the_same_calls() -> None:
     def calls(of: object) -> set[str]:
         return {name for name in dir(of) if not name.startswith("_") and callable(getattr(of, name))}

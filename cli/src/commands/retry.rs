@@ -26,6 +26,9 @@ pub(crate) struct RetryArgs {
     /// A task waits this long first, such as 90s, 15m, 24h
     #[arg(long, value_parser = input::duration, value_name = "DURATION", conflicts_with = "all")]
     delay: Option<Duration>,
+    /// Let a run go on in this version of its workflow, 0 being the newest, as `rhythm move` does
+    #[arg(long, conflicts_with = "all")]
+    version: Option<i32>,
     #[command(flatten)]
     many: Many,
 }
@@ -84,7 +87,7 @@ struct Many {
 pub(crate) async fn run(args: RetryArgs, context: &Context) -> Result<()> {
     let client = context.client().await?;
     if let Some(id) = args.id {
-        let id = client.retry(id, args.delay).await?;
+        let id = client.retry(id, args.delay, args.version).await?;
         context
             .output
             .either(&json!({ "id": id }), || format!("{id} runs again"));

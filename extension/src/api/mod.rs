@@ -13,6 +13,7 @@ mod schedule;
 mod schema;
 mod step;
 mod suspended;
+mod transfer;
 mod wake;
 
 use pgrx::prelude::*;

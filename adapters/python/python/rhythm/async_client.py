@@ -20,6 +20,8 @@ from rhythm.calls import (
 )
 from rhythm.pending import answer
 from rhythm.records import FailedAttempt, Pause, QueueSetting, Why
+from rhythm.repair import AsyncRepairs
+from rhythm.repair import Calls as RepairCalls
 from rhythm.schedules import AsyncSchedules
 from rhythm.schedules import Calls as ScheduleCalls
 from rhythm.task import Duration, KeepTime
@@ -27,11 +29,15 @@ from rhythm.views import AsyncViews
 from rhythm.views import Calls as ViewCalls
 
 
-class AsyncClient(AsyncSchedules, AsyncViews):
+class AsyncClient(AsyncRepairs, AsyncSchedules, AsyncViews):
     """`Client` for asyncio. A call whose task is cancelled is given up; whether it was done is not known."""
 
     def __init__(self, url: str | None = None, *, connections: int = 4) -> None:
         self._calls = Calls(url, connections)
+
+    @property
+    def _repairs(self) -> RepairCalls:
+        return self._calls.repairs
 
     @property
     def _schedules(self) -> ScheduleCalls:
@@ -191,9 +197,9 @@ class AsyncClient(AsyncSchedules, AsyncViews):
         """As `Client.terminate`."""
         return await self._calls.terminate(id, reason)
 
-    async def retry(self, id: Id, delay: Duration | None = None) -> UUID:
+    async def retry(self, id: Id, delay: Duration | None = None, version: int | None = None) -> UUID:
         """As `Client.retry`."""
-        return await self._calls.retry(id, delay)
+        return await self._calls.retry(id, delay, version)
 
     async def retry_many(
         self,

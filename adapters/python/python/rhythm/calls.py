@@ -14,6 +14,7 @@ from rhythm import _native
 from rhythm.errors import ExecutionFailed
 from rhythm.pending import Pending
 from rhythm.records import FailedAttempt, Pause, QueueSetting, Why, record, rows_of
+from rhythm.repair import Calls as RepairCalls
 from rhythm.schedules import Calls as ScheduleCalls
 from rhythm.task import Duration, KeepTime, kept, moment, policy, seconds
 from rhythm.views import Calls as ViewCalls
@@ -92,6 +93,7 @@ class Calls:
 
     def __init__(self, url: str | None, connections: int) -> None:
         self.native = _native.Client(url or os.environ.get("RHYTHM_URL") or None, connections)
+        self.repairs = RepairCalls(self.native)
         self.schedules = ScheduleCalls(self.native)
         self.views = ViewCalls(self.native)
 
@@ -230,8 +232,8 @@ class Calls:
     def terminate(self, id: Id, reason: str | None) -> Pending[bool]:
         return Pending(self.native.terminate(str(id), reason), bool)
 
-    def retry(self, id: Id, delay: Duration | None) -> Pending[UUID]:
-        return Pending(self.native.retry(str(id), seconds(delay)), UUID)
+    def retry(self, id: Id, delay: Duration | None, version: int | None) -> Pending[UUID]:
+        return Pending(self.native.retry(str(id), seconds(delay), version), UUID)
 
     def retry_many(
         self,

@@ -18,6 +18,8 @@ from rhythm.calls import (
     Signalled,
 )
 from rhythm.records import FailedAttempt, Pause, QueueSetting, Why
+from rhythm.repair import Calls as RepairCalls
+from rhythm.repair import Repairs
 from rhythm.schedules import Calls as ScheduleCalls
 from rhythm.schedules import Schedules
 from rhythm.task import Duration, KeepTime
@@ -25,7 +27,7 @@ from rhythm.views import Calls as ViewCalls
 from rhythm.views import Views
 
 
-class Client(Schedules, Views):
+class Client(Repairs, Schedules, Views):
     """A client of one database that blocks for its answers. May be used by many threads.
 
     url: `postgresql://…` or `host=… dbname=…`; otherwise RHYTHM_URL, or PGHOST and its like.
@@ -42,6 +44,10 @@ class Client(Schedules, Views):
     def _calls(self) -> Calls:
         assert self._made is not None
         return self._made
+
+    @property
+    def _repairs(self) -> RepairCalls:
+        return self._calls.repairs
 
     @property
     def _schedules(self) -> ScheduleCalls:
@@ -232,10 +238,11 @@ class Client(Schedules, Views):
         """Ends an execution and all that it has started, at once and without `finally`. False: it has ended."""
         return self._calls.terminate(id, reason).wait()
 
-    def retry(self, id: Id, delay: Duration | None = None) -> UUID:
-        """Lets a failed execution go on, under the same id; a task not before the delay is over. Raises `ControlError`
-        when it has not failed, or when a newer execution holds its `task_id`."""
-        return self._calls.retry(id, delay).wait()
+    def retry(self, id: Id, delay: Duration | None = None, version: int | None = None) -> UUID:
+        """Lets a failed execution go on, under the same id, not before the delay is over; a run in this version of its
+        workflow, 0 being the newest, as `move` allows. Raises `ControlError` when it has not failed, or when a newer
+        execution holds its `task_id`."""
+        return self._calls.retry(id, delay, version).wait()
 
     def retry_many(
         self,

@@ -210,6 +210,41 @@ class WorkflowInfo:
 
 
 @dataclass(frozen=True)
+class VersionInfo:
+    """One version of a workflow, also one that was undeployed."""
+
+    workflow: str
+    version: int
+    deployed_at: datetime
+    #: The role as which its SQL runs.
+    deployed_by: str
+    #: Whether it is the one that `start` uses.
+    is_current: bool
+    #: Since when nobody may start the workflow.
+    retired_at: datetime | None
+    undeployed_at: datetime | None
+    #: Live runs on it.
+    runs: int
+
+
+@dataclass(frozen=True)
+class MovedRun:
+    """What `move_many` has done with a run."""
+
+    id: UUID
+    #: The version that it was on.
+    from_version: int | None
+    #: "moved", "refused", or "busy": somebody steps it just now.
+    outcome: str
+    #: Why it was refused.
+    reason: str | None
+    #: `file:line:column` where its own version differs.
+    old_place: str | None
+    #: The same in the other version.
+    new_place: str | None
+
+
+@dataclass(frozen=True)
 class ScheduleRun:
     """A start of a schedule, or a tick that it holds back."""
 
@@ -311,6 +346,9 @@ _TIMES = frozenset(
         "registered_at",
         "first_served_at",
         "oldest_pending_at",
+        "deployed_at",
+        "retired_at",
+        "undeployed_at",
     )
 )
 _IDS = frozenset(("id", "parent_id", "root_id", "execution_id"))

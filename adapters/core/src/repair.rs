@@ -1,0 +1,156 @@
+//! Repair of runs: results given by hand, runs that go on in another version, and what becomes of versions.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::client::{Client, Parameter};
+use crate::error::Result;
+use crate::time;
+
+/// What `move_many` says of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct MovedRun {
+    /// The run.
+    pub id: Uuid,
+    /// The version that it was on.
+    pub from_version: Option<i32>,
+    /// `moved`, `refused`, or `busy`: somebody steps it just now.
+    pub outcome: String,
+    /// Why it was refused.
+    pub reason: Option<String>,
+    /// `file:line:column` in its own version where that differs.
+    pub old_place: Option<String>,
+    /// The same in the other version.
+    pub new_place: Option<String>,
+}
+
+/// A row of the view `versions`.
+#[derive(Clone, Debug, Serialize)]
+pub struct VersionInfo {
+    /// The workflow.
+    pub workflow: String,
+    /// The version, from 1.
+    pub version: i32,
+    /// When it was deployed.
+    #[serde(with = "time")]
+    pub deployed_at: SystemTime,
+    /// By whom: the role as which its SQL runs.
+    pub deployed_by: String,
+    /// Whether it is the one that starts now.
+    pub is_current: bool,
+    /// Since when nobody may start the workflow.
+    #[serde(with = "time::option")]
+    pub retired_at: Option<SystemTime>,
+    /// When it was taken away.
+    #[serde(with = "time::option")]
+    pub undeployed_at: Option<SystemTime>,
+    /// Live runs on it.
+    pub runs: i64,
+}
+
+impl Client {
+    /// Gives an execution a result (JSON text) by hand; the run that gets it, if any.
+    pub async fn resolve(&self, id: Uuid, result: Option<&str>) -> Result<Option<Uuid>> {
+        let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&result, Type::TEXT)];
+        Ok(self
+            .row("select rhythm.resolve($1, $2::jsonb)", &parameters)
+            .await?
+            .try_get(0)?)
+    }
+
+    /// Lets a run go on in another version, the newest if none is given; gives that version.
+    pub async fn r#move(&self, id: Uuid, version: Option<i32>) -> Result<i32> {
+        let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&version, Type::INT4)];
+        Ok(self
+            .row("select rhythm.move($1, $2)", &parameters)
+            .await?
+            .try_get(0)?)
+    }
+
+    /// Lets the live runs of a workflow go on in another version, each that can; of `max` runs behind `after`, in the order of ids.
+    pub async fn move_many(
+        &self,
+        workflow: &str,
+        version: Option<i32>,
+        after: Option<Uuid>,
+        max: i32,
+        dry_run: bool,
+    ) -> Result<Vec<MovedRun>> {
+        let sql = "select id, from_version, outcome, reason, old_place, new_place \
+                   from rhythm.move_many($1, $2, after => $3, max => $4, dry_run => $5)";
+        let parameters: [Parameter<'_>; 5] = [
+            (&workflow, Type::TEXT),
+            (&version, Type::INT4),
+            (&after, Type::UUID),
+            (&max, Type::INT4),
+            (&dry_run, Type::BOOL),
+        ];
+        self.rows(sql, &parameters)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(MovedRun {
+                    id: row.try_get(0)?,
+                    from_version: row.try_get(1)?,
+                    outcome: row.try_get(2)?,
+                    reason: row.try_get(3)?,
+                    old_place: row.try_get(4)?,
+                    new_place: row.try_get(5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// All versions of all workflows, the newest first; of one workflow if it is named.
+    pub async fn versions(&self, workflow: Option<&str>) -> Result<Vec<VersionInfo>> {
+        let sql = "select workflow, version, deployed_at, deployed_by, is_current, retired_at, undeployed_at, runs \
+                   from rhythm.versions where $1::text is null or workflow = $1 \
+                   order by workflow, version desc";
+        self.rows(sql, &[(&workflow, Type::TEXT)])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(VersionInfo {
+                    workflow: row.try_get(0)?,
+                    version: row.try_get(1)?,
+                    deployed_at: row.try_get(2)?,
+                    deployed_by: row.try_get(3)?,
+                    is_current: row.try_get(4)?,
+                    retired_at: row.try_get(5)?,
+                    undeployed_at: row.try_get(6)?,
+                    runs: row.try_get(7)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Stops new starts of a workflow; false: it was retired before.
+    pub async fn retire(&self, workflow: &str, reason: Option<&str>) -> Result<bool> {
+        let parameters: [Parameter<'_>; 2] = [(&workflow, Type::TEXT), (&reason, Type::TEXT)];
+        Ok(self
+            .row("select rhythm.retire($1, $2)", &parameters)
+            .await?
+            .try_get(0)?)
+    }
+
+    /// Lets a workflow be started again; false: it was not retired.
+    pub async fn unretire(&self, workflow: &str) -> Result<bool> {
+        let sql = "select rhythm.unretire($1)";
+        Ok(self
+            .row(sql, &[(&workflow, Type::TEXT)])
+            .await?
+            .try_get(0)?)
+    }
+
+    /// Takes a version of a workflow away, or all of them; gives how many.
+    pub async fn undeploy(&self, workflow: &str, version: Option<i32>) -> Result<i32> {
+        let parameters: [Parameter<'_>; 2] = [(&workflow, Type::TEXT), (&version, Type::INT4)];
+        Ok(self
+            .row("select rhythm.undeploy($1, $2)", &parameters)
+            .await?
+            .try_get(0)?)
+    }
+}

@@ -1,0 +1,143 @@
+"""Repair, of both clients: results given by hand, runs that go on in another version, and versions of workflows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Union
+from uuid import UUID
+
+from rhythm import _native
+from rhythm.pending import Pending
+from rhythm.records import MovedRun, VersionInfo, rows_of
+
+Id = Union[UUID, str]
+
+
+class Calls:
+    """Makes the compiled half's calls from Python's values. Shared by both clients, so that they cannot differ."""
+
+    def __init__(self, client: _native.Client) -> None:
+        self.native = _native.Repairs(client)
+
+    def resolve(self, id: Id, result: Any) -> Pending[UUID | None]:
+        call = self.native.resolve(str(id), json.dumps(result, allow_nan=False))
+        return Pending(call, lambda run: None if run is None else UUID(run))
+
+    def move(self, id: Id, version: int | None) -> Pending[int]:
+        return Pending(self.native.move(str(id), version), int)
+
+    def move_many(
+        self, workflow: str, version: int | None, after: Id | None, max: int, dry_run: bool
+    ) -> Pending[list[MovedRun]]:
+        behind = None if after is None else str(after)
+        return Pending(self.native.move_many(workflow, version, behind, max, dry_run), rows_of(MovedRun))
+
+    def versions(self, workflow: str | None) -> Pending[list[VersionInfo]]:
+        return Pending(self.native.versions(workflow), rows_of(VersionInfo))
+
+    def retire(self, workflow: str, reason: str | None) -> Pending[bool]:
+        return Pending(self.native.retire(workflow, reason), bool)
+
+    def unretire(self, workflow: str) -> Pending[bool]:
+        return Pending(self.native.unretire(workflow), bool)
+
+    def undeploy(self, workflow: str, version: int | None) -> Pending[int]:
+        return Pending(self.native.undeploy(workflow, version), int)
+
+
+class Repairs:
+    """The calls of `Client` that mend runs and look after versions."""
+
+    @property
+    def _repairs(self) -> Calls:
+        raise NotImplementedError
+
+    def resolve(self, id: Id, result: Any = None) -> UUID | None:
+        """Gives a task the result that it did not give itself, or a child workflow that has ended; gives the run that
+        awaits it. A waiting run goes on at once, one that has failed with the task by its `retry`. Raises
+        `ControlError` when the run has already taken the failure, or when there is nothing to resolve."""
+        return self._repairs.resolve(id, result).wait()
+
+    def move(self, id: Id, version: int | None = None) -> int:
+        """Lets a run that waits or has failed go on in another version of its workflow, the newest if none is given;
+        gives that version. Raises `ControlError` with the line that differs where it could not have come to its state
+        there."""
+        return self._repairs.move(id, version).wait()
+
+    def move_many(
+        self,
+        workflow: str,
+        version: int | None = None,
+        *,
+        after: Id | None = None,
+        max: int = 1000,
+        dry_run: bool = False,
+    ) -> list[MovedRun]:
+        """Lets the live runs of a workflow that are on other versions go on in this one, each that can, as `move`.
+
+        after: only runs with a later id: the last one of the call before.
+        max: how many are looked at.
+        dry_run: only says what would become of them.
+        """
+        return self._repairs.move_many(workflow, version, after, max, dry_run).wait()
+
+    def versions(self, workflow: str | None = None) -> list[VersionInfo]:
+        """Tells the versions of workflows, also those that were undeployed, with their live runs, the newest first."""
+        return self._repairs.versions(workflow).wait()
+
+    def retire(self, workflow: str, reason: str | None = None) -> bool:
+        """Stops new starts of a workflow; its runs go on. False: it was retired before."""
+        return self._repairs.retire(workflow, reason).wait()
+
+    def unretire(self, workflow: str) -> bool:
+        """Lets a workflow be started again. False: it was not retired."""
+        return self._repairs.unretire(workflow).wait()
+
+    def undeploy(self, workflow: str, version: int | None = None) -> int:
+        """Takes a version of a workflow away, or all of them; gives how many. Raises `ControlError` while runs live on
+        one. Without the newest, starts use the one before."""
+        return self._repairs.undeploy(workflow, version).wait()
+
+
+class AsyncRepairs:
+    """The calls of `AsyncClient` that mend runs and look after versions."""
+
+    @property
+    def _repairs(self) -> Calls:
+        raise NotImplementedError
+
+    async def resolve(self, id: Id, result: Any = None) -> UUID | None:
+        """As `Client.resolve`."""
+        return await self._repairs.resolve(id, result)
+
+    async def move(self, id: Id, version: int | None = None) -> int:
+        """As `Client.move`."""
+        return await self._repairs.move(id, version)
+
+    async def move_many(
+        self,
+        workflow: str,
+        version: int | None = None,
+        *,
+        after: Id | None = None,
+        max: int = 1000,
+        dry_run: bool = False,
+    ) -> list[MovedRun]:
+        """As `Client.move_many`."""
+        return await self._repairs.move_many(workflow, version, after, max, dry_run)
+
+    async def versions(self, workflow: str | None = None) -> list[VersionInfo]:
+        """As `Client.versions`."""
+        return await self._repairs.versions(workflow)
+
+    async def retire(self, workflow: str, reason: str | None = None) -> bool:
+        """As `Client.retire`."""
+        return await self._repairs.retire(workflow, reason)
+
+    async def unretire(self, workflow: str) -> bool:
+        """As `Client.unretire`."""
+        return await self._repairs.unretire(workflow)
+
+    async def undeploy(self, workflow: str, version: int | None = None) -> int:
+        """As `Client.undeploy`."""
+        return await self._repairs.undeploy(workflow, version)
