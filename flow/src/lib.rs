@@ -5,6 +5,7 @@
 //! - `source`, `diagnostic`, `codes`: text, positions, and what is said about them
 //! - `parse` → `ast` → `check`: from text to a tree, with every error of a file at once
 //! - `format`: a file laid out anew, with its comments
+//! - `diagram`: what a workflow may do (`check::outline`), as text
 //! - `project`: what can be said of several files together; `nearest`, `slips`: names that were probably meant
 //! - `input_type`: the declared type of `Inputs`
 //! - `schema`: JSON Schema, for the inputs of tasks; `tape`: a JSON value as a flat list
@@ -24,6 +25,7 @@ pub mod check;
 pub mod codes;
 mod compile;
 pub mod diagnostic;
+pub mod diagram;
 pub mod error;
 pub mod format;
 pub mod harness;

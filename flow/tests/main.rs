@@ -9,6 +9,7 @@ mod golden;
 mod limits;
 mod logging;
 mod memory;
+mod outline;
 mod parse;
 mod project;
 mod robust;

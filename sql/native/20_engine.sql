@@ -48,3 +48,8 @@ language c strict stable as 'MODULE_PATHNAME', 'sql_analyze_wrapper';
 create function rhythm._move_save("from" bigint, "to" bigint, version int, state bytea)
 returns table (save bytea, what text, old_place text, new_place text)
 language c strict stable rows 1 as 'MODULE_PATHNAME', 'move_save_wrapper';
+
+-- What a workflow may do, as its source says; a row for each part, or for each line of a diagram (format: mermaid, dot).
+create function rhythm._outline(workflow text, source text, format text)
+returns table (depth int, kind text, name text, line int, col int, waits bool, times bigint, text text)
+language c strict immutable as 'MODULE_PATHNAME', 'outline_of_wrapper';

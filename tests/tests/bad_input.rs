@@ -98,6 +98,7 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
         "heartbeat",
         &["'{$held}'", "'{$token}'", "'60s'", "array['1'::jsonb]"],
     ),
+    ("explain_workflow", &["'w1'", "1", "'dot'"]),
     ("log", &["'$workflow'", "false", "10"]),
     ("move", &["'$workflow'", "1"]),
     ("move_many", &["'w1'", "1", "null", "10", "true"]),

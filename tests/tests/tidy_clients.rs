@@ -70,6 +70,11 @@ const VERBS: &[Verb] = &[
     ("enqueue_many", "enqueue-many", &[("items", "[FILE]")]),
     ("enqueue_rows", "enqueue-rows", &[]),
     (
+        "explain_workflow",
+        "explain-workflow",
+        &[("workflow", "<FILE|NAME>")],
+    ),
+    (
         "find",
         "list",
         &[

@@ -40,7 +40,7 @@ pub use insight::{LogEntry, TimelineEvent, Variable};
 pub use messages::{Run, Signalled};
 pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};
-pub use repair::{MovedRun, VersionInfo};
+pub use repair::{MovedRun, OutlineRow, VersionInfo};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, Heartbeat, HeartbeatStatus,
     LogLine, Outcome, QueueInfo, StartOptions, State, TaskInfo, WorkerInfo, WorkflowInfo,

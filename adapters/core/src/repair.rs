@@ -51,7 +51,60 @@ pub struct VersionInfo {
     pub runs: i64,
 }
 
+/// What `explain_workflow` says: a part of a workflow, or a line of a diagram, of which only the text is there.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct OutlineRow {
+    /// How deep it is in what is around it; the workflow itself is 0.
+    pub depth: Option<i32>,
+    /// `task`, `child`, `signal`, `timer`, `sql`, `await`, `call`, or what is around them: `workflow`, `function`, `loop`, `branch`.
+    pub kind: Option<String>,
+    /// Its name, or the text that stands for it.
+    pub name: Option<String>,
+    /// Where it stands.
+    pub line: Option<i32>,
+    /// Where it stands.
+    pub col: Option<i32>,
+    /// Whether a run may wait there.
+    pub waits: Option<bool>,
+    /// How often it happens at most in one call of the function around it; none: any number of times.
+    pub times: Option<i64>,
+    /// All that, indented.
+    pub text: String,
+}
+
 impl Client {
+    /// What a version of a workflow may do, as its source says; `format`: `tree`, `mermaid` or `dot`.
+    pub async fn explain_workflow(
+        &self,
+        workflow: &str,
+        version: Option<i32>,
+        format: &str,
+    ) -> Result<Vec<OutlineRow>> {
+        let sql = "select depth, kind, name, line, col, waits, times, text \
+                   from rhythm.explain_workflow($1, $2, $3)";
+        let parameters: [Parameter<'_>; 3] = [
+            (&workflow, Type::TEXT),
+            (&version, Type::INT4),
+            (&format, Type::TEXT),
+        ];
+        self.rows(sql, &parameters)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(OutlineRow {
+                    depth: row.try_get(0)?,
+                    kind: row.try_get(1)?,
+                    name: row.try_get(2)?,
+                    line: row.try_get(3)?,
+                    col: row.try_get(4)?,
+                    waits: row.try_get(5)?,
+                    times: row.try_get(6)?,
+                    text: row.try_get(7)?,
+                })
+            })
+            .collect()
+    }
+
     /// Gives an execution a result (JSON text) by hand; the run that gets it, if any.
     pub async fn resolve(&self, id: Uuid, result: Option<&str>) -> Result<Option<Uuid>> {
         let parameters: [Parameter<'_>; 2] = [(&id, Type::UUID), (&result, Type::TEXT)];

@@ -59,6 +59,14 @@ impl Repairs {
         Call::new(async move { Answer::json(&client.versions(workflow.as_deref()).await?) })
     }
 
+    fn explain_workflow(&self, workflow: String, version: Option<i32>, format: String) -> Call {
+        let client = self.client();
+        Call::new(async move {
+            let rows = client.explain_workflow(&workflow, version, &format);
+            Answer::json(&rows.await?)
+        })
+    }
+
     fn retire(&self, workflow: String, reason: Option<String>) -> Call {
         let client = self.client();
         Call::new(async move {

@@ -13,6 +13,7 @@ pub(crate) mod enqueue;
 pub(crate) mod enqueue_many;
 pub(crate) mod enqueue_rows;
 pub(crate) mod explain;
+pub(crate) mod explain_workflow;
 pub(crate) mod fmt;
 pub(crate) mod input;
 pub(crate) mod list;

@@ -7,6 +7,7 @@ mod definition;
 mod floor;
 mod jsonb;
 mod lock;
+mod outline;
 mod park;
 mod placeholders;
 mod schedule;

@@ -13,6 +13,7 @@ mod host;
 mod literal;
 mod members;
 mod methods;
+mod outline;
 mod promises;
 mod properties;
 mod scope;
@@ -23,6 +24,7 @@ mod walk;
 pub use calls::{Named, NamedKind};
 pub(crate) use extras::{Extras, extras};
 pub use literal::Literal;
+pub use outline::{OutlineKind, OutlineNode, outline};
 
 use crate::ast::Script;
 use crate::codes::Code;

@@ -44,6 +44,7 @@ terminate = _default.terminate
 enqueue_rows = _default.enqueue_rows
 execution = _default.execution
 executions = _default.executions
+explain_workflow = _default.explain_workflow
 find = _default.find
 log = _default.log
 logs = _default.logs

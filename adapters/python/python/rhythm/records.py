@@ -245,6 +245,26 @@ class MovedRun:
 
 
 @dataclass(frozen=True)
+class OutlineRow:
+    """What `explain_workflow` tells: a part of a workflow, or a line of a diagram, of which only `text` is there."""
+
+    depth: int | None
+    #: "task", "child", "signal", "timer", "sql", "await", "call", or what is around them: "workflow", "function",
+    #: "loop", "branch".
+    kind: str | None
+    #: Its name, or the text that stands for it.
+    name: str | None
+    line: int | None
+    col: int | None
+    #: Whether a run may wait there.
+    waits: bool | None
+    #: How often it happens at most in one call of the function around it; None: any number of times.
+    times: int | None
+    #: All that, indented.
+    text: str
+
+
+@dataclass(frozen=True)
 class ScheduleRun:
     """A start of a schedule, or a tick that it holds back."""
 

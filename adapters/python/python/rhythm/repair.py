@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Union
+from typing import Any, Literal, Union
 from uuid import UUID
 
 from rhythm import _native
 from rhythm.pending import Pending
-from rhythm.records import MovedRun, VersionInfo, rows_of
+from rhythm.records import MovedRun, OutlineRow, VersionInfo, rows_of
 
 Id = Union[UUID, str]
 
@@ -34,6 +34,9 @@ class Calls:
 
     def versions(self, workflow: str | None) -> Pending[list[VersionInfo]]:
         return Pending(self.native.versions(workflow), rows_of(VersionInfo))
+
+    def explain_workflow(self, workflow: str, version: int | None, format: str) -> Pending[list[OutlineRow]]:
+        return Pending(self.native.explain_workflow(workflow, version, format), rows_of(OutlineRow))
 
     def retire(self, workflow: str, reason: str | None) -> Pending[bool]:
         return Pending(self.native.retire(workflow, reason), bool)
@@ -85,6 +88,15 @@ class Repairs:
         """Tells the versions of workflows, also those that were undeployed, with their live runs, the newest first."""
         return self._repairs.versions(workflow).wait()
 
+    def explain_workflow(
+        self, workflow: str, version: int | None = None, format: Literal["tree", "mermaid", "dot"] = "tree"
+    ) -> list[OutlineRow]:
+        """Tells what a version of a workflow (the current one, if none is given) may do, as its source says.
+
+        format: "tree" gives its parts; "mermaid" and "dot" the lines of a diagram, of which only `text` is there.
+        """
+        return self._repairs.explain_workflow(workflow, version, format).wait()
+
     def retire(self, workflow: str, reason: str | None = None) -> bool:
         """Stops new starts of a workflow; its runs go on. False: it was retired before."""
         return self._repairs.retire(workflow, reason).wait()
@@ -129,6 +141,12 @@ class AsyncRepairs:
     async def versions(self, workflow: str | None = None) -> list[VersionInfo]:
         """As `Client.versions`."""
         return await self._repairs.versions(workflow)
+
+    async def explain_workflow(
+        self, workflow: str, version: int | None = None, format: Literal["tree", "mermaid", "dot"] = "tree"
+    ) -> list[OutlineRow]:
+        """As `Client.explain_workflow`."""
+        return await self._repairs.explain_workflow(workflow, version, format)
 
     async def retire(self, workflow: str, reason: str | None = None) -> bool:
         """As `Client.retire`."""
