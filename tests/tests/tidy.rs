@@ -387,7 +387,7 @@ fn every_public_function_has_a_comment_with_an_example_and_a_client_method() {
         }
         // Some names are words of Rust.
         let is_there = |name: &str| client.contains(&format!("pub async fn {name}("));
-        if !is_there(name) && !is_there(&format!("r#{name}")) {
+        if !is_there(&name) && !is_there(&format!("r#{name}")) {
             broken.push(format!("{name}: no method in adapters/core/src/client.rs"));
         }
     }
