@@ -375,7 +375,7 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
     (
         "Promise",
         &["map", "each"],
-        "Write `await Promise.all(list.map(async (item) => …))`.",
+        "Write `await Promise.all(list.map(async (item) => …))`, or `await Task.map(\"name\", list, {concurrency: 10})`.",
     ),
     (
         "crypto",
@@ -460,6 +460,10 @@ const OPTIONS: &[(&str, &str)] = &[
     ("key", "Write `taskId: \"…\"`."),
     ("idempotencyKey", "Write `taskId: \"…\"`."),
     ("workflowId", "Write `taskId: \"…\"`."),
+    (
+        "parentClosePolicy",
+        "Write `onParentClose: \"cancel\"` for a child workflow that ends with its parent, or `onParentClose: \"abandon\"`.",
+    ),
     ("startAfter", "Write `delay: \"5m\"`, or `runAt: date`."),
     ("startAt", "Write `runAt: date`."),
     ("scheduledAt", "Write `runAt: date`."),

@@ -55,6 +55,9 @@ create table rhythm.live (
   rate_key text collate "C",
   -- Whether the program of a workflow has been told that it is cancelled.
   cancelling bool,
+  -- What its parent's end does to a child workflow: `cancel` (whatever end) or `abandon` (nothing, whatever end); null: it is
+  -- cancelled where the parent was cancelled or timed out.
+  parent_close text,
   created_at timestamptz not null,
   inputs jsonb not null,
   task_id text,
@@ -127,6 +130,7 @@ create table rhythm.archive (
   timeout interval,
   remember interval,
   discard bool,
+  parent_close text,
   expires_on date not null,
   state rhythm.state not null,
   attempt int not null,
@@ -249,7 +253,7 @@ begin
     delete from rhythm.live l using o
     where l.id = o.id and (o.token is null or (l.token = o.token and l.state = 'running'))
     returning l.id, l.seq, l.root_id, l.parent_id, l.definition_id, l.created_at, l.run_at, l.started_at, l.attempt_at, l.start_by,
-      l.end_by, l.beat, l.attempt_timeout, l.timeout, l.remember, l.discard, case when l.id <> l.root_id
+      l.end_by, l.beat, l.attempt_timeout, l.timeout, l.remember, l.discard, l.parent_close, case when l.id <> l.root_id
         then rhythm._member_expires_on(l.root_id) else rhythm._expires_on(l.kind,
         (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) end as expires_on, o.state as ended,
       l.attempt, l.priority, l.promise, l.wake_group, l.kind, l.name, l.queue, l.worker, l.task_id, l.inputs, o.result,
@@ -258,10 +262,10 @@ begin
       case when l.concurrency_key is not null then rhythm._wake_queue(l.queue, 1) end as noted
   ), kept as (
     insert into rhythm.archive (id, seq, root_id, parent_id, definition_id, created_at, run_at, started_at, attempt_at, finished_at,
-      start_by, end_by, beat, attempt_timeout, timeout, remember, discard, expires_on, state, attempt, priority, promise, wake_group,
+      start_by, end_by, beat, attempt_timeout, timeout, remember, discard, parent_close, expires_on, state, attempt, priority, promise, wake_group,
       kind, name, queue, worker, task_id, inputs, result, error, retry, trace, progress)
     select c.id, c.seq, c.root_id, c.parent_id, c.definition_id, c.created_at, c.run_at, c.started_at, c.attempt_at, v_now,
-      c.start_by, c.end_by, c.beat, c.attempt_timeout, c.timeout, c.remember, c.discard, c.expires_on, c.ended, c.attempt, c.priority,
+      c.start_by, c.end_by, c.beat, c.attempt_timeout, c.timeout, c.remember, c.discard, c.parent_close, c.expires_on, c.ended, c.attempt, c.priority,
       c.promise, c.wake_group, c.kind, c.name, c.queue, c.worker, c.task_id, c.inputs,
       case when c.discard is not true then c.result end, c.error, c.retry, c.trace, c.progress
     from cold c where c.expires_on is not null

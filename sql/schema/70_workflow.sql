@@ -313,7 +313,7 @@ end
 $$;
 
 -- Ends a workflow, whose tree the caller has locked. One that was told to cancel ends cancelled, whatever its program
--- made of it. A failed one keeps its save, its events and its timers: it may be retried. One whose queue keeps nothing leaves nothing,
+-- made of it. Children that were started to end with their parent are cancelled, whatever its end. A failed one keeps its save, its events and its timers: it may be retried. One whose queue keeps nothing leaves nothing,
 -- and takes the members of its tree along.
 create function rhythm._finish_workflow(p_id uuid, p_state text, p_result jsonb, p_error jsonb) returns void
 language plpgsql as $$
@@ -330,13 +330,16 @@ declare
   v_state rhythm.state := p_state;
   v_error jsonb := p_error;
   v_watching uuid[];
+  -- Children that were started to end with it.
+  v_closed uuid[];
 begin
   select (array_agg(coalesce(c.reason, 'cancelled') order by c.at_once desc, c.at))[1], bool_or(c.at_once), min(c.grace)
   into v_reason, v_at_once, v_grace
   from rhythm.cancels c where c.execution_id = p_id;
   select v_reason is not null or coalesce(l.cancelling, false), rhythm._expires_on(l.kind, q.retention, rhythm._now()) is not null,
-    l.name, l.task_id
-  into v_cancelled, v_is_kept, v_name, v_task_id
+    l.name, l.task_id,
+    (select array_agg(k.id order by k.id) from rhythm.live k where k.parent_id = p_id and k.parent_close = 'cancel')
+  into v_cancelled, v_is_kept, v_name, v_task_id, v_closed
   from rhythm.live l left join rhythm.queue_settings q on q.name = l.queue where l.id = p_id;
   if v_cancelled then
     v_state := 'cancelled';
@@ -374,6 +377,8 @@ begin
   end if;
   if v_state in ('cancelled', 'timed_out') then
     perform rhythm._cancel_children(p_id, coalesce(v_error ->> 'message', 'cancelled'), v_grace, coalesce(v_at_once, false), v_is_over);
+  elsif v_closed is not null then
+    perform rhythm._cancel_started(v_closed, format('workflow %L, which has started it, has %s', v_name, v_state), null, false);
   end if;
 end
 $$;

@@ -101,6 +101,25 @@ begin
 end
 $$;
 
+-- Notes what the end of their parent does to child workflows that were just made, where their calls say it. Locks: none but rows that
+-- this step has made. Dying halfway undoes the step.
+create function rhythm._note_parent_closes(p_ids uuid[], p_parents uuid[], p_effects jsonb) returns void
+language plpgsql as $$
+declare
+  v_one record;
+begin
+  for v_one in
+    select o.id, e #>> '{options,onParentClose}' as close, array_agg((e ->> 'promise')::int) as promises
+    from rows from (unnest(p_parents), jsonb_array_elements(p_effects)) as o (id, effects), jsonb_array_elements(o.effects -> 'tasks') e
+    where e #>> '{options,onParentClose}' in ('cancel', 'abandon')
+    group by 1, 2
+  loop
+    update rhythm.live l set parent_close = v_one.close
+    where l.id = any (p_ids) and l.parent_id = v_one.id and l.promise = any (v_one.promises);
+  end loop;
+end
+$$;
+
 -- Starts the children of workflows: those of the i-th are p_effects[i].tasks, [{promise, kind, name, inputs, options, group}]. Gives
 -- the workflows of which a promise is settled at once. A child workflow takes its first step after the commit: this step has not
 -- stored its own state yet.
@@ -189,8 +208,10 @@ begin
   end if;
   if v_items <> '{}' then
     perform rhythm._create(v_items, v_now);
-    v_workflows := array(select i.id from unnest(v_items) i where i.kind = 'workflow' and coalesce(i.run_at <= v_now, true));
+    v_workflows := array(select i.id from unnest(v_items) i where i.kind = 'workflow');
     if v_workflows <> '{}' then
+      perform rhythm._note_parent_closes(v_workflows, p_ids, p_effects);
+      v_workflows := array(select i.id from unnest(v_items) i where i.kind = 'workflow' and coalesce(i.run_at <= v_now, true));
       perform rhythm._mark(v_workflows, array_fill(null::int, array[cardinality(v_workflows)]), false);
     end if;
   end if;

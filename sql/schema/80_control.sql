@@ -207,8 +207,8 @@ begin
 end
 $$;
 
--- Returns what lives below a workflow, whoever of those above it has ended; what is below others that live is theirs to see to. A walk
--- over the ended workflows, level by level. No locks.
+-- Returns what lives below a workflow, whoever of those above it has ended; what is below others that live is theirs to see to, and what
+-- was started to run on is nobody's. A walk over the ended workflows, level by level. No locks.
 create function rhythm._left_below(p_id uuid) returns uuid[]
 language plpgsql as $$
 declare
@@ -221,17 +221,20 @@ begin
     select coalesce(array_agg(c.id) filter (where c.lives), '{}'), coalesce(array_agg(c.id) filter (where not c.lives), '{}')
     into v_found, v_ended
     from (
-      select l.id, true as lives from rhythm.live l where l.parent_id = any (v_ended)
+      select l.id, true as lives from rhythm.live l
+      where l.parent_id = any (v_ended) and l.parent_close is distinct from 'abandon'
       union all
-      select a.id, false from rhythm.archive a where a.parent_id = any (v_ended) and a.kind = 'workflow') c;
+      select a.id, false from rhythm.archive a
+      where a.parent_id = any (v_ended) and a.kind = 'workflow' and a.parent_close is distinct from 'abandon') c;
     v_alive := v_alive || v_found;
   end loop;
   return v_alive;
 end
 $$;
 
--- Cancels what a workflow has started, all of it; `p_at_once`: ends it, and what ended children have left running. `p_is_over`: the
--- parent's time for cleaning up is over; so is that of its tasks and of child workflows that know, and others are told. Locks: as
+-- Cancels what a workflow has started, but for children that are to run on; `p_at_once`: ends it, and what ended children have left
+-- running. `p_is_over`: the parent's time for cleaning up is over; so is that of its tasks and of child workflows that know, and others
+-- are told. Locks: as
 -- _cancel_started. Dying halfway cancels nothing.
 create function rhythm._cancel_children(p_id uuid, p_reason text, p_grace interval, p_at_once bool, p_is_over bool) returns void
 language plpgsql as $$
@@ -247,7 +250,7 @@ begin
   select array_agg(l.id) filter (where not e.ends), array_agg(l.id) filter (where e.ends) into v_told, v_ended
   from rhythm.live l
   cross join lateral (select p_is_over and (l.kind = 'task' or l.cancelling is true) as ends) e
-  where l.parent_id = p_id;
+  where l.parent_id = p_id and l.parent_close is distinct from 'abandon';
   if v_ended is not null then
     perform rhythm._cancel_started(v_ended, p_reason, null, true);
   end if;
@@ -484,7 +487,7 @@ begin
   -- A task gets all its attempts anew; a workflow goes on from its last await, and a timeout begins again.
   insert into rhythm.live (id, seq, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state, attempt,
     priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, timeout, remember, discard, created_at, inputs,
-    task_id, retry, trace, error, progress)
+    task_id, retry, trace, error, progress, parent_close)
   overriding system value
   values (v_old.id, v_old.seq, v_old.root_id, v_old.parent_id, v_old.definition_id, least(v_run_at, v_start_by, v_end_by), v_run_at,
     v_old.started_at, v_start_by, v_end_by,
@@ -492,7 +495,7 @@ begin
       then 'waiting'::rhythm.state else 'pending' end,
     0, v_old.priority, v_old.promise, v_old.wake_group, v_old.kind, v_old.name, v_old.queue, v_old.beat,
     v_old.attempt_timeout, v_old.timeout, v_old.remember, v_old.discard, v_old.created_at, v_old.inputs, v_old.task_id, v_old.retry,
-    v_old.trace, v_old.error, v_old.progress);
+    v_old.trace, v_old.error, v_old.progress, v_old.parent_close);
   delete from rhythm.cancels c where c.execution_id = v_old.id;
   if v_old.parent_id is not null then
     perform rhythm._await_again(v_old.parent_id, v_old.promise);

@@ -102,6 +102,21 @@ fn child_workflows_are_played_or_run() {
     passes(include_str!("kit/children.test.flow"), &workflows);
 }
 
+const CLOSES: &str = "for (const onParentClose of [undefined, 'cancel', 'abandon']) {
+  const n = onParentClose ?? 'plain';
+  void Workflow.try('child', { n }, { onParentClose });
+  void Workflow.try('child', { n: `${n} later` }, { onParentClose, delay: '1h' });
+}
+await Signal.next('end');
+if (Inputs.fails) throw new Error('no');
+";
+
+#[test]
+fn the_end_of_a_parent_does_to_its_children_what_was_said() {
+    let test = include_str!("kit/parent_close.test.flow");
+    passes(test, &[("closes", CLOSES)]);
+}
+
 #[test]
 fn a_child_that_nobody_plays_and_nobody_has_is_told() {
     let test = "test('a', async () => {

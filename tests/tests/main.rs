@@ -38,6 +38,7 @@ mod linear;
 mod model;
 mod moves;
 mod notice;
+mod parent_close;
 mod pause;
 mod plain;
 mod portable;

@@ -21,6 +21,7 @@ enum Form {
     Delays,
     Errors,
     Result,
+    ParentClose,
 }
 
 /// As many entries a list of delays or of errors may have; the server's limit.
@@ -31,6 +32,9 @@ pub(crate) const BACKOFFS: &[&str] = &["exponential", "linear", "constant"];
 
 /// What can become of a result.
 pub(crate) const RESULTS: &[&str] = &["keep", "discard"];
+
+/// What the end of a parent can do to a child workflow.
+pub(crate) const PARENT_CLOSES: &[&str] = &["cancel", "abandon"];
 
 const TASK: &[(&str, Form)] = &[
     ("queue", Form::Text),
@@ -54,6 +58,7 @@ const WORKFLOW: &[(&str, Form)] = &[
     ("taskId", Form::Text),
     ("timeout", Form::Duration),
     ("result", Form::Result),
+    ("onParentClose", Form::ParentClose),
 ];
 
 const RETRY: &[(&str, Form)] = &[
@@ -138,6 +143,8 @@ fn check_one(cx: &mut Cx<'_>, name: &str, value: Value, form: Form) -> Result<()
         Form::Backoff => "\"exponential\", \"linear\", \"constant\" or a number from 1 to 1000",
         Form::Result if is_one_of(cx, value, RESULTS) => return Ok(()),
         Form::Result => "\"keep\" or \"discard\"",
+        Form::ParentClose if is_one_of(cx, value, PARENT_CLOSES) => return Ok(()),
+        Form::ParentClose => "\"cancel\" or \"abandon\"",
         Form::Fraction if matches!(value, Value::Bool(_)) => return Ok(()),
         Form::Fraction if number.is_some_and(|number| (0.0..=1.0).contains(&number)) => {
             return Ok(());

@@ -86,6 +86,7 @@ const START_WORKFLOW: &[(&str, Wanted)] = &[
     ("taskId", Wanted::Name),
     ("timeout", Wanted::Duration),
     ("result", Wanted::Word(options::RESULTS)),
+    ("onParentClose", Wanted::Word(options::PARENT_CLOSES)),
 ];
 
 const SIGNAL: &[(&str, Wanted)] = &[("timeout", Wanted::Duration), ("key", Wanted::Name)];
@@ -474,6 +475,9 @@ fn example(wanted: Wanted) -> &'static str {
         Wanted::Text => "Write the SQL in quotes, with $1, $2 … for the parameters.",
         Wanted::Number => "Write a number.",
         Wanted::Count => "Write 1 for a single attempt.",
+        Wanted::Word(words) if words == options::PARENT_CLOSES => {
+            "Write `\"cancel\"` for a child that ends with its parent, `\"abandon\"` for one that runs on, even if the parent is terminated."
+        }
         Wanted::Word(_) => "Write `\"discard\"` to remember that it is done, and not its result.",
         Wanted::Backoff => "Write `\"exponential\"`, `\"linear\"`, `\"constant\"` or a factor.",
         Wanted::Fraction => "Write the share by which a pause may be shorter, such as 0.5.",

@@ -251,10 +251,10 @@ impl Simulation {
     /// out, or its lease has gone to another attempt.
     pub fn answer(&mut self, number: usize, attempt: u32, answer: Answer) -> bool {
         let now_ms = self.now_ms;
-        let stays = self.ended.is_none() || !self.is_cancelling;
         let Some(task) = self.tasks.get_mut(number) else {
             return false;
         };
+        let stays = self.ended.is_none() || !self.is_cancelling || task.survives_cancel();
         if !task.is_attempt(attempt) {
             return false;
         }
@@ -540,9 +540,9 @@ impl Simulation {
     fn end(&mut self, mut ended: Ended) {
         if self.is_cancelling {
             ended.cancelled();
-            for task in &mut self.tasks {
-                task.cancel_if_waiting("cancelled");
-            }
+        }
+        for task in &mut self.tasks {
+            task.parent_ended(self.is_cancelling);
         }
         ended.at_ms = self.now_ms - self.setup.now_ms;
         self.inbox.clear();

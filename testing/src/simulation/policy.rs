@@ -18,6 +18,13 @@ enum Backoff {
     Linear,
 }
 
+/// What the end of the parent does to a child workflow, whatever that end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ParentClose {
+    Cancel,
+    Abandon,
+}
+
 /// The options of one task. Flow has checked them; what is not as it should be counts as not given.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
@@ -39,6 +46,8 @@ pub(super) struct Policy {
     pub(super) heartbeat_ms: Option<f64>,
     /// The idempotency key.
     pub(super) task_id: Option<String>,
+    /// None: it is cancelled where its parent was.
+    pub(super) parent_close: Option<ParentClose>,
 }
 
 impl Policy {
@@ -87,6 +96,11 @@ impl Policy {
             attempt_ms: milliseconds(&options["attemptTimeout"]),
             heartbeat_ms: milliseconds(&options["heartbeatTimeout"]),
             task_id: options["taskId"].as_str().map(str::to_owned),
+            parent_close: match options["onParentClose"].as_str() {
+                Some("cancel") => Some(ParentClose::Cancel),
+                Some("abandon") => Some(ParentClose::Abandon),
+                _ => None,
+            },
         }
     }
 

@@ -4,7 +4,7 @@ use rhythm_flow::host::{HostError, Kind, PromiseId, Settlement, TaskCall};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::policy::Policy;
+use super::policy::{ParentClose, Policy};
 use super::report::{Call, raw};
 use super::stored;
 
@@ -250,6 +250,24 @@ impl Task {
             self.failure = Some(Failure::new("CancelledError", reason));
             self.stage = Stage::Cancelled;
         }
+    }
+
+    /// The parent has ended. A child workflow that runs and is to end with it hears of it in a moment: for the parent it has ended.
+    pub(super) fn parent_ended(&mut self, was_cancelled: bool) {
+        match self.policy.parent_close {
+            Some(ParentClose::Abandon) => {}
+            Some(ParentClose::Cancel) if !self.is_over() => {
+                self.failure = Some(Failure::new("CancelledError", "its parent has ended"));
+                self.stage = Stage::Cancelled;
+            }
+            None if was_cancelled => self.cancel_if_waiting("cancelled"),
+            _ => {}
+        }
+    }
+
+    /// Whether it may be tried again, once its parent has ended as one that was cancelled.
+    pub(super) fn survives_cancel(&self) -> bool {
+        self.policy.parent_close == Some(ParentClose::Abandon)
     }
 
     /// One of those that get its outcome is of no interest any more. A key may stand for more than one call: then only the one
