@@ -138,6 +138,12 @@ pub trait Host {
     /// as long as all of them fulfil, the VM needs to run again only when the last one has.
     /// A host may ignore this, and settle them one by one.
     fn await_all(&mut self, group: u32, promises: &[PromiseId]);
+    /// Says that `count` promises from `first` on, all of which were started in this step, are awaited together as those of
+    /// `await_all`, and that at most `concurrency` of what is behind them may run at once: the first ones begin, the others in
+    /// their order whenever one has ended. A host may begin all of them.
+    fn fan_out(&mut self, _first: PromiseId, _count: u32, _concurrency: u32) {}
+    /// Says that what of this fan-out has not begun need not: it is decided. Nobody looks at its promises any more.
+    fn end_fan_out(&mut self, _first: PromiseId) {}
     /// Runs SQL in the step's transaction; `params` is a JSON array. Gives a JSON array of rows.
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError>;
     /// The same, but gives how many rows the statement has written, or a `select` has found.

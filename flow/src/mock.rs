@@ -28,6 +28,10 @@ pub struct MockHost {
     pub logs: Vec<(&'static str, String)>,
     /// The groups of `await_all`.
     pub groups: Vec<Vec<PromiseId>>,
+    /// The fan-outs: first promise, how many, how many at once.
+    pub fan_outs: Vec<(PromiseId, u32, u32)>,
+    /// Those that were decided early, by their first promises.
+    pub ended_fan_outs: Vec<PromiseId>,
     /// What `Sql.query` was asked.
     pub queries: Vec<(String, String)>,
     /// Answers of `Sql.query` as JSON text, first come first served.
@@ -115,6 +119,14 @@ impl Host for MockHost {
 
     fn await_all(&mut self, _group: u32, promises: &[PromiseId]) {
         self.groups.push(promises.to_vec());
+    }
+
+    fn fan_out(&mut self, first: PromiseId, count: u32, concurrency: u32) {
+        self.fan_outs.push((first, count, concurrency));
+    }
+
+    fn end_fan_out(&mut self, first: PromiseId) {
+        self.ended_fan_outs.push(first);
     }
 
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {

@@ -292,6 +292,56 @@ fn promises_that_only_all_waits_for_are_grouped() {
 }
 
 #[test]
+fn a_fan_out_is_told_to_its_host_and_given_up_with_its_first_failure() {
+    let program = compile(
+        "const p = Task.map('a', [1, 2, 3], {concurrency: 2, queue: 'q'}); try { await p; } catch (e) { await sleep(1); } return 5;",
+    );
+    let mut vm = start(&program, Limits::default());
+    let mut host = MockHost::default();
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    assert_eq!(host.fan_outs, [(1, 3, 2)]);
+    assert!(host.groups.is_empty(), "{:?}", host.groups);
+    let options: Vec<&str> = host.tasks.iter().map(|(_, call)| &*call.options).collect();
+    assert_eq!(options, [r#"{"queue":"q"}"#; 3]);
+    // Through a save.
+    let save = vm.save().unwrap();
+    let mut vm = Vm::load(program, &save, Limits::default()).unwrap();
+    vm.settle(2, Settlement::Fulfilled(Some("1".into())));
+    vm.settle(1, Settlement::Rejected(HostError::default()));
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    assert_eq!(host.ended_fan_outs, [1]);
+    assert_eq!(vm.pending(), [4], "nobody waits for the third");
+    vm.settle(3, Settlement::Fulfilled(None));
+    vm.settle(4, Settlement::Fulfilled(None));
+    assert_eq!(vm.run(&mut host), Outcome::Completed("5".into()));
+}
+
+#[test]
+fn a_fan_out_that_cannot_be_starts_nothing() {
+    for (call, told) in [
+        ("Task.map('a', n)", "is not iterable"),
+        ("Task.map('a', ['\\u0000'])", "U+0000"),
+        ("Task.map('a', [1], {concurrency: n})", "1 to 1000"),
+        (
+            "Task.map('a', [1], {['taskId']: 'b'})",
+            "'taskId' is not among",
+        ),
+        (
+            "Workflow.map('a', [1], {['delay']: 5})",
+            "'delay' is not among",
+        ),
+    ] {
+        let program = compile(&format!("const n = 0.5; await {call};"));
+        let mut host = MockHost::default();
+        let Outcome::Failed(error) = start(&program, Limits::default()).run(&mut host) else {
+            panic!("{call} does not throw");
+        };
+        assert!(error.message.contains(told), "{call}: {}", error.message);
+        assert!(host.tasks.is_empty(), "{call}");
+    }
+}
+
+#[test]
 fn a_group_that_fails_or_comes_in_any_order_is_right() {
     let program = compile(
         "try { return await Promise.all([Task.run('a'), Task.run('b')]); } catch (e) { return e.message; }",

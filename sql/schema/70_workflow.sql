@@ -71,6 +71,8 @@ declare
   v_guarded bool[];
   v_count int := 0;
   v_left uuid[];
+  v_looked uuid[];
+  v_fans bool;
 begin
   -- The SQL of a step may call what leads here. Its own tree counts as locked to it, but its state is in the air.
   if not rhythm._sees_commits() or rhythm._in_step() or rhythm._stopped() is not null then
@@ -90,6 +92,9 @@ begin
     end if;
     exit when v_roots is null;
 
+    -- A fan-out that holds tasks back goes on when one has ended, whatever its workflow waits for.
+    v_looked := v_ids;
+    v_fans := array_remove(v_groups, null) <> '{}' and exists (select from rhythm.fan_outs f where f.execution_id = any (v_ids));
     v_ready := array(
       select distinct l.id
       from unnest(v_ids, v_groups) as c (id, wake_group)
@@ -98,7 +103,8 @@ begin
           -- One that was to go on later is not told, but it may be ended.
           or exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once))
         and (c.wake_group is null or not exists (
-          select from rhythm.live k where k.parent_id = c.id and k.wake_group = c.wake_group))
+            select from rhythm.live k where k.parent_id = c.id and k.wake_group = c.wake_group)
+          and not exists (select from rhythm.fan_outs f where f.execution_id = c.id and f.wake_group = c.wake_group))
         and (l.state = 'pending'
           or exists (select from rhythm.events e where e.execution_id = l.id)
           or exists (select from rhythm.cancels x where x.execution_id = l.id)
@@ -113,7 +119,8 @@ begin
     v_guarded := '{}';
     for v_one in
       select l.id, l.parent_id, d.uses_sql,
-        exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once) as ends
+        exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once) as ends,
+        exists (select from rhythm.fan_outs f where f.execution_id = l.id) as fans
       from rhythm.live l join rhythm.definitions d on d.id = l.definition_id where l.id = any (v_ready) order by l.id
     loop
       if v_one.ends then
@@ -126,6 +133,7 @@ begin
         end if;
       else
         v_steps := v_steps || v_one.id;
+        v_fans := v_fans or v_one.fans;
         v_guarded := v_guarded || v_one.uses_sql;
       end if;
     end loop;
@@ -146,6 +154,12 @@ begin
       select v_ids || coalesce(array_agg(s.id), '{}'), v_groups || coalesce(array_agg(s.wake_group), '{}')
       into v_ids, v_groups from rhythm._step_many(v_one.ids, v_one.uses_sql) s;
     end loop;
+    -- Behind the steps, since one of them may have given it up.
+    if v_fans then
+      v_ready := rhythm._fill_fan_outs(v_looked, v_roots);
+      v_ids := v_ids || v_ready;
+      v_groups := v_groups || array_fill(null::int, array[cardinality(v_ready)]);
+    end if;
   end loop;
   if v_left is not null then
     perform rhythm._mark(v_left, array_fill(null::int, array[cardinality(v_left)]), false);
@@ -399,5 +413,9 @@ begin
   delete from rhythm.cancels c where c.execution_id = any (p_ids);
   delete from rhythm.watchers w where w.execution_id = any (p_ids);
   delete from rhythm.deferred_starts d where d.execution_id = any (p_ids);
+  delete from rhythm.fan_outs f where f.execution_id = any (p_ids);
+  if found then
+    delete from rhythm.fan_out_items i where i.execution_id = any (p_ids);
+  end if;
 end
 $$;

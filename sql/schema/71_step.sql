@@ -54,7 +54,7 @@ begin
 end
 $$;
 
--- Writes what steps want from the world: p_effects[i] is {tasks, timers, signals, replies, cancels, attributes, logs, long} of the i-th, or
+-- Writes what steps want from the world: p_effects[i] is {tasks, held, fan_outs, ended_fan_outs, timers, signals, replies, cancels, attributes, logs, long} of the i-th, or
 -- null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
 -- Locks: as its parts; none of them waits, and keys for 50 ms at most. The caller has the trees. Dying halfway undoes the steps.
 create function rhythm._apply_effects(p_ids uuid[], p_effects jsonb) returns uuid[]
@@ -68,6 +68,20 @@ declare
 begin
   if 'tasks' = any (v_keys) then
     v_news := rhythm._start_children(p_ids, p_effects);
+  end if;
+  if v_keys && '{held,ended_fan_outs}' then
+    for v_one in
+      select o.id, o.effects -> 'held' as held, o.effects -> 'fan_outs' as fan_outs, o.effects -> 'ended_fan_outs' as ended
+      from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) with ordinality as o (id, effects, at)
+      where o.effects ?| '{held,ended_fan_outs}' order by o.at
+    loop
+      if v_one.held is not null then
+        perform rhythm._hold_fan_outs(v_one.id, v_one.fan_outs, v_one.held);
+      end if;
+      if v_one.ended is not null then
+        perform rhythm._end_fan_outs(v_one.id, v_one.ended);
+      end if;
+    end loop;
   end if;
   if 'timers' = any (v_keys) then
     perform rhythm._start_timers(p_ids, p_effects);

@@ -118,6 +118,12 @@ fn the_end_of_a_parent_does_to_its_children_what_was_said() {
 }
 
 #[test]
+fn so_many_of_a_fan_out_run_at_once() {
+    let map = "return await Task.map('resize', Inputs.images, { concurrency: 2, retry: { maxAttempts: 2 } });";
+    passes(include_str!("kit/fan_out.test.flow"), &[("map", map)]);
+}
+
+#[test]
 fn a_child_that_nobody_plays_and_nobody_has_is_told() {
     let test = "test('a', async () => {
   await runWorkflow('parent', { n: 1 }, { workflows: { chidl: 1 } });

@@ -71,6 +71,11 @@ async function run(source) {
     return new Promise((resolve) => timer(due, resolve));
   };
   const started = (kind) => ({
+    // How many run at once is nothing that a program sees.
+    map: (name, items) => {
+      const given = [...items].map(cross);
+      return Promise.all(given.map((inputs) => started(kind).run(name, inputs)));
+    },
     run: (name, inputs) => {
       const given = cross(inputs);
       return new Promise((resolve, reject) => tasks.push({ kind, name, given, resolve, reject }));

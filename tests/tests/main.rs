@@ -23,6 +23,7 @@ mod dump;
 mod duties;
 mod enqueue;
 mod examples;
+mod fan_out;
 mod floor;
 mod flows;
 mod give_up;

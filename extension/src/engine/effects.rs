@@ -19,11 +19,31 @@ const LOG_LINE: usize = 16 << 10;
 /// their promises comes to a multiple of it.
 const LONG: PromiseId = 997;
 
+/// Promises of which so many at once are to have their tasks.
+struct FanOut {
+    first: PromiseId,
+    last: PromiseId,
+    concurrency: u32,
+}
+
+impl FanOut {
+    /// The first one that has to wait for its turn.
+    fn next(&self) -> PromiseId {
+        self.first + self.concurrency
+    }
+
+    fn holds(&self, promise: PromiseId) -> bool {
+        (self.next()..=self.last).contains(&promise)
+    }
+}
+
 /// Effects of one step.
 #[derive(Default)]
 pub(super) struct Effects {
     tasks: Vec<(PromiseId, TaskCall)>,
     groups: HashMap<PromiseId, u32>,
+    fan_outs: Vec<FanOut>,
+    ended_fan_outs: Vec<PromiseId>,
     timers: Vec<(PromiseId, f64)>,
     signals: Vec<(PromiseId, SignalWait)>,
     replies: Vec<(String, String)>,
@@ -70,6 +90,23 @@ impl Effects {
             .extend(promises.iter().map(|promise| (*promise, group)));
     }
 
+    pub(super) fn fan_out(&mut self, first: PromiseId, count: u32, concurrency: u32) {
+        let last = first + count - 1;
+        self.groups
+            .extend((first..=last).map(|promise| (promise, first)));
+        if count > concurrency {
+            self.fan_outs.push(FanOut {
+                first,
+                last,
+                concurrency,
+            });
+        }
+    }
+
+    pub(super) fn end_fan_out(&mut self, first: PromiseId) {
+        self.ended_fan_outs.push(first);
+    }
+
     pub(super) fn attribute(&mut self, name: &str, value: &str) -> Result<(), HostError> {
         check("The value of Context.set", value)?;
         self.count(value.len() + name.len())?;
@@ -99,6 +136,7 @@ impl Effects {
             && taken.signals.is_empty()
             && taken.replies.is_empty()
             && taken.cancels.is_empty()
+            && taken.ended_fan_outs.is_empty()
             && taken.attributes.is_empty()
             && taken.logs.is_empty()
         {
@@ -106,7 +144,19 @@ impl Effects {
         }
         let mut out = String::with_capacity(taken.size + 64 * taken.tasks.len() + 256);
         out.push('{');
-        list(&mut out, "tasks", &taken.tasks, |out, (promise, call)| {
+        // Fan-outs are in the order of their promises.
+        let is_held = |promise: &PromiseId| {
+            let at = taken.fan_outs.partition_point(|one| one.last < *promise);
+            taken
+                .fan_outs
+                .get(at)
+                .is_some_and(|one| one.holds(*promise))
+        };
+        let (held, begun): (Vec<_>, Vec<_>) = taken
+            .tasks
+            .iter()
+            .partition(|(promise, _)| is_held(promise));
+        let write = |out: &mut String, (promise, call): &&(PromiseId, TaskCall)| {
             let kind = call.kind.word();
             out.push_str(&format!(
                 "{{\"promise\":{promise},\"kind\":\"{kind}\",\"name\":"
@@ -120,7 +170,24 @@ impl Effects {
                 out.push_str(&format!(",\"group\":{group}"));
             }
             out.push('}');
+        };
+        list(&mut out, "tasks", &begun, write);
+        list(&mut out, "held", &held, write);
+        list(&mut out, "fan_outs", &taken.fan_outs, |out, one| {
+            out.push_str(&format!(
+                "{{\"group\":{},\"next\":{},\"last\":{},\"concurrency\":{}}}",
+                one.first,
+                one.next(),
+                one.last,
+                one.concurrency
+            ));
         });
+        list(
+            &mut out,
+            "ended_fan_outs",
+            &taken.ended_fan_outs,
+            |out, first| out.push_str(&first.to_string()),
+        );
         list(
             &mut out,
             "timers",

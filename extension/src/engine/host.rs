@@ -172,6 +172,14 @@ impl Host for StepHost {
         self.effects.group(group, promises);
     }
 
+    fn fan_out(&mut self, first: PromiseId, count: u32, concurrency: u32) {
+        self.effects.fan_out(first, count, concurrency);
+    }
+
+    fn end_fan_out(&mut self, first: PromiseId) {
+        self.effects.end_fan_out(first);
+    }
+
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
         self.sql(false, text, params)
     }

@@ -15,6 +15,7 @@ mod date;
 pub mod duration;
 mod encoding;
 mod error;
+mod fan_out;
 mod globals;
 pub(crate) mod inspect;
 mod iterator;
@@ -139,6 +140,7 @@ const TABLES: &[&[Builtin]] = &[
     crypto::TABLE,
     encoding::TABLE,
     error::TABLE,
+    fan_out::TABLE,
     promise::TABLE,
     regexp::TABLE,
     signal::TABLE,

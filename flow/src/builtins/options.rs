@@ -22,6 +22,7 @@ enum Form {
     Errors,
     Result,
     ParentClose,
+    Concurrency,
 }
 
 /// As many entries a list of delays or of errors may have; the server's limit.
@@ -32,6 +33,10 @@ pub(crate) const BACKOFFS: &[&str] = &["exponential", "linear", "constant"];
 
 /// What can become of a result.
 pub(crate) const RESULTS: &[&str] = &["keep", "discard"];
+
+/// How many of a fan-out run at once, unless it says it, and the most that it may ask for: the server counts them whenever one ends.
+const CONCURRENCY: u32 = 10;
+pub(crate) const MOST_AT_ONCE: u32 = 1000;
 
 /// What the end of a parent can do to a child workflow.
 pub(crate) const PARENT_CLOSES: &[&str] = &["cancel", "abandon"];
@@ -61,6 +66,28 @@ const WORKFLOW: &[(&str, Form)] = &[
     ("onParentClose", Form::ParentClose),
 ];
 
+/// Without what is about one of them alone, and about when they start.
+const FAN_OUT: &[(&str, Form)] = &[
+    ("concurrency", Form::Concurrency),
+    ("queue", Form::Text),
+    ("priority", Form::Integer),
+    ("retry", Form::Retry),
+    ("timeout", Form::Duration),
+    ("startTimeout", Form::Duration),
+    ("attemptTimeout", Form::Duration),
+    ("heartbeatTimeout", Form::Duration),
+    ("result", Form::Result),
+];
+
+const FAN_OUT_OF_WORKFLOWS: &[(&str, Form)] = &[
+    ("concurrency", Form::Concurrency),
+    ("queue", Form::Text),
+    ("priority", Form::Integer),
+    ("timeout", Form::Duration),
+    ("result", Form::Result),
+    ("onParentClose", Form::ParentClose),
+];
+
 const RETRY: &[(&str, Form)] = &[
     ("maxAttempts", Form::PositiveInteger),
     ("initial", Form::Duration),
@@ -81,6 +108,34 @@ pub(super) fn start(cx: &mut Cx<'_>, kind: Kind, options: Value) -> Result<Strin
         Kind::Workflow => check(cx, options, WORKFLOW, "the options of a workflow")?,
     }
     Ok(json::to_host(cx.heap, options)?.unwrap_or_else(|| "{}".to_owned()))
+}
+
+/// Checks the options of a fan-out: gives how many may run at once, and the options of each as JSON text.
+pub(super) fn fan_out(cx: &mut Cx<'_>, kind: Kind, options: Value) -> Result<(u32, String), Throw> {
+    if options.is_undefined() {
+        return Ok((CONCURRENCY, "{}".to_owned()));
+    }
+    let known = match kind {
+        Kind::Task => FAN_OUT,
+        Kind::Workflow => FAN_OUT_OF_WORKFLOWS,
+    };
+    check(cx, options, known, "the options of a fan-out")?;
+    let at = object(cx, options, "The options of a fan-out")?;
+    let concurrency = match get(cx, at, "concurrency")? {
+        Value::Number(number) => number as u32,
+        _ => CONCURRENCY,
+    };
+    let each = cx.heap.object();
+    for key in cx.keys(options) {
+        cx.work(1)?;
+        let name = cx.key_text(key);
+        if name != "concurrency" {
+            let value = cx.get_own(at, key)?.unwrap_or_default();
+            cx.set_name(each, &name, value);
+        }
+    }
+    let each = json::to_host(cx.heap, Value::Object(each))?;
+    Ok((concurrency, each.unwrap_or_else(|| "{}".to_owned())))
 }
 
 /// The plain object that options are.
@@ -136,6 +191,12 @@ fn check_one(cx: &mut Cx<'_>, name: &str, value: Value, form: Form) -> Result<()
         Form::Integer => "a whole number",
         Form::PositiveInteger if whole.is_some_and(|number| number >= 1.0) => return Ok(()),
         Form::PositiveInteger => "a whole number of at least 1",
+        Form::Concurrency
+            if whole.is_some_and(|number| (1.0..=f64::from(MOST_AT_ONCE)).contains(&number)) =>
+        {
+            return Ok(());
+        }
+        Form::Concurrency => "a whole number from 1 to 1000",
         Form::Backoff if number.is_some_and(|number| (1.0..=1000.0).contains(&number)) => {
             return Ok(());
         }

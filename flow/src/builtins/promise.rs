@@ -68,7 +68,7 @@ fn of_class(cx: &mut Cx<'_>, call: Call, name: &str) -> Result<(), Throw> {
 /// What is wrong with the values rejects the promise, as in JavaScript.
 fn combine(cx: &mut Cx<'_>, call: Call, kind: Combinator) -> Result<Value, Throw> {
     let path = match kind {
-        Combinator::All => "Promise.all",
+        Combinator::All | Combinator::FanOut => "Promise.all",
         Combinator::AllSettled => "Promise.allSettled",
         Combinator::Any => "Promise.any",
         Combinator::Race => "Promise.race",

@@ -10,9 +10,9 @@ use crate::source::Span;
 /// What a call starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NamedKind {
-    /// `Task.run`, `Task.try`
+    /// `Task.run`, `Task.try`, `Task.map`
     Task,
-    /// `Workflow.run`, `Workflow.try`
+    /// `Workflow.run`, `Workflow.try`, `Workflow.map`
     Workflow,
 }
 
@@ -52,8 +52,8 @@ impl<'a> Visitor<'a> for Calls<'_> {
             && let ExprKind::String(units) = &without_parentheses(&first.value).kind
         {
             let kind = match call.path {
-                "Task.run" | "Task.try" => Some(NamedKind::Task),
-                "Workflow.run" | "Workflow.try" => Some(NamedKind::Workflow),
+                "Task.run" | "Task.try" | "Task.map" => Some(NamedKind::Task),
+                "Workflow.run" | "Workflow.try" | "Workflow.map" => Some(NamedKind::Workflow),
                 _ => None,
             };
             if let Some(kind) = kind {
@@ -61,7 +61,10 @@ impl<'a> Visitor<'a> for Calls<'_> {
                     kind,
                     name: String::from_utf16_lossy(units),
                     span: first.value.span,
-                    inputs: Literal::of_inputs(args, first.value.span),
+                    // A fan-out is given a list of them.
+                    inputs: (!call.path.ends_with(".map"))
+                        .then(|| Literal::of_inputs(args, first.value.span))
+                        .flatten(),
                 });
             }
         }

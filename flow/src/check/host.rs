@@ -24,6 +24,8 @@ pub(super) enum Wanted {
     Number,
     /// A whole number from 1 on.
     Count,
+    /// How many may run at once.
+    Concurrency,
     List,
     Duration,
     /// A number of seconds is written as a literal, so a long one is suspicious.
@@ -89,6 +91,27 @@ const START_WORKFLOW: &[(&str, Wanted)] = &[
     ("onParentClose", Wanted::Word(options::PARENT_CLOSES)),
 ];
 
+const FAN_OUT: &[(&str, Wanted)] = &[
+    ("concurrency", Wanted::Concurrency),
+    ("queue", Wanted::Name),
+    ("priority", Wanted::Number),
+    ("retry", Wanted::Options(RETRY)),
+    ("timeout", Wanted::Duration),
+    ("startTimeout", Wanted::Duration),
+    ("attemptTimeout", Wanted::Duration),
+    ("heartbeatTimeout", Wanted::Duration),
+    ("result", Wanted::Word(options::RESULTS)),
+];
+
+const FAN_OUT_OF_WORKFLOWS: &[(&str, Wanted)] = &[
+    ("concurrency", Wanted::Concurrency),
+    ("queue", Wanted::Name),
+    ("priority", Wanted::Number),
+    ("timeout", Wanted::Duration),
+    ("result", Wanted::Word(options::RESULTS)),
+    ("onParentClose", Wanted::Word(options::PARENT_CLOSES)),
+];
+
 const SIGNAL: &[(&str, Wanted)] = &[("timeout", Wanted::Duration), ("key", Wanted::Name)];
 
 const STARTED: &[(&str, Wanted)] = &[
@@ -101,6 +124,18 @@ const STARTED_WORKFLOW: &[(&str, Wanted)] = &[
     ("name", Wanted::Name),
     ("inputs", Wanted::Any),
     ("options", Wanted::Options(START_WORKFLOW)),
+];
+
+const MAPPED: &[(&str, Wanted)] = &[
+    ("name", Wanted::Name),
+    ("items", Wanted::List),
+    ("options", Wanted::Options(FAN_OUT)),
+];
+
+const MAPPED_WORKFLOW: &[(&str, Wanted)] = &[
+    ("name", Wanted::Name),
+    ("items", Wanted::List),
+    ("options", Wanted::Options(FAN_OUT_OF_WORKFLOWS)),
 ];
 
 const fn start(path: &'static str, args: &'static [(&'static str, Wanted)]) -> Call {
@@ -118,6 +153,14 @@ const CALLS: &[Call] = &[
     start("Task.try", STARTED),
     start("Workflow.run", STARTED_WORKFLOW),
     start("Workflow.try", STARTED_WORKFLOW),
+    Call {
+        required: 2,
+        ..start("Task.map", MAPPED)
+    },
+    Call {
+        required: 2,
+        ..start("Workflow.map", MAPPED_WORKFLOW)
+    },
     Call {
         path: "sleep",
         args: &[("duration", Wanted::Sleep)],
@@ -291,6 +334,14 @@ impl Host<'_> {
                     self.report(Code::ArgumentKind, span, message, example(wanted));
                 }
             }
+            (Wanted::Concurrency, "a number") => {
+                let most = f64::from(options::MOST_AT_ONCE);
+                if !matches!(value.kind, ExprKind::Number(count) if (1.0..=most).contains(&count) && count.fract() == 0.0)
+                {
+                    let message = format!("{what} has to be a whole number from 1 to {most}");
+                    self.report(Code::ArgumentKind, span, message, example(wanted));
+                }
+            }
             (Wanted::Options(known), "an object") => self.options(value, known, what),
             (Wanted::Word(_) | Wanted::Backoff, "a template") | (Wanted::Fraction, "a boolean") => {
             }
@@ -459,7 +510,7 @@ fn noun(wanted: Wanted) -> &'static str {
     match wanted {
         Wanted::Any => "any value",
         Wanted::Name | Wanted::Text => "a string",
-        Wanted::Number | Wanted::Count | Wanted::Fraction => "a number",
+        Wanted::Number | Wanted::Count | Wanted::Concurrency | Wanted::Fraction => "a number",
         Wanted::Word(_) | Wanted::Backoff => "a word",
         Wanted::List | Wanted::Each(_) => "an array",
         Wanted::Duration | Wanted::Sleep => "a duration",
@@ -474,6 +525,7 @@ fn example(wanted: Wanted) -> &'static str {
         Wanted::Name => "Write the name in quotes.",
         Wanted::Text => "Write the SQL in quotes, with $1, $2 … for the parameters.",
         Wanted::Number => "Write a number.",
+        Wanted::Concurrency => "Write how many may run at once, such as 20.",
         Wanted::Count => "Write 1 for a single attempt.",
         Wanted::Word(words) if words == options::PARENT_CLOSES => {
             "Write `\"cancel\"` for a child that ends with its parent, `\"abandon\"` for one that runs on, even if the parent is terminated."

@@ -136,7 +136,7 @@ impl Compiler<'_> {
     }
 
     fn note_task(&mut self, path: &str, args: &[Element]) {
-        if matches!(path, "Task.run" | "Task.try")
+        if matches!(path, "Task.run" | "Task.try" | "Task.map")
             && let Some(Element {
                 value:
                     Expr {

@@ -167,7 +167,7 @@ impl Program {
         self.uses_sql
     }
 
-    /// The names of tasks that stand as literals in `Task.run` and `Task.try`.
+    /// The names of tasks that stand as literals in `Task.run`, `Task.try` and `Task.map`.
     #[must_use]
     pub fn task_names(&self) -> &[String] {
         &self.task_names

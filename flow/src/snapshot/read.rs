@@ -436,6 +436,7 @@ impl Loader<'_> {
                     1 => Combinator::AllSettled,
                     2 => Combinator::Any,
                     3 => Combinator::Race,
+                    4 => Combinator::FanOut,
                     _ => return None,
                 };
                 let derived = self.reference(Expect::Kind(kind::PROMISE))?;
@@ -445,11 +446,18 @@ impl Loader<'_> {
                 if !values.iter().all(is_plain) {
                     return None;
                 }
+                let first = match kind {
+                    Combinator::FanOut => {
+                        self.input.index().filter(|first| *first <= MOST_PROMISES)?
+                    }
+                    _ => 0,
+                };
                 Body::Aggregate(Box::new(Aggregate {
                     kind,
                     derived,
                     values,
                     left,
+                    first,
                 }))
             }
             kind::ERROR => {

@@ -137,6 +137,7 @@ fn a_combinator_holds_what_a_program_can_see() {
             derived,
             values: vec![Value::Variable(cell)],
             left: 1,
+            first: 0,
         })));
         let at = timer(vm);
         let element = Reaction::Element { aggregate, at: 0 };

@@ -6,7 +6,7 @@ use crate::program::Program;
 use crate::program::wire::Writer;
 use crate::value::hashed::Hashed;
 use crate::value::object::{Key, Props};
-use crate::value::promise::{Promise, PromiseState, Reaction, Wrap};
+use crate::value::promise::{Combinator, Promise, PromiseState, Reaction, Wrap};
 use crate::value::string::Text;
 use crate::value::table::Table;
 use crate::value::{Body, Heap, Ref, Value};
@@ -361,6 +361,9 @@ impl Saver<'_> {
                 self.reference(out, aggregate.derived);
                 out.number(u64::from(aggregate.left));
                 self.values(out, &aggregate.values);
+                if aggregate.kind == Combinator::FanOut {
+                    out.number(u64::from(aggregate.first));
+                }
             }
             Body::Error(error) => {
                 out.byte(kind::ERROR);

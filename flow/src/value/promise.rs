@@ -84,6 +84,8 @@ pub enum Combinator {
     AllSettled = 1,
     Any = 2,
     Race = 3,
+    /// `All` over what a fan-out has started: nobody else can see its elements, and what has no turn yet is given up with it.
+    FanOut = 4,
 }
 
 /// A combinator at work.
@@ -97,6 +99,8 @@ pub struct Aggregate {
     pub values: Vec<Value>,
     /// How many elements are not settled.
     pub left: u32,
+    /// Of a fan-out, the number of its first promise; the others follow it.
+    pub first: PromiseId,
 }
 
 /// A suspended async function: one frame, taken off the stack.

@@ -5,6 +5,7 @@ use super::cx::Cx;
 use super::frame::{AsyncTask, Frame, FrameKind};
 use super::state::Job;
 use crate::error::Throw;
+use crate::host::PromiseId;
 use crate::program::NO_WORDS;
 use crate::value::object::Key;
 use crate::value::promise::{Aggregate, Combinator, Coroutine, Promise, PromiseState, Reaction};
@@ -402,6 +403,27 @@ impl Cx<'_> {
     /// # Errors
     /// For thenables among the values.
     pub fn combine(&mut self, kind: Combinator, values: Vec<Value>) -> Result<Value, Throw> {
+        self.combine_from(kind, 0, values)
+    }
+
+    /// The promise of a fan-out, over the promises of the host that begin with number `first`.
+    ///
+    /// # Errors
+    /// When there are more than the heap holds.
+    pub(crate) fn combine_fan_out(
+        &mut self,
+        first: PromiseId,
+        promises: Vec<Value>,
+    ) -> Result<Value, Throw> {
+        self.combine_from(Combinator::FanOut, first, promises)
+    }
+
+    fn combine_from(
+        &mut self,
+        kind: Combinator,
+        first: PromiseId,
+        values: Vec<Value>,
+    ) -> Result<Value, Throw> {
         let derived = self.new_promise();
         let count = values.len();
         self.heap.meter.charge(count * 16)?;
@@ -411,6 +433,7 @@ impl Cx<'_> {
             derived,
             values: vec![Value::Undefined; kept],
             left: count as u32,
+            first,
         })));
         if count == 0 {
             self.finish_aggregate(aggregate)?;
@@ -441,6 +464,11 @@ impl Cx<'_> {
         };
         let (kind, derived) = (body.kind, body.derived);
         let kept = match (kind, rejected) {
+            (Combinator::FanOut, true) => {
+                self.end_fan_out(aggregate);
+                self.reject(derived, value);
+                return Ok(());
+            }
             (Combinator::Race, _) | (Combinator::All, true) | (Combinator::Any, false) => {
                 if rejected {
                     self.reject(derived, value);
@@ -450,7 +478,7 @@ impl Cx<'_> {
                 return Ok(());
             }
             (Combinator::AllSettled, _) => self.settled_object(value, rejected)?,
-            (Combinator::All, false) | (Combinator::Any, true) => value,
+            (Combinator::All | Combinator::FanOut, false) | (Combinator::Any, true) => value,
         };
         let Body::Aggregate(body) = self.heap.body_mut(aggregate) else {
             return Ok(());
@@ -465,6 +493,28 @@ impl Cx<'_> {
         Ok(())
     }
 
+    /// A fan-out is decided before its elements are: nobody waits for them any more.
+    fn end_fan_out(&mut self, aggregate: Ref) {
+        let Body::Aggregate(body) = self.heap.body_mut(aggregate) else {
+            return;
+        };
+        let count = std::mem::take(&mut body.values).len() as PromiseId;
+        let numbers = body.first..body.first.saturating_add(count);
+        if count == 0 {
+            return;
+        }
+        self.host.end_fan_out(numbers.start);
+        let left: Vec<PromiseId> = self
+            .state
+            .pending
+            .range(numbers)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in left {
+            self.state.pending.remove(&number);
+        }
+    }
+
     /// All elements are settled.
     fn finish_aggregate(&mut self, aggregate: Ref) -> Result<(), Throw> {
         let Body::Aggregate(body) = self.heap.body_mut(aggregate) else {
@@ -475,7 +525,7 @@ impl Cx<'_> {
         match kind {
             // A race of nobody never ends.
             Combinator::Race => {}
-            Combinator::All | Combinator::AllSettled => {
+            Combinator::All | Combinator::AllSettled | Combinator::FanOut => {
                 let values = self.heap.array(values);
                 self.resolve(derived, values);
             }

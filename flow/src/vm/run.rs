@@ -579,7 +579,7 @@ impl Cx<'_> {
                     Reaction::Element { aggregate, .. } => {
                         // `allSettled` and `any` keep errors to themselves.
                         if let Body::Aggregate(body) = self.heap.body(aggregate)
-                            && matches!(body.kind, Combinator::All | Combinator::Race)
+                            && !matches!(body.kind, Combinator::AllSettled | Combinator::Any)
                         {
                             work.push(body.derived);
                         }

@@ -8,6 +8,7 @@
 //! Knows nothing of who plays the tasks, and never moves the clock by itself.
 
 mod agenda;
+mod fan_out;
 mod policy;
 mod report;
 mod setup;
@@ -24,6 +25,7 @@ use rhythm_flow::{ContextInfo, ExecutionError, Outcome, Start, Vm};
 
 use crate::Workflow;
 use agenda::{Agenda, Due};
+use fan_out::FanOuts;
 pub use report::{Call, Ended, LogLine, Report, State};
 pub use setup::Setup;
 use signals::{Sent, Signals};
@@ -84,6 +86,7 @@ pub struct Simulation {
     cancel: Option<String>,
     is_cancelling: bool,
     tasks: Vec<Task>,
+    fan_outs: FanOuts,
     signals: Signals,
     /// Promises that the program has given up.
     given_up: HashSet<PromiseId>,
@@ -134,6 +137,7 @@ impl Simulation {
             cancel: None,
             is_cancelling: false,
             tasks: Vec::new(),
+            fan_outs: FanOuts::default(),
             signals: Signals::default(),
             given_up: HashSet::new(),
             answers: Vec::new(),
@@ -212,6 +216,9 @@ impl Simulation {
             let has_news = !self.begun || !self.inbox.is_empty() || self.cancel.is_some();
             if self.ended.is_none() && has_news {
                 self.run_step();
+                if self.inbox.is_empty() {
+                    self.fill_fan_outs();
+                }
                 continue;
             }
             let until = self.setup.until_ms.map(|after| self.setup.now_ms + after);
@@ -373,6 +380,10 @@ impl Simulation {
         let promises = self.tasks[task].promises.iter();
         let told = promises.map(|promise| (*promise, settlement.clone()));
         self.inbox.extend(told);
+        // It has a promise of its own and no key, so nobody else's.
+        if let Some(promise) = self.tasks[task].promises.first() {
+            self.fan_outs.ended(*promise);
+        }
     }
 
     fn tell_failure(&mut self, task: usize) {
@@ -466,9 +477,13 @@ impl Simulation {
                 }
                 self.signals.wait(promise, wait);
             }
+            self.fan_outs.begin(effects.fan_outs);
             for (promise, call) in effects.tasks {
-                self.start_task(promise, call);
+                if let Some(call) = self.fan_outs.hold(promise, call) {
+                    self.start_task(promise, call);
+                }
             }
+            self.fan_outs.end(&effects.ended_fan_outs);
             for (request, value) in effects.replies {
                 self.signals.reply(&request, &value);
             }
@@ -491,6 +506,13 @@ impl Simulation {
                 }));
             }
             None => {}
+        }
+    }
+
+    /// Starts what has its turn: behind each step, as one that fails ends its fan-out.
+    fn fill_fan_outs(&mut self) {
+        while let Some((promise, call)) = self.fan_outs.next() {
+            self.start_task(promise, call);
         }
     }
 
@@ -546,6 +568,7 @@ impl Simulation {
         }
         ended.at_ms = self.now_ms - self.setup.now_ms;
         self.inbox.clear();
+        self.fan_outs.clear();
         self.ended = Some(ended);
     }
 

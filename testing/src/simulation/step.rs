@@ -12,11 +12,15 @@ use rhythm_flow::host::{
 use serde_json::Value;
 
 use super::Query;
+use super::fan_out::FanOut;
 
 /// What a step asked for.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     pub(super) tasks: Vec<(PromiseId, TaskCall)>,
+    pub(super) fan_outs: Vec<FanOut>,
+    /// By their first promises.
+    pub(super) ended_fan_outs: Vec<PromiseId>,
     pub(super) timers: Vec<(PromiseId, f64)>,
     pub(super) waits: Vec<(PromiseId, SignalWait)>,
     pub(super) replies: Vec<(String, String)>,
@@ -126,6 +130,15 @@ impl Host for StepHost<'_> {
     }
 
     fn await_all(&mut self, _group: u32, _promises: &[PromiseId]) {}
+
+    fn fan_out(&mut self, first: PromiseId, count: u32, concurrency: u32) {
+        let begun = FanOut::new(first, count, concurrency);
+        self.effects.fan_outs.push(begun);
+    }
+
+    fn end_fan_out(&mut self, first: PromiseId) {
+        self.effects.ended_fan_outs.push(first);
+    }
 
     fn sql_query(&mut self, text: &str, params: &str) -> Result<String, CallError> {
         let number = self.asked;

@@ -70,7 +70,8 @@ impl<'a> Failing<'a, '_> {
         if let Some(call) = host::called(self.facts.names, callee) {
             // A signal that has all the time of the world does not fail.
             let fails = match call.path {
-                "Task.run" | "Workflow.run" | "Sql.query" | "Sql.exec" => true,
+                "Task.run" | "Task.map" | "Workflow.run" | "Workflow.map" | "Sql.query"
+                | "Sql.exec" => true,
                 "Signal.next" => args.len() > 1,
                 _ => false,
             };
@@ -187,7 +188,12 @@ fn fails<'a>(facts: &Facts<'a, '_>, function: &'a Function) -> bool {
             {
                 self.found |= matches!(
                     call.path,
-                    "Task.run" | "Workflow.run" | "Sql.query" | "Sql.exec"
+                    "Task.run"
+                        | "Task.map"
+                        | "Workflow.run"
+                        | "Workflow.map"
+                        | "Sql.query"
+                        | "Sql.exec"
                 );
             }
             walk::walk_expr(self, expr);
