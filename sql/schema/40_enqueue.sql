@@ -405,7 +405,8 @@ comment on function rhythm.enqueue(text, jsonb, text, text, int, interval, times
 -- Dying halfway leaves nothing, nor anything of what the step did.
 create function rhythm.start(workflow text, inputs jsonb default '{}', task_id text default null,
   queue text default null, priority int default null, delay interval default null, run_at timestamptz default null,
-  timeout interval default null, trace jsonb default null, remember text default null, result text default null)
+  timeout interval default null, trace jsonb default null, remember text default null, result text default null,
+  retry jsonb default null)
 returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
@@ -416,10 +417,12 @@ declare
   v_held uuid;
   v_definition bigint;
   v_run_at timestamptz;
+  v_retry jsonb;
 begin
   perform rhythm._check_enqueue('workflow', start.workflow, start.inputs, start.queue, start.task_id, start.priority,
     start.delay, start.run_at, start.timeout, null, null, null, start.result), rhythm._check_trace(start.trace);
   v_run_at := coalesce(start.run_at, v_now + start.delay);
+  v_retry := case when start.retry is not null then rhythm._retry(start.retry) end;
   v_definition := rhythm._current_definition(start.workflow, start.inputs);
   if start.task_id is not null then
     v_held := (rhythm._take_keys(array['workflow'], array[start.workflow], array[start.task_id], array[v_id]))[1];
@@ -429,7 +432,7 @@ begin
     end if;
   end if;
   perform rhythm._create(array[row(v_id, 'workflow', start.workflow, start.inputs, start.queue, start.task_id,
-    start.priority, v_run_at, null, start.timeout, null, null, null, rhythm._keep_time('remember', start.remember),
+    start.priority, v_run_at, v_retry, start.timeout, null, null, null, rhythm._keep_time('remember', start.remember),
     start.result = 'discard', start.trace, v_definition, null, null, null, null)::rhythm.new_execution], v_now);
   if v_run_at is null or v_run_at <= v_now then
     perform rhythm._advance(array[v_id], array[null::int]);
@@ -437,8 +440,8 @@ begin
   return v_id;
 end
 $$;
-comment on function rhythm.start(text, jsonb, text, text, int, interval, timestamptz, interval, jsonb, text, text) is
-'Starts a workflow and runs its first step at once, in this transaction; gives its id. task_id as in enqueue. Example: select rhythm.start(''order'', ''{"customer": "c1"}'', task_id => ''order-17'')';
+comment on function rhythm.start(text, jsonb, text, text, int, interval, timestamptz, interval, jsonb, text, text, jsonb) is
+'Starts a workflow and runs its first step at once, in this transaction; gives its id. task_id as in enqueue. It has one attempt, unless retry says otherwise: then a run that fails begins again from its start, as a task would. timeout: for all attempts together. Example: select rhythm.start(''order'', ''{"customer": "c1"}'', task_id => ''order-17'', retry => ''{"maxAttempts": 3}'')';
 
 -- Returns the items of enqueue_many as executions to make, in their order; raises for the first that is wrong. No locks.
 create function rhythm._read_items(p_items jsonb, p_now timestamptz) returns rhythm.new_execution[]
@@ -479,11 +482,11 @@ begin
           or i.task_id = '' or octet_length(i.task_id) > 1024 or i.kind not in ('task', 'workflow') or i.delay is not null
           or i.run_at is not null or i.timeout is not null or i.start_timeout is not null or i.heartbeat_timeout is not null
           or i.attempt_timeout is not null or i.priority is not null or i.result is not null
-          or i.kind = 'workflow' and i.retry is not null or pg_column_size(i.trace) > 65536 or pg_column_size(i.inputs) > 67108864
+          or pg_column_size(i.trace) > 65536 or pg_column_size(i.inputs) > 67108864
           -- Names that come from an object or an array.
           or i.name like '[%' or i.name like '{%' or i.queue like '[%' or i.queue like '{%' or i.task_id like '[%' or i.task_id like '{%'
         then rhythm._check_item(i.at, p_items -> (i.at::int - 1), i.kind, i.name, i.inputs, i.queue, i.task_id, i.priority, i.delay,
-          i.run_at, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.result, i.retry, i.trace) end)
+          i.run_at, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.result, i.trace) end)
     into v_items, v_at
     from rows from (jsonb_to_recordset(p_items) as (name text, kind text, inputs jsonb, queue text, task_id text,
       priority int, delay interval, run_at timestamptz, retry jsonb, timeout interval, start_timeout interval,
@@ -501,7 +504,7 @@ $$;
 -- Refuses a wrong item of enqueue_many. No locks.
 create function rhythm._check_item(p_at bigint, p_item jsonb, p_kind text, p_name text, p_inputs jsonb, p_queue text, p_task_id text,
   p_priority int, p_delay interval, p_run_at timestamptz, p_timeout interval, p_start_timeout interval,
-  p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text, p_retry jsonb, p_trace jsonb)
+  p_heartbeat_timeout interval, p_attempt_timeout interval, p_result text, p_trace jsonb)
 returns bigint
 language plpgsql as $$
 declare
@@ -516,11 +519,9 @@ begin
     perform rhythm._raise('RH003', format('item %s has an unknown kind "%s"', p_at - 1, left(p_kind, 50)), null,
       'The kind is "task" or "workflow".');
   end if;
-  if p_kind = 'workflow'
-    and (p_retry <> 'null' or coalesce(p_start_timeout, p_attempt_timeout, p_heartbeat_timeout) is not null)
-  then
-    perform rhythm._raise('RH002', format('item %s is a workflow; retry, start_timeout, attempt_timeout and heartbeat_timeout are for tasks',
-      p_at - 1), null, 'Leave them out for a workflow; timeout is for both.');
+  if p_kind = 'workflow' and coalesce(p_start_timeout, p_attempt_timeout, p_heartbeat_timeout) is not null then
+    perform rhythm._raise('RH002', format('item %s is a workflow; start_timeout, attempt_timeout and heartbeat_timeout are for tasks',
+      p_at - 1), null, 'Leave them out for a workflow; timeout and retry are for both.');
   end if;
   perform rhythm._check_enqueue(coalesce(p_kind, 'task'), p_name, coalesce(p_inputs, '{}'), p_queue, p_task_id, p_priority, p_delay,
     p_run_at, p_timeout, p_start_timeout, p_heartbeat_timeout, p_attempt_timeout, p_result), rhythm._check_trace(p_trace);

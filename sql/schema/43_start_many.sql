@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan s
 #variable_conflict use_column
 declare
   v_keys text[] := array['workflow', 'inputs', 'task_id', 'queue', 'priority', 'delay', 'run_at', 'timeout', 'trace', 'remember',
-    'result'];
+    'result', 'retry'];
   v_at bigint;
 begin
   if jsonb_typeof(start_many.items) is distinct from 'array' then

@@ -320,8 +320,11 @@ begin
       return 'abandon';
     end if;
   end if;
-  perform rhythm._keep_logs(array[p_id], jsonb_build_array(jsonb_build_object('logs', p_done -> 'logs'))),
-    rhythm._finish_workflow(p_id, 'failed', null, p_done -> 'error');
+  perform rhythm._keep_logs(array[p_id], jsonb_build_array(jsonb_build_object('logs', p_done -> 'logs')));
+  if rhythm._begin_again(p_id, p_done -> 'error', coalesce((p_done ->> 'final')::bool, false)) then
+    return 'restarted';
+  end if;
+  perform rhythm._finish_workflow(p_id, 'failed', null, p_done -> 'error');
   return 'failed';
 end
 $$;

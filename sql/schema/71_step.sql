@@ -5,7 +5,7 @@
 -- Gives what steps start from; no row: the execution has ended. No locks: the caller has the trees.
 create function rhythm._load_steps(p_ids uuid[])
 returns table (id uuid, definition_id bigint, save bytea, inputs text, workflow text, version int, task_id text,
-  started_at_ms float8, trace_id text, cancel_reason text, cancelling bool, cancels bigint[])
+  started_at_ms float8, trace_id text, cancel_reason text, cancelling bool, cancels bigint[], first_promise int)
 language plpgsql as $$
 #variable_conflict use_column
 begin
@@ -14,7 +14,9 @@ begin
     floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
     coalesce(l.trace ->> 'traceId', nullif(split_part(l.trace ->> 'traceparent', '-', 2), '')),
     -- It is told once: a second word must not end its cleaning up.
-    case when l.cancelling is not true then c.reason end, l.cancelling or c.reason is not null, c.cancels
+    case when l.cancelling is not true then c.reason end, l.cancelling or c.reason is not null, c.cancels,
+    -- Only one that may have begun before has left something behind.
+    case when s.save is null and l.retry is not null then rhythm._first_promise(l.id) end
   from rhythm.live l
   join rhythm.definitions d on d.id = l.definition_id
   left join rhythm.saves s on s.id = l.id
@@ -147,7 +149,7 @@ begin
     delete from rhythm.events e using unnest(p_taken_by, p_taken) as t (execution_id, seq)
     where e.execution_id = t.execution_id and e.seq = t.seq;
   end if;
-  update rhythm.live l set state = 'waiting', attempt = 1
+  update rhythm.live l set state = 'waiting', attempt = greatest(l.attempt, 1)
   from unnest(p_ids, p_saves) as o (id, save)
   where o.save is not null and l.id = o.id and l.state = 'pending';
   if cardinality(p_told) > 0 then

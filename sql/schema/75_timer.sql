@@ -75,7 +75,9 @@ declare
   v_ids uuid[];
 begin
   update rhythm.live l set state = 'pending', due_at = least(l.start_by, l.end_by),
-    started_at = case when l.kind = 'workflow' then coalesce(l.started_at, v_now) else l.started_at end
+    started_at = case when l.kind = 'workflow' then coalesce(l.started_at, v_now) else l.started_at end,
+    -- One that begins again (74_attempt.sql); what has not begun is counted when it has taken a step.
+    attempt = case when l.kind = 'workflow' and l.attempt > 0 then l.attempt + 1 else l.attempt end
   where l.id = any (p_ids);
   perform rhythm._wake_queue(l.queue, count(*)::int)
   from rhythm.live l where l.id = any (p_ids) and l.kind = 'task' group by l.queue;

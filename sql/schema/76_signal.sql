@@ -312,7 +312,7 @@ begin
   id := v_id;
   started := true;
   perform rhythm._create(array[row(v_id, 'workflow', v_workflow, p_start -> 'inputs', p_start ->> 'queue', v_task_id,
-    (p_start ->> 'priority')::int, null, null, (p_start ->> 'timeout')::interval, null, null, null,
+    (p_start ->> 'priority')::int, null, rhythm._retry(p_start -> 'retry'), (p_start ->> 'timeout')::interval, null, null, null,
     rhythm._keep_time('remember', p_start ->> 'remember'), p_start ->> 'result' = 'discard', nullif(p_start -> 'trace', 'null'),
     rhythm._current_definition(v_workflow, p_start -> 'inputs'), null, null, null, null)::rhythm.new_execution], v_now);
   delivered := rhythm._put_signal(v_id, p_name, p_payload, v_key, null, null);
@@ -394,7 +394,7 @@ $$;
 create function rhythm.signal_with_start(workflow text, task_id text, name text, payload jsonb default 'null',
   inputs jsonb default '{}', key text default null, queue text default null, priority int default null,
   timeout interval default null, trace jsonb default null, remember text default null, result text default null,
-  out id uuid, out started bool, out delivered bool)
+  retry jsonb default null, out id uuid, out started bool, out delivered bool)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -404,15 +404,16 @@ begin
     rhythm._check_enqueue('workflow', signal_with_start.workflow, signal_with_start.inputs, signal_with_start.queue,
       signal_with_start.task_id, signal_with_start.priority, null, null, signal_with_start.timeout, null, null, null,
       signal_with_start.result),
-    rhythm._keep_time('remember', signal_with_start.remember),
+    rhythm._keep_time('remember', signal_with_start.remember), rhythm._retry(signal_with_start.retry),
     rhythm._check_signal(signal_with_start.name, signal_with_start.payload, signal_with_start.key);
   select d.id, d.started, d.delivered into id, started, delivered
   from rhythm._deliver_or_start(jsonb_build_object('workflow', signal_with_start.workflow,
     'task_id', signal_with_start.task_id, 'inputs', signal_with_start.inputs, 'key', signal_with_start.key,
     'queue', signal_with_start.queue, 'priority', signal_with_start.priority, 'timeout', signal_with_start.timeout,
-    'trace', signal_with_start.trace, 'remember', signal_with_start.remember, 'result', signal_with_start.result),
+    'trace', signal_with_start.trace, 'remember', signal_with_start.remember, 'result', signal_with_start.result,
+    'retry', signal_with_start.retry),
     signal_with_start.name, signal_with_start.payload, true) d;
 end
 $$;
-comment on function rhythm.signal_with_start(text, text, text, jsonb, jsonb, text, text, int, interval, jsonb, text, text) is
+comment on function rhythm.signal_with_start(text, text, text, jsonb, jsonb, text, text, int, interval, jsonb, text, text, jsonb) is
 'Sends a signal to the live run of a workflow under a task_id, and starts that run first if there is none (also after one that has completed), in one transaction. Gives its id, whether it was started, and whether the signal was delivered: false if its key was sent before. Example: select id, started from rhythm.signal_with_start(''cart'', ''customer-7'', ''add'', ''{"sku": "a-1"}'', inputs => ''{"customer": 7}'')';

@@ -504,7 +504,7 @@ begin
     -- Its tree stands again.
     perform rhythm._keep_members(v_old.id, rhythm._today() + 31, 10000);
   end if;
-  if v_old.kind = 'task' and v_old.attempt > 0 and v_old.state <> 'cancelled' and (
+  if (v_old.kind = 'task' or v_old.retry is not null) and v_old.attempt > 0 and v_old.state <> 'cancelled' and (
     select h.event = 'attempt_failed' and (h.data ->> 'attempt')::int = v_old.attempt
     from rhythm.history h where h.execution_id = v_old.id and h.event in ('attempt_failed', 'retried')
     order by h.seq desc limit 1) is not true

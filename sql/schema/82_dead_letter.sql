@@ -7,12 +7,12 @@ select h.execution_id as id, (h.data ->> 'attempt')::int as attempt, h.name as w
 from rhythm.history h where h.event = 'attempt_failed'
 union all
 select a.id, a.attempt, a.worker, a.attempt_at, a.finished_at, a.error, null
-from rhythm.archive a where a.kind = 'task' and a.state in ('failed', 'timed_out') and a.attempt > 0
+from rhythm.archive a where (a.kind = 'task' or a.retry is not null) and a.state in ('failed', 'timed_out') and a.attempt > 0
   -- A timeout of the whole may have come between two attempts.
   and (select h.event = 'attempt_failed' and (h.data ->> 'attempt')::int = a.attempt
     from rhythm.history h where h.execution_id = a.id and h.event in ('attempt_failed', 'retried')
     order by h.seq desc limit 1) is not true;
-comment on view rhythm.attempts is 'Every failed attempt of every task (of one with more than a hundred the last hundred), and what was known of it. Example: select attempt, worker, failed_at, error ->> ''message'' as message from rhythm.attempts where id = ''0190a1b2-0000-7000-8000-000000000000'' order by attempt';
+comment on view rhythm.attempts is 'Every failed attempt of every task, and of every workflow that was started with retry (of one with more than a hundred the last hundred), and what was known of it. Example: select attempt, worker, failed_at, error ->> ''message'' as message from rhythm.attempts where id = ''0190a1b2-0000-7000-8000-000000000000'' order by attempt';
 
 -- Retries what has failed, oldest first. Locks: as retry, in the order of keys; what somebody else retries at the same time is left
 -- to him. All of them or none.

@@ -55,6 +55,7 @@ mod resolve;
 mod retention;
 mod retry;
 mod rollback;
+mod run_retry;
 mod schedule;
 mod schedule_crash;
 mod schedule_overlap;

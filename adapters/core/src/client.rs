@@ -190,9 +190,9 @@ impl Client {
         let sql = "select rhythm.start($1, $2::jsonb, task_id => $3, queue => $4, \
                    priority => $5, delay => make_interval(secs => $6), run_at => $7, \
                    timeout => make_interval(secs => $8), trace => $9::jsonb, remember => $10, \
-                   result => $11)";
+                   result => $11, retry => $12::jsonb)";
         let (delay, timeout) = (seconds(options.delay), seconds(options.timeout));
-        let parameters: [Parameter<'_>; 11] = [
+        let parameters: [Parameter<'_>; 12] = [
             (&workflow, Type::TEXT),
             (&inputs, Type::TEXT),
             (&options.task_id, Type::TEXT),
@@ -204,6 +204,7 @@ impl Client {
             (&options.trace, Type::TEXT),
             (&options.remember, Type::TEXT),
             (&options.result, Type::TEXT),
+            (&options.retry, Type::TEXT),
         ];
         Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }

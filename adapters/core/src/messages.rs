@@ -96,9 +96,9 @@ impl Client {
         }
         let sql = "select id, started, delivered from rhythm.signal_with_start($1, $2, $3, $4::jsonb, $5::jsonb, \
                    key => $6, queue => $7, priority => $8, timeout => make_interval(secs => $9), trace => $10::jsonb, \
-                   remember => $11, result => $12)";
+                   remember => $11, result => $12, retry => $13::jsonb)";
         let timeout = seconds(options.timeout);
-        let parameters: [Parameter<'_>; 12] = [
+        let parameters: [Parameter<'_>; 13] = [
             (&workflow, Type::TEXT),
             (&options.task_id, Type::TEXT),
             (&name, Type::TEXT),
@@ -111,6 +111,7 @@ impl Client {
             (&options.trace, Type::TEXT),
             (&options.remember, Type::TEXT),
             (&options.result, Type::TEXT),
+            (&options.retry, Type::TEXT),
         ];
         let row = self.row(sql, &parameters).await?;
         Ok(Signalled {

@@ -144,7 +144,9 @@ pub struct StartOptions {
     pub delay: Option<Duration>,
     /// Not before this moment.
     pub run_at: Option<SystemTime>,
-    /// How long it may take in all.
+    /// JSON text as of `EnqueueOptions`: how often a run that fails begins again. Otherwise never.
+    pub retry: Option<String>,
+    /// How long it may take in all, with all its attempts.
     pub timeout: Option<Duration>,
     /// How long its `task_id` is kept once it is completed: an interval such as `30 days`, `0` or `forever`.
     pub remember: Option<String>,

@@ -44,6 +44,9 @@ pub(crate) struct SignalArgs {
     /// Priority of that run; larger goes first
     #[arg(long, requires = "start", allow_negative_numbers = true)]
     priority: Option<i32>,
+    /// How often that run begins again when it fails, as JSON
+    #[arg(long, requires = "start", value_name = "JSON")]
+    retry: Option<String>,
     /// How long that run may take in all
     #[arg(long, requires = "start", value_parser = input::duration, value_name = "DURATION")]
     timeout: Option<Duration>,
@@ -95,6 +98,7 @@ pub(crate) async fn run(args: SignalArgs, context: &Context) -> Result<()> {
             task_id: Some(task_id.clone()),
             queue: args.queue,
             priority: args.priority,
+            retry: args.retry.as_deref().map(input::json).transpose()?,
             timeout: args.timeout,
             remember: args.remember,
             result: args.result,

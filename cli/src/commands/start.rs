@@ -36,6 +36,9 @@ pub(crate) struct StartArgs {
     /// Not before this time, in UTC, such as 2026-11-24T03:53Z
     #[arg(long, value_parser = input::moment, value_name = "TIME", conflicts_with = "delay")]
     run_at: Option<SystemTime>,
+    /// How often a run that fails begins again, as JSON: {"maxAttempts": 3, "initial": "1m"}
+    #[arg(long, value_name = "JSON")]
+    retry: Option<String>,
     /// How long it may take in all
     #[arg(long, value_parser = input::duration, value_name = "DURATION")]
     timeout: Option<Duration>,
@@ -56,6 +59,7 @@ pub(crate) struct StartArgs {
 pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<()> {
     let inputs = input::json(&args.inputs)?;
     let trace = args.trace.as_deref().map(input::json).transpose()?;
+    let retry = args.retry.as_deref().map(input::json).transpose()?;
     let client = context.client().await?;
     let options = rhythm_client::StartOptions {
         task_id: args.task_id,
@@ -63,6 +67,7 @@ pub(crate) async fn run(args: StartArgs, context: &Context) -> Result<()> {
         priority: args.priority,
         delay: args.delay,
         run_at: args.run_at,
+        retry,
         timeout: args.timeout,
         remember: args.remember,
         result: args.result,

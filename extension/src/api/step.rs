@@ -7,7 +7,7 @@ use crate::db::DbResult;
 use crate::engine::{self, Ran, Stepped};
 use crate::timer;
 
-/// `_step(executions)`: `[{outcome, error?, logs?}]` in their order, the outcome being suspended, completed, cancelled, failed or
+/// `_step(executions)`: `[{outcome, final?, error?, logs?}]` in their order, the outcome being suspended, completed, cancelled, failed or
 /// abandon. Writes nothing of those whose outcome is `failed` or `abandon`.
 #[pg_extern(sql = false)]
 fn step(executions: Vec<pgrx::Uuid>) -> DbResult<Jsonb> {
@@ -21,7 +21,7 @@ fn begin_steps(executions: Vec<pgrx::Uuid>) -> DbResult<()> {
     engine::begin(&executions)
 }
 
-/// `_run_step(number)`: `{outcome, error?, logs?}`, also `later`.
+/// `_run_step(number)`: `{outcome, final?, error?, logs?}`, also `later`.
 #[pg_extern(sql = false)]
 fn run_step(number: i32) -> DbResult<Jsonb> {
     let at = usize::try_from(number - 1).unwrap_or(usize::MAX);
@@ -54,8 +54,14 @@ fn told(end: &Stepped) -> String {
         Stepped::Completed => "completed",
         Stepped::Cancelled => "cancelled",
         Stepped::Abandoned => "abandon",
-        Stepped::Failed { error, logs } => {
-            return format!("{{\"outcome\":\"failed\",\"error\":{error},\"logs\":{logs}}}");
+        Stepped::Failed {
+            error,
+            logs,
+            is_final,
+        } => {
+            return format!(
+                "{{\"outcome\":\"failed\",\"final\":{is_final},\"error\":{error},\"logs\":{logs}}}"
+            );
         }
     };
     format!("{{\"outcome\":\"{outcome}\"}}")

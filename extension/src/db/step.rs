@@ -24,6 +24,8 @@ pub(crate) struct Loaded {
     pub(crate) is_cancelling: bool,
     /// The requests to cancel that this step tells its program.
     pub(crate) cancels: Vec<i64>,
+    /// Of an attempt that begins where others were: the number of its first promise.
+    pub(crate) first_promise: Option<i32>,
     /// Rhythm's clock, in milliseconds since 1970.
     pub(crate) now_ms: f64,
     /// The oid of the schema: it tells one installation from the next in this database.
@@ -42,7 +44,7 @@ pub(crate) struct Event {
 thread_local! {
     static LOAD: Plan = const { Plan::new(
         "select definition_id, save, inputs, workflow, version, task_id, started_at_ms, trace_id, cancel_reason, \
-           cancelling, cancels, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid, id \
+           cancelling, cancels, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid, id, first_promise \
          from rhythm._load_steps($1)",
         &[Type::UUIDARRAYOID],
     ) };
@@ -99,6 +101,7 @@ pub(crate) fn load(ids: &[pgrx::Uuid]) -> DbResult<HashMap<pgrx::Uuid, Loaded>> 
                     cancels: row.get(11)?.unwrap_or_default(),
                     now_ms: row.get(12)?.unwrap_or_default(),
                     schema: row.get::<pg_sys::Oid>(13)?.map_or(0, |oid| oid.to_u32()),
+                    first_promise: row.get(15)?,
                 };
                 found.insert(id, loaded);
             }

@@ -37,6 +37,8 @@ pub(crate) enum Stepped {
         error: String,
         /// The log of the step as a JSON array, which the caller keeps.
         logs: String,
+        /// Another attempt would not mend it.
+        is_final: bool,
     },
     /// It has to run again, alone; nothing of it is written.
     Abandoned,

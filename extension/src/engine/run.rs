@@ -143,6 +143,7 @@ impl Run {
         Paused::Ended(Stepped::Failed {
             error: error.to_json(),
             logs: self.host.effects.all_logs(),
+            is_final: error.is_final,
         })
     }
 }
@@ -159,14 +160,15 @@ fn prepare(id: pgrx::Uuid, program: Arc<Program>, loaded: &Loaded) -> Result<Vm,
                 started_at_ms: loaded.started_at_ms,
                 trace_id: loaded.trace_id.clone(),
             };
-            Vm::start(
-                program,
-                Start {
-                    inputs: loaded.inputs.clone(),
-                    context,
-                },
-                guc::limits(),
-            )
+            let start = Start {
+                inputs: loaded.inputs.clone(),
+                context,
+            };
+            let mut vm = Vm::start(program, start, guc::limits());
+            if let Some(first) = loaded.first_promise {
+                vm.number_from(first.unsigned_abs());
+            }
+            vm
         }
     };
     if let Some(reason) = &loaded.cancel_reason {
@@ -192,6 +194,7 @@ fn broken(message: &str) -> Stepped {
     Stepped::Failed {
         error: internal_error(message).to_json(),
         logs: "[]".into(),
+        is_final: true,
     }
 }
 

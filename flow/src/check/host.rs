@@ -79,13 +79,13 @@ const START: &[(&str, Wanted)] = &[
     ("result", Wanted::Word(options::RESULTS)),
 ];
 
-/// A workflow is not tried again as a whole: it is durable, and tries its tasks again.
 const START_WORKFLOW: &[(&str, Wanted)] = &[
     ("queue", Wanted::Name),
     ("priority", Wanted::Number),
     ("delay", Wanted::Duration),
     ("runAt", Wanted::Date),
     ("taskId", Wanted::Name),
+    ("retry", Wanted::Options(RETRY)),
     ("timeout", Wanted::Duration),
     ("result", Wanted::Word(options::RESULTS)),
     ("onParentClose", Wanted::Word(options::PARENT_CLOSES)),
@@ -107,6 +107,7 @@ const FAN_OUT_OF_WORKFLOWS: &[(&str, Wanted)] = &[
     ("concurrency", Wanted::Concurrency),
     ("queue", Wanted::Name),
     ("priority", Wanted::Number),
+    ("retry", Wanted::Options(RETRY)),
     ("timeout", Wanted::Duration),
     ("result", Wanted::Word(options::RESULTS)),
     ("onParentClose", Wanted::Word(options::PARENT_CLOSES)),

@@ -23,6 +23,8 @@ pub struct ExecutionError {
     pub cause: Option<String>,
     /// More facts as JSON text.
     pub data: Option<String>,
+    /// No other attempt would mend it: `error.retryable` is `false`.
+    pub is_final: bool,
 }
 
 impl ExecutionError {
@@ -102,6 +104,7 @@ impl ExecutionError {
                     message,
                     code: told(cx, "code"),
                     data,
+                    is_final: matches!(own(cx, value, "retryable"), Some(Value::Bool(false))),
                     ..Self::default()
                 };
             }
@@ -119,10 +122,11 @@ impl ExecutionError {
             stack: text_of(cx, error, "stack"),
             cause: None,
             data: data.and_then(|data| json::to_host(cx.heap, data).ok().flatten()),
+            is_final: matches!(own(cx, value, "retryable"), Some(Value::Bool(false))),
         }
     }
 
-    /// The error as a JSON object.
+    /// The error as a JSON object; whether it is final stands beside it.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut out = String::from("{\"name\":");

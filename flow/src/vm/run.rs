@@ -106,6 +106,12 @@ impl Vm {
         }
     }
 
+    /// Gives the promises of a run that has not begun numbers from `first` on: lower ones are those of an earlier attempt, whose
+    /// settlements may still come, and are ignored.
+    pub fn number_from(&mut self, first: PromiseId) {
+        self.state.next_promise = first;
+    }
+
     /// Says how a host promise ended; `run` goes on with it. Unknown and settled promises are ignored.
     pub fn settle(&mut self, promise: PromiseId, settlement: Settlement) {
         self.settled.push((promise, settlement));

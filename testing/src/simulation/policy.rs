@@ -51,15 +51,17 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// Reads the options of what is started at `now_ms`. A workflow is never tried again as a whole.
+    /// Reads the options of what is started at `now_ms`. A workflow has one attempt, unless they say otherwise.
     pub(super) fn of(kind: Kind, options: &str, now_ms: f64) -> Self {
         let policy = Self::read(options, now_ms);
+        let says_retry =
+            serde_json::from_str(options).is_ok_and(|options: Value| options["retry"].is_object());
         match kind {
-            Kind::Task => policy,
-            Kind::Workflow => Self {
+            Kind::Workflow if !says_retry => Self {
                 max_attempts: 1,
                 ..policy
             },
+            _ => policy,
         }
     }
 
@@ -136,6 +138,21 @@ impl Policy {
         self.non_retryable
             .iter()
             .any(|known| known == name || Some(known.as_str()) == code)
+    }
+
+    /// Whether an error in a chain of causes, given as JSON text, is such a one.
+    pub(super) fn names_cause(&self, cause: Option<&str>) -> bool {
+        let mut cause: Value = cause
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        while cause.is_object() {
+            let name = cause["name"].as_str().unwrap_or_default();
+            if self.is_final(name, cause["code"].as_str()) {
+                return true;
+            }
+            cause = cause["cause"].take();
+        }
+        false
     }
 }
 

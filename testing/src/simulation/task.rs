@@ -15,7 +15,7 @@ pub struct Attempt {
     pub task: usize,
     /// 1 for the first attempt.
     pub number: u32,
-    /// Whether it is a task, or a child workflow, which has one attempt only.
+    /// Whether it is a task, or a child workflow.
     pub kind: Kind,
     /// The task's name.
     pub name: String,
@@ -188,8 +188,10 @@ impl Task {
 
     /// An attempt failed. Gives the moment of the next one; none: the task has failed.
     pub(super) fn fail(&mut self, failure: Failure, now_ms: f64, may_retry: bool) -> Option<f64> {
-        let is_final =
-            failure.is_final || self.policy.is_final(&failure.name, failure.code.as_deref());
+        let is_final = failure.is_final
+            || self.policy.is_final(&failure.name, failure.code.as_deref())
+            // What a workflow throws is mostly what one of its tasks has thrown.
+            || (self.call.kind == Kind::Workflow && self.policy.names_cause(failure.cause.as_deref()));
         let again = may_retry && !is_final && self.attempts < self.policy.max_attempts;
         let pause_ms = failure
             .retry_in_ms

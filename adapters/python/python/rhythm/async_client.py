@@ -70,6 +70,7 @@ class AsyncClient(AsyncRepairs, AsyncSchedules, AsyncViews):
         priority: int | None = None,
         delay: Duration | None = None,
         run_at: datetime | None = None,
+        retry: Mapping[str, Any] | None = None,
         timeout: Duration | None = None,
         remember: KeepTime | None = None,
         result: Literal["keep", "discard"] | None = None,
@@ -84,6 +85,7 @@ class AsyncClient(AsyncRepairs, AsyncSchedules, AsyncViews):
             priority,
             delay,
             run_at,
+            retry,
             timeout,
             remember,
             result,
@@ -165,6 +167,7 @@ class AsyncClient(AsyncRepairs, AsyncSchedules, AsyncViews):
         key: str | None = None,
         queue: str | None = None,
         priority: int | None = None,
+        retry: Mapping[str, Any] | None = None,
         timeout: Duration | None = None,
         remember: KeepTime | None = None,
         result: Literal["keep", "discard"] | None = None,
@@ -172,7 +175,7 @@ class AsyncClient(AsyncRepairs, AsyncSchedules, AsyncViews):
     ) -> Signalled:
         """As `Client.signal_with_start`."""
         return await self._calls.signal_with_start(
-            workflow, task_id, name, payload, inputs, key, queue, priority, timeout, remember, result, trace
+            workflow, task_id, name, payload, inputs, key, queue, priority, retry, timeout, remember, result, trace
         )
 
     async def call(self, run: Run, name: str, payload: Any = None, *, timeout: Duration = 30) -> Any:

@@ -77,6 +77,7 @@ class Client(Repairs, Schedules, Views):
         priority: int | None = None,
         delay: Duration | None = None,
         run_at: datetime | None = None,
+        retry: Mapping[str, Any] | None = None,
         timeout: Duration | None = None,
         remember: KeepTime | None = None,
         result: Literal["keep", "discard"] | None = None,
@@ -88,7 +89,8 @@ class Client(Repairs, Schedules, Views):
             given instead.
         priority: larger goes first, -32768 to 32767; otherwise the queue's default.
         delay: how long to wait before it starts; or run_at: when, a datetime with a time zone.
-        timeout: how long it may take in all.
+        retry: how often a run that fails begins again from its start, as in `enqueue`; otherwise never.
+        timeout: how long it may take in all, with all its attempts.
         remember: how long its task_id is kept once it is completed: "30 days", "0", "forever", seconds or a timedelta.
         result: "discard" keeps no result.
 
@@ -103,6 +105,7 @@ class Client(Repairs, Schedules, Views):
             priority,
             delay,
             run_at,
+            retry,
             timeout,
             remember,
             result,
@@ -201,6 +204,7 @@ class Client(Repairs, Schedules, Views):
         key: str | None = None,
         queue: str | None = None,
         priority: int | None = None,
+        retry: Mapping[str, Any] | None = None,
         timeout: Duration | None = None,
         remember: KeepTime | None = None,
         result: Literal["keep", "discard"] | None = None,
@@ -209,7 +213,7 @@ class Client(Repairs, Schedules, Views):
         """Gives a signal to the live run of a workflow under a `task_id`, and starts that first if there is none, also
         after one that has completed. Arguments that `signal` and `start` have mean the same."""
         call = self._calls.signal_with_start(
-            workflow, task_id, name, payload, inputs, key, queue, priority, timeout, remember, result, trace
+            workflow, task_id, name, payload, inputs, key, queue, priority, retry, timeout, remember, result, trace
         )
         return call.wait()
 
