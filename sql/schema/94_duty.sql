@@ -413,10 +413,10 @@ begin
     v_done := rhythm._run_duties(1000);
     exit when not v_done.again or v_done.is_quiet or v_done.has_failed;
   end loop;
-  -- One step of retention, as the last thing: all its locks are held until the caller's commit.
+  -- One step of retention, as the last thing: all its locks are held until the caller's commit, as are those of the duties above.
   if v_done.is_quiet then
-    perform rhythm._give_retention(true);
-    v_done := rhythm._run_duties(1000);
+    perform rhythm._retention_step(false), rhythm._give_retention(false);
+    v_done.next_due := clock_timestamp();
   end if;
   return v_done.next_due;
 end

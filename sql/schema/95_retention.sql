@@ -375,8 +375,9 @@ end
 $$;
 
 -- Does one step of retention; the caller has the row of `maintenance`. A step that fails, since somebody holds a lock or for whatever
--- reason, is given up for this run.
-create function rhythm._retention_step() returns void
+-- reason, is given up for this run. `p_waits`: whether it may wait a moment for the archive. Not in a transaction that has locked rows of
+-- `live`: who waits for one of these may be using the archive.
+create function rhythm._retention_step(p_waits bool default true) returns void
 language plpgsql as $$
 declare
   v_step text;
@@ -389,6 +390,9 @@ begin
   where m.step in ('sweep', 'drop', 'default') and coalesce(m.moved_on < rhythm._today() - 1, true);
   v_step := (select m.step from rhythm.maintenance m);
   begin
+    if not p_waits and v_step in ('attach', 'drop') then
+      lock table rhythm.archive in access exclusive mode nowait;
+    end if;
     perform set_config('lock_timeout', case when v_step in ('attach', 'drop') then '50ms' else '1s' end, true);
     v_next := case v_step
       when 'attach' then rhythm._attach_partition()

@@ -1,8 +1,9 @@
 //! Two sessions and one row: what the second does while the transaction of the first is open.
 
-use rhythm_tests::clock::advance;
+use rhythm_tests::clock::{advance, retain};
 use rhythm_tests::database::{Database, Session};
 use rhythm_tests::invariant::no_deadlocks;
+use rhythm_tests::server::Setup;
 use rhythm_tests::task::Claimed;
 
 fn beat(task: &Claimed) -> String {
@@ -174,4 +175,48 @@ async fn retention_passes_over_leftovers_that_somebody_else_deletes() {
     let left =
         "select (select count(*) from rhythm.events) + (select count(*) from rhythm.signals)";
     assert_eq!(s.number(left).await, 0);
+}
+
+/// A tick is one transaction: while it holds what was due, it must not wait for the archive, which somebody uses who waits for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tick_that_holds_rows_does_not_wait_for_the_archive() {
+    let setup = Setup {
+        preload: false,
+        ..Setup::default()
+    };
+    let database = Database::alone(setup).await;
+    let (s, other, watch) = (
+        database.session().await,
+        database.session().await,
+        database.session().await,
+    );
+    let id = s.id("select rhythm.enqueue('a')").await;
+    s.run(&format!(
+        "begin; select from rhythm.live where id = '{id}' for update"
+    ))
+    .await;
+    other
+        .run("set deadlock_timeout = '2s'; begin; lock table rhythm.archive in row exclusive mode")
+        .await;
+    let waiting = tokio::spawn(async move {
+        other
+            .run(&format!(
+                "update rhythm.live set priority = 1 where id = '{id}'; commit"
+            ))
+            .await;
+    });
+    until_blocked(&watch).await;
+    // Were it to wait 50 ms each time, it would do so when the other looks for a deadlock.
+    s.run(
+        "do $$ begin for i in 1 .. 80 loop
+           update rhythm.maintenance set next_at = rhythm._now() - interval '1 second', step = 'attach', tries = 0;
+           perform rhythm.tick();
+         end loop; end $$; commit",
+    )
+    .await;
+    waiting.await.expect("it waits for the commit alone");
+    no_deadlocks(&s).await;
+    retain(&s).await;
+    let weeks = "select count(*) from pg_inherits where inhparent = 'rhythm.archive'::regclass";
+    assert_eq!(s.number(weeks).await, 10, "they are attached all the same");
 }
