@@ -235,7 +235,12 @@ pub fn plan(turn: Turn, there: &There, tale: &mut Tale) -> Option<Asked> {
         }
         Move::Tick => "select rhythm.tick()".to_owned(),
     };
-    let sql = match (turn.how, turn.what) {
+    // Time is not taken back: who has ended a run meanwhile leaves a timer to whom it was due for.
+    let how = match (turn.how, turn.what) {
+        (Manner::RolledBack, Move::Clock { .. }) => Manner::Plain,
+        (how, _) => how,
+    };
+    let sql = match (how, turn.what) {
         (Manner::RolledBack, _) => vec![format!("begin; {sql}; rollback")],
         (_, Move::Clock { .. }) => sql.split("; ").map(str::to_owned).collect(),
         _ => vec![sql],
@@ -244,7 +249,7 @@ pub fn plan(turn: Turn, there: &There, tale: &mut Tale) -> Option<Asked> {
         sql,
         note,
         claims,
-        how: turn.how,
+        how,
     })
 }
 
