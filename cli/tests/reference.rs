@@ -2,13 +2,14 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 54] = [
+const VERBS: [&[&str]; 0] = [
     &[],
     &["dev"],
     &["deploy"],
     &["check"],
     &["fmt"],
     &["explain"],
+    &["explain-workflow"],
     &["test"],
     &["start"],
     &["enqueue"],
@@ -25,6 +26,14 @@ const VERBS: [&[&str]; 54] = [
     &["cancel"],
     &["terminate"],
     &["retry"],
+    &["resolve"],
+    &["move"],
+    &["migrate-runs"],
+    &["workflow"],
+    &["workflow", "versions"],
+    &["workflow", "retire"],
+    &["workflow", "unretire"],
+    &["workflow", "undeploy"],
     &["cleanup"],
     &["queue"],
     &["queue", "list"],
