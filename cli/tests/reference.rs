@@ -2,7 +2,7 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 0] = [
+const VERBS: [&[&str]; 63] = [
     &[],
     &["dev"],
     &["deploy"],
