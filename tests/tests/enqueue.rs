@@ -292,7 +292,6 @@ async fn enqueue_many_refuses_for_workflows_what_is_for_tasks() {
         r#""start_timeout": "1 hour""#,
         r#""attempt_timeout": "1 hour""#,
         r#""heartbeat_timeout": "1 hour""#,
-        r#""retry": {"maxAttempts": 3}"#,
     ] {
         let items = format!(
             r#"[{{"name": "a", {entry}}}, {{"name": "nap", "kind": "workflow", {entry}}}]"#
@@ -303,7 +302,7 @@ async fn enqueue_many_refuses_for_workflows_what_is_for_tasks() {
         assert_eq!(error.code, "RH002", "{entry}");
         assert!(error.message.contains("item 1"), "{}", error.message);
     }
-    let taken = r#"[{"name": "nap", "kind": "workflow", "retry": null, "timeout": "9 hours"}]"#;
+    let taken = r#"[{"name": "nap", "kind": "workflow", "retry": {"maxAttempts": 3}, "timeout": "9 hours"}]"#;
     let id = s
         .id(&format!("select id from rhythm.enqueue_many('{taken}')"))
         .await;

@@ -19,6 +19,7 @@ mod crash;
 mod dead_letter;
 mod defaults;
 mod dev;
+mod due;
 mod dump;
 mod duties;
 mod enqueue;

@@ -398,7 +398,7 @@ async fn each_wrong_key_of_json_is_refused_with_its_code() {
                 result(),
                 trace(),
                 unknown(),
-                ("retry", vec![(json!({}), "RH003")]),
+                ("retry", vec![(json!({"maxAttempts": 0}), "RH004")]),
                 ("kind", vec![(json!("task"), "RH003")]),
             ],
         ),

@@ -19,6 +19,11 @@ impl Clock {
 
     /// Whole milliseconds since 1970, as `Date.now()` gives them.
     pub(super) fn now_ms(&self) -> f64 {
-        (self.start_ms + self.started.elapsed().as_secs_f64() * 1000.0).floor()
+        self.exact_ms().floor()
+    }
+
+    /// Milliseconds since 1970, as exact as other times that are stored beside it.
+    pub(super) fn exact_ms(&self) -> f64 {
+        self.start_ms + self.started.elapsed().as_secs_f64() * 1000.0
     }
 }

@@ -212,7 +212,7 @@ impl Host for StepHost {
     }
 
     fn log(&mut self, level: &'static str, message: &str) {
-        let at_ms = self.clock.now_ms();
+        let at_ms = self.clock.exact_ms();
         self.effects.log(level, message, at_ms);
     }
 

@@ -74,7 +74,7 @@ pub struct OutlineNode {
     /// How often it happens at most in one call of the function around it; none: that is not bounded by the text.
     pub times: Option<u64>,
     /// What is in it.
-    pub children: Vec<OutlineNode>,
+    pub children: Vec<Self>,
 }
 
 /// The outline of a source; of one with errors as far as it can be read.
@@ -184,11 +184,10 @@ impl Outliner<'_> {
             return String::new();
         };
         match &without_parentheses(&first.value).kind {
-            ExprKind::String(units) => {
-                let text = String::from_utf16_lossy(units);
-                let words: Vec<&str> = text.split_whitespace().collect();
-                words.join(" ").chars().take(MOST_LETTERS * 2).collect()
+            ExprKind::Template { strings, exprs } if exprs.is_empty() => {
+                start_of(&strings.concat())
             }
+            ExprKind::String(units) => start_of(units),
             _ => self.text(first.value.span),
         }
     }
@@ -305,7 +304,7 @@ impl<'a> Visitor<'a> for Outliner<'_> {
             StmtKind::ForOf { right, .. } | StmtKind::ForIn { right, .. } => {
                 let name = format!("for each of {}", self.text(right.span));
                 self.turns(name, start, length(right), |this| {
-                    walk::walk_stmt(this, stmt)
+                    walk::walk_stmt(this, stmt);
                 });
             }
             StmtKind::Try {
@@ -342,7 +341,7 @@ impl<'a> Visitor<'a> for Outliner<'_> {
             };
             let start = case.span.start;
             self.inside(OutlineKind::Branch, name, start, |this| {
-                this.list(&case.body)
+                this.list(&case.body);
             });
         }
     }
@@ -514,4 +513,11 @@ fn drop_idle_calls(node: &mut OutlineNode, functions: &[String]) {
             _ => true,
         }
     });
+}
+
+/// The beginning of a string that is written out, on one line.
+fn start_of(units: &[u16]) -> String {
+    let text = String::from_utf16_lossy(units);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(MOST_LETTERS * 2).collect()
 }
