@@ -77,9 +77,8 @@ fn ends(old: &str, answered: usize, new: &str) -> String {
 
 /// Where the two are said to differ.
 fn refused(old: &str, answered: usize, new: &str) -> (String, String, String) {
-    let refusal = match moved(&waits(old, answered), new) {
-        Ok(_) => panic!("moved:\n{old}\n{new}"),
-        Err(refusal) => refusal,
+    let Err(refusal) = moved(&waits(old, answered), new) else {
+        panic!("moved:\n{old}\n{new}");
     };
     (
         refusal.old.unwrap_or_default(),

@@ -19,7 +19,7 @@ async fn is_due(s: &Session, id: Uuid, before: &str, after: &str) {
     s.becomes(id, after).await;
 }
 
-pub async fn heartbeat(s: &Session, id: Uuid, token: i64) -> String {
+pub(crate) async fn heartbeat(s: &Session, id: Uuid, token: i64) -> String {
     s.text(&format!(
         "select status from rhythm.heartbeat('{{{id}}}', '{{{token}}}', '1 day')"
     ))
