@@ -132,7 +132,7 @@ class Views:
         return self._views.timeline(id, max).wait()
 
     def log(self, id: Id, *, tree: bool = False, max: int = 1000) -> list[LogEntry]:
-        """Tells the last max lines that a workflow has logged, in order; with tree also those of the workflows below it."""
+        """Tells the last max lines that a workflow has logged, in order; with tree also those of workflows below it."""
         return self._views.log(id, tree, max).wait()
 
     def variables(self, id: Id, *, max: int = 1000, max_bytes: int = 1000) -> list[Variable]:
