@@ -540,6 +540,11 @@ set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan s
 begin
   perform rhythm._check_given('id', retry.id is not null), rhythm._check_duration('delay', retry.delay);
   if retry.version is not null then
+    -- A client starts the newest version, and no other; an older one may run its SQL as somebody with more rights.
+    if not pg_has_role(session_user, 'rhythm_admin', 'member') then
+      raise insufficient_privilege using message = 'only members of rhythm_admin may choose the version of a run',
+        hint = 'Retry without version: the run goes on in the one that it began with.';
+    end if;
     perform rhythm._move(retry.id, nullif(retry.version, 0));
   end if;
   return rhythm._retry_one(retry.id, retry.delay, true);

@@ -41,6 +41,10 @@ begin
   if not found then
     outcome := 'unknown';
     return;
+  elsif not p_dry_run and v_run.lives is distinct from v_lives then
+    -- It was retried while this waited for its row, and is locked by nobody here.
+    outcome := 'busy';
+    return;
   elsif v_run.kind = 'task' then
     outcome := 'task';
     return;

@@ -23,9 +23,13 @@ create index long_runs_due on rhythm.long_runs (execution_id) where is_due;
 
 -- Marks a run as long. No locks but the row of the run's own, whose tree the caller has. Dying halfway undoes the step.
 create function rhythm._note_long(p_id uuid) returns void
-language sql as $$
-  insert into rhythm.long_runs (execution_id) values (p_id)
-  on conflict (execution_id) do update set is_due = true where not long_runs.is_due
+language plpgsql as $$
+begin
+  insert into rhythm.long_runs (execution_id) values (p_id) on conflict (execution_id) do nothing;
+  -- If somebody trims it just now, the next thousand steps mark it again.
+  update rhythm.long_runs r set is_due = true where r.ctid = any (array(
+    select o.ctid from rhythm.long_runs o where o.execution_id = p_id and not o.is_due for update skip locked));
+end
 $$;
 
 -- Returns how many ended tasks of a live run are kept, and how many timers and signals; null: all.
@@ -47,12 +51,14 @@ declare
   v_gone record;
   v_facts record;
   v_done int := 0;
+  v_most int;
 begin
   for v_id in
     select r.execution_id from rhythm.long_runs r
     where r.is_due and (p_only is null or r.execution_id = p_only) order by r.execution_id limit 16 for update skip locked
   loop
-    exit when v_done >= p_max;
+    v_most := p_max - v_done;
+    exit when v_most <= 0;
     v_edge := null;
     v_seq := null;
     -- Of a run that has ended everything goes with its retention, and what it has left may be wanted.
@@ -68,7 +74,7 @@ begin
       delete from rhythm.archive a where a.id = any (array(
         select x.id from rhythm.archive x
         where x.parent_id = v_id and x.promise <= v_edge and x.kind = 'task' and x.state = 'completed' and x.task_id is null
-        order by x.promise limit p_max - v_done for update skip locked))
+        order by x.promise limit v_most for update skip locked))
       returning a.id, a.finished_at, rhythm._span(greatest(a.created_at, a.run_at), coalesce(a.attempt_at, a.started_at)) as waited,
         rhythm._span(coalesce(a.attempt_at, a.started_at), a.finished_at) as ran
     ), told as (
@@ -82,7 +88,7 @@ begin
       where h.execution_id = v_id and h.seq = any (array(
         select x.seq from rhythm.history x
         where x.execution_id = v_id and x.seq <= v_seq and x.event in ('timer_fired', 'signal_received', 'signal_timed_out')
-        order by x.seq limit p_max - v_done))
+        order by x.seq limit v_most))
       returning h.at
     )
     select count(*) as entries, max(t.at) as until into v_facts from t;
@@ -92,7 +98,7 @@ begin
       entries = r.entries + 2 * v_gone.tasks + v_gone.failed + v_facts.entries,
       waited = r.waited + coalesce(v_gone.waited, '0'), ran = r.ran + coalesce(v_gone.ran, '0'),
       until = greatest(r.until, v_gone.until, v_facts.until),
-      is_due = v_gone.tasks + v_facts.entries >= p_max
+      is_due = v_gone.tasks >= v_most or v_facts.entries >= v_most
     where r.execution_id = v_id;
   end loop;
   return v_done;

@@ -285,12 +285,12 @@ begin
   end if;
   select p.* into v_place from rhythm._place(p_run.id) p;
   v_at := coalesce(' at ' || v_place.place, '');
+  -- A list that is longer than what is told of its promises: all that the run has started may be what it waits for.
+  if v_place.promise_count > cardinality(v_place.promises) then
+    v_place.promises := null;
+  end if;
   select count(*) into v_children from (select from rhythm.live l
     where l.parent_id = p_run.id and (v_place.promises is null or l.promise = any (v_place.promises)) limit 1000) c;
-  if v_children > 0 and v_place.promise_count > cardinality(v_place.promises) then
-    -- More than the save has told of.
-    select count(*) into v_children from (select from rhythm.live l where l.parent_id = p_run.id limit 1000) c;
-  end if;
   select w.* into v_wait from rhythm.signal_waits w
   where w.execution_id = p_run.id and (v_place.promises is null or w.promise = any (v_place.promises))
   order by w.promise limit 1;

@@ -365,4 +365,20 @@ if (what === 'nothing') await Promise.race([]);";
         s.until("select count(*) = 0 from rhythm.runnable").await;
         says(&s, &format!("why('{id}')"), reason, parts).await;
     }
+
+    // Of a long list the first hundred are told; when these have ended, the others are still waited for.
+    let id = s.start("flow", "{\"what\": \"many\"}").await;
+    s.claim(1000).await;
+    s.run(&format!(
+        "select rhythm.finish('tester', (select jsonb_agg(jsonb_build_object('id', t.id, 'token', t.token::text)) from (
+           select l.id, l.token from rhythm.live l where l.parent_id = '{id}' and l.name = 'one' order by l.seq limit 120) t))"
+    ))
+    .await;
+    says(
+        &s,
+        &format!("why('{id}')"),
+        "waits_for_child",
+        &["at flow.flow:8:22 for 31 of its own"],
+    )
+    .await;
 }

@@ -68,10 +68,12 @@ async fn each_role_may_do_its_part_and_no_more() {
             .await
             >= 2
     );
+    let retry = format!("select rhythm.retry('{id}', version => 1)");
     for sql in [
         "select rhythm.deploy('x', 'return 1')",
         "select * from rhythm.claim('w')",
         "select rhythm.pause_queue('default')",
+        &retry,
     ] {
         assert_eq!(client.fails(sql).await.code, "42501", "client: {sql}");
     }
