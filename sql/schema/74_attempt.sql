@@ -83,5 +83,7 @@ language sql stable as $$
     union all select e.promise from rhythm.events e where e.execution_id = p_id
     union all select t.promise from rhythm.timers t where t.execution_id = p_id
     union all select w.promise from rhythm.signal_waits w where w.execution_id = p_id
-    union all select w.promise from rhythm.watchers w where w.execution_id = p_id) p
+    union all select w.promise from rhythm.watchers w where w.execution_id = p_id
+    -- What has ended may be retried, or be given a result.
+    union all select a.promise from rhythm.archive a where a.parent_id = p_id) p
 $$;

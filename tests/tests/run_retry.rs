@@ -191,6 +191,30 @@ async fn nothing_that_an_attempt_left_behind_is_taken_for_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_retried_of_an_earlier_attempt_settles_nothing_of_the_next() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "order",
+        "return await Task.run('charge', {}, {retry: {maxAttempts: 1}});",
+    )
+    .await;
+    let id = start_with(&s, "order", AT_ONCE).await;
+    let first = s.claim_one().await;
+    s.fail(&first, "").await;
+    let second = s.claim_one().await;
+    assert_ne!(first.id, second.id);
+    s.run(&format!("select rhythm.retry('{}')", first.id)).await;
+    let again = s.claim_one().await;
+    assert_eq!(first.id, again.id);
+    assert!(s.complete(&again, "\"old\"").await);
+    assert_eq!(s.state(id).await, "waiting");
+    assert!(s.complete(&second, "\"new\"").await);
+    assert_eq!(s.completed(id).await, json!("new"));
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_attempts_have_the_timeout_together() {
     let database = Database::alone(Setup::default()).await;
     let s = database.session().await;
