@@ -1,6 +1,6 @@
 //! From where this backend looks for pending tasks (`sql/schema/49_floor.sql`), and when it looks at all again. Knows no SQL.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ struct Kept {
 
 thread_local! {
     static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+    /// Whether the running transaction has found a floor.
+    static IS_FRESH: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whose a floor is: an index, a queue, and what its worker may be given.
@@ -65,6 +67,7 @@ pub(crate) fn ends_in(whose: u64) -> Option<Duration> {
 
 /// Keeps a floor; `walked`: the entries that a look at all has met, if it was one.
 pub(crate) fn keep(whose: u64, floor: Floor, walked: Option<i64>) {
+    IS_FRESH.set(true);
     KEPT.with_borrow_mut(|kept| {
         let old = kept
             .iter()
@@ -98,8 +101,20 @@ pub(crate) fn forget(whose: u64) {
     KEPT.with_borrow_mut(|kept| kept.retain(|one| one.whose != whose));
 }
 
-/// Forgets all: what this transaction took is pending again. Runs in a callback, and so must not panic.
-pub(crate) fn forget_all() {
+/// The transaction has committed: what it has taken stays taken.
+pub(crate) fn confirm() {
+    let _ = IS_FRESH.try_with(|fresh| fresh.set(false));
+}
+
+/// Forgets all if one was found by this transaction, which has failed: what it had taken by then is pending again. Runs in a callback,
+/// and so must not panic.
+pub(crate) fn forget_fresh() {
+    if !IS_FRESH
+        .try_with(|fresh| fresh.replace(false))
+        .unwrap_or(false)
+    {
+        return;
+    }
     let _ = KEPT.try_with(|kept| {
         if let Ok(mut kept) = kept.try_borrow_mut() {
             kept.clear();

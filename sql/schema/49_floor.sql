@@ -8,7 +8,7 @@
 --
 -- A floor is [priority, seq, from]: of higher priorities nothing is pending below the number `from`, of this priority nothing below `seq`.
 -- It belongs to a queue and to what the worker may be given there. Floors are kept in the library, by each backend for itself, and forgotten
--- when its transaction fails. No locks but those of what is picked.
+-- when the transaction that found one fails. No locks but those of what is picked.
 
 -- Picks tasks from a floor on, as a claim does. Locks: them, skipping those that others hold.
 create function rhythm._pick_above(p_queue text, p_max int, p_tasks text[], p_paused text[], p_floor bigint[]) returns uuid[]
@@ -84,6 +84,10 @@ language plpgsql as $$
 declare
   v_all bool := coalesce(p_floor = '{}', true);
 begin
+  if not rhythm._sees_commits() then
+    -- What it sees is of its beginning, and says nothing of now.
+    return null;
+  end if;
   if rhythm._is_long_walk(p_walked, p_got) then
     perform rhythm._keep_floor('rhythm.live_pending'::regclass, p_queue, p_tasks, p_paused,
       rhythm._find_floor(p_queue, p_tasks, p_paused, nullif(p_floor, '{}')), case when v_all then p_walked end);

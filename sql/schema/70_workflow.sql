@@ -137,11 +137,13 @@ begin
         v_guarded := v_guarded || v_one.uses_sql;
       end if;
     end loop;
-    -- A large state counts as many: those of a chunk are in memory together.
+    -- A large state, and large results, count as many: those of a chunk are in memory together. What is compressed here is larger there.
     for v_one in
       select c.uses_sql, array_agg(c.id order by c.id) as ids from (
         select p.id, p.uses_sql,
-          (sum(1 + coalesce(octet_length(s.save), 0) / 131072) over (partition by p.uses_sql order by p.id) - 1) / 64 as number
+          (sum(1 + coalesce(octet_length(s.save), 0) / 131072 + coalesce((
+            select sum(pg_column_size(e.value)) from rhythm.events e where e.execution_id = p.id), 0) / 32768)
+            over (partition by p.uses_sql order by p.id) - 1)::bigint / 64 as number
         from unnest(v_steps, v_guarded) p (id, uses_sql) left join rhythm.saves s on s.id = p.id) c
       group by c.uses_sql, c.number order by c.uses_sql, c.number
     loop
@@ -223,6 +225,9 @@ declare
   v_one jsonb;
   v_news uuid[];
 begin
+  -- A signal is taken, whatever becomes of the step, as without SQL: it is an event then.
+  perform rhythm._match_signals(w.execution_id)
+  from (select distinct w.execution_id from rhythm.signal_waits w where w.execution_id = any (p_ids)) w;
   if cardinality(p_ids) = 1 then
     return jsonb_build_array(rhythm._step_one(p_ids[1]));
   end if;
@@ -244,13 +249,13 @@ begin
           null;
         when serialization_failure or deadlock_detected or lock_not_available then
           v_one := rhythm._failed_step('abandon', 'SqlError', sqlerrm, sqlstate, null);
-        when others then
+        when others or assert_failure then
           v_one := rhythm._failed_step('failed', 'InternalError', sqlerrm, sqlstate, null);
       end;
       v_done := v_done || jsonb_build_array(v_one);
     end loop;
     v_news := rhythm._end_steps();
-  exception when others then
+  exception when others or assert_failure then
     return (select jsonb_agg(rhythm._step_one(o.id) order by o.at) from unnest(p_ids) with ordinality as o (id, at));
   end;
   if v_news <> '{}' then
@@ -279,7 +284,7 @@ exception
     return v_done;
   when serialization_failure or deadlock_detected or lock_not_available then
     return rhythm._failed_step('abandon', 'SqlError', sqlerrm, sqlstate, null);
-  when others then
+  when others or assert_failure then
     get stacked diagnostics v_detail = pg_exception_detail;
     return rhythm._failed_step('failed', 'InternalError', sqlerrm, sqlstate, v_detail);
 end

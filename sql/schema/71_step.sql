@@ -10,7 +10,8 @@ language plpgsql as $$
 #variable_conflict use_column
 begin
   return query
-  select l.id, l.definition_id, s.save, l.inputs::text, l.name, d.version, l.task_id,
+  -- The inputs are in the state.
+  select l.id, l.definition_id, s.save, case when s.save is null then l.inputs::text end, l.name, d.version, l.task_id,
     floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
     coalesce(l.trace ->> 'traceId', nullif(split_part(l.trace ->> 'traceparent', '-', 2), '')),
     -- It is told once: a second word must not end its cleaning up.
@@ -270,7 +271,7 @@ exception
       return v_answer;
     end if;
     raise;
-  when others then
+  when others or assert_failure then
     v_answer.rows := null;
     get stacked diagnostics v_answer.sqlstate = returned_sqlstate, v_answer.message = message_text, v_detail = pg_exception_detail,
       v_hint = pg_exception_hint;

@@ -157,7 +157,7 @@ begin
   begin
     perform rhythm._apply_cancels(array[v_id]), rhythm._advance(array[v_id], array[null::int]), rhythm._end_left(array[v_id]);
     delete from rhythm.runnable r where r.seq = v_seq;
-  exception when others then
+  exception when others or assert_failure then
     raise warning using message = format('a step of workflow %s has failed, and is put off: %s (%s)', v_id, sqlerrm, sqlstate);
     update rhythm.runnable r set alone_at = rhythm._now() + interval '10 seconds' where r.seq = v_seq;
   end;
@@ -223,7 +223,7 @@ begin
   end case;
   perform set_config('lock_timeout', v_timeout, true);
   return 1;
-exception when others then
+exception when others or assert_failure then
   raise warning using message = format('execution %s cannot be put off: %s (%s)', p_id, sqlerrm, sqlstate);
   return 0;
 end
@@ -277,7 +277,7 @@ begin
       v_done := v_done + v_got;
       exit when v_got < v_size or v_done >= p_max;
       v_size := v_size * 2;
-    exception when others then
+    exception when others or assert_failure then
       v_message := format('%s (%s)', sqlerrm, sqlstate);
       v_is_stuck := v_size <= v_least or p_duty in ('requests', 'left signals', 'schedules');
       v_size := v_least;
@@ -291,7 +291,7 @@ begin
     foreach v_id in array rhythm._subjects(p_duty, case v_look when 1 then v_least else p_max end) loop
       begin
         v_got := v_got + rhythm._do_duty_with(p_duty, p_max, v_id);
-      exception when others then
+      exception when others or assert_failure then
         v_told := true;
         raise warning using message = format('what is due of execution %s (%s) has failed, and is put off: %s (%s)', v_id, p_duty,
           sqlerrm, sqlstate);

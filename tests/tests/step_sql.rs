@@ -144,6 +144,8 @@ async fn what_is_refused_has_the_code_that_the_page_says() {
             ("select 1 where", "42601"),
             ("select * from missing", "42P01"),
             ("vacuum", "25001"),
+            // What no handler of `others` catches.
+            ("do $$ begin assert false, 'no'; end $$", "P0004"),
         ] {
             let inputs = json!({"how": how, "sql": sql}).to_string();
             let id = s

@@ -9,12 +9,9 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows `start_ms` (since 1970) now.
-    pub(super) fn at(start_ms: f64) -> Self {
-        Self {
-            start_ms,
-            started: Instant::now(),
-        }
+    /// A clock that showed `start_ms` (since 1970) at `started`.
+    pub(super) fn at(start_ms: f64, started: Instant) -> Self {
+        Self { start_ms, started }
     }
 
     /// Whole milliseconds since 1970, as `Date.now()` gives them.

@@ -12,6 +12,8 @@ use super::json::{check, key, quote};
 const SIZE: usize = 160 << 20;
 /// Lines of the log that one step may write. More is of no use to anybody, and would fill the disk.
 const LOG_LINES: usize = 1000;
+/// Bytes of all these lines: those of many steps are held together.
+const LOG_BYTES: usize = 2 << 20;
 /// Bytes of one line of the log.
 const LOG_LINE: usize = 16 << 10;
 
@@ -52,6 +54,8 @@ pub(super) struct Effects {
     logs: Vec<String>,
     /// Lines that `take` has handed over, for a step that fails after that.
     written_logs: Vec<String>,
+    log_bytes: usize,
+    is_log_full: bool,
     size: usize,
 }
 
@@ -116,10 +120,15 @@ impl Effects {
 
     pub(super) fn log(&mut self, level: &str, message: &str, at_ms: f64) {
         let lines = self.logs.len() + self.written_logs.len();
+        let message = cut(message, LOG_LINE);
+        self.log_bytes += message.len();
         let message = match lines {
-            LOG_LINES.. => return,
-            _ if lines + 1 == LOG_LINES => "the step writes more lines than are kept",
-            _ => cut(message, LOG_LINE),
+            _ if self.is_log_full => return,
+            _ if lines + 1 == LOG_LINES || self.log_bytes > LOG_BYTES => {
+                self.is_log_full = true;
+                "the step writes more lines than are kept"
+            }
+            _ => message,
         };
         let mut line = format!("{{\"level\":\"{level}\",\"at_ms\":{at_ms},\"message\":");
         quote(&mut line, message);
@@ -131,6 +140,8 @@ impl Effects {
     pub(super) fn take(&mut self) -> Option<String> {
         let taken = std::mem::take(self);
         self.written_logs = taken.written_logs;
+        self.log_bytes = taken.log_bytes;
+        self.is_log_full = taken.is_log_full;
         if taken.tasks.is_empty()
             && taken.timers.is_empty()
             && taken.signals.is_empty()

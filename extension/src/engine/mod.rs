@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::time::Instant;
 
 use crate::db::DbResult;
 use crate::db::step::{self as store, Event, Loaded, Writes, Written};
@@ -153,6 +154,7 @@ pub(crate) fn end() -> DbResult<Option<Vec<pgrx::Uuid>>> {
 struct Batch {
     ids: Vec<pgrx::Uuid>,
     loaded: HashMap<pgrx::Uuid, Loaded>,
+    loaded_at: Instant,
     events: HashMap<pgrx::Uuid, Vec<Event>>,
     deployers: Deployers,
     writes: Writes,
@@ -165,6 +167,7 @@ impl Batch {
         Ok(Self {
             ids: ids.to_vec(),
             loaded: store::load(ids)?,
+            loaded_at: Instant::now(),
             events: store::events(ids)?,
             deployers: Deployers::default(),
             writes: Writes::default(),
@@ -180,10 +183,12 @@ impl Batch {
             // It ended meanwhile: there is nothing to do.
             return Ok(Stepped::Suspended);
         };
-        Ok(match Run::begin(id, loaded, self.deployers.clone())? {
-            Ok(run) => self.go_on(at, run, events, stays),
-            Err(end) => end,
-        })
+        Ok(
+            match Run::begin(id, loaded, self.loaded_at, self.deployers.clone())? {
+                Ok(run) => self.go_on(at, run, events, stays),
+                Err(end) => end,
+            },
+        )
     }
 
     fn go_on(&mut self, at: usize, mut run: Run, events: Vec<Event>, stays: bool) -> Stepped {

@@ -1,6 +1,7 @@
 //! One run in memory: from its state, as far as it goes with what has happened. Writes nothing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rhythm_flow::host::{HostError, Settlement};
 use rhythm_flow::{ContextInfo, ExecutionError, Outcome, Program, Start, Vm};
@@ -49,9 +50,10 @@ impl Run {
     pub(super) fn begin(
         id: pgrx::Uuid,
         loaded: Loaded,
+        loaded_at: Instant,
         deployers: Deployers,
     ) -> DbResult<Result<Self, Stepped>> {
-        let clock = Clock::at(loaded.now_ms);
+        let clock = Clock::at(loaded.now_ms, loaded_at);
         let program = match program(loaded.schema, loaded.definition)? {
             Ok(program) => program,
             Err(message) => return Ok(Err(broken(&message))),

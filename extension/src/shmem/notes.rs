@@ -100,12 +100,13 @@ pub(super) unsafe extern "C-unwind" fn at_end_of_transaction(
     match event {
         XACT_EVENT_COMMIT => {
             waiters::end();
+            floors::confirm();
             announce();
         }
         XACT_EVENT_ABORT => {
             waiters::end();
             forget();
-            floors::forget_all();
+            floors::forget_fresh();
             // A root that was held is free again, and somebody may have met it taken.
             databases::wake(databases::NEVER, false);
         }
@@ -155,7 +156,7 @@ pub(super) unsafe extern "C-unwind" fn at_end_of_subtransaction(
 ) {
     if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
         waiters::end();
-        floors::forget_all();
+        floors::forget_fresh();
     }
 }
 
