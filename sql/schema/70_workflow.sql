@@ -52,8 +52,8 @@ $$;
 -- that group is left alive", and null "in any case". Steps those that are ready and whose tree is free.
 --
 -- A loop, not recursion: a workflow that ends is an event of its parent. Of definitions that use SQL only so many step in one call
--- as leave few subtransactions behind (see _step_guarded), and some hundred at most; the rest is left to the worker. Locks: roots with SKIP LOCKED, as the head of
--- this file says. Dying halfway undoes the steps together with what the caller recorded.
+-- as leave few subtransactions behind (see _step_guarded), and some hundred at most; the rest is left to the worker. Locks: roots
+-- with SKIP LOCKED, as the head of this file says. Dying halfway undoes the steps together with what the caller recorded.
 create function rhythm._advance(p_ids uuid[], p_groups int[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -64,7 +64,6 @@ declare
   v_busy uuid[];
   v_busy_groups int[];
   v_ready uuid[];
-  v_at int;
   v_one record;
   -- The workflows to step, whether their definitions use SQL, and how many of these there were.
   v_steps uuid[];
@@ -137,7 +136,8 @@ begin
         v_guarded := v_guarded || v_one.uses_sql;
       end if;
     end loop;
-    -- A large state, and large results, count as many: those of a chunk are in memory together. What is compressed here is larger there.
+    -- A large state, and large results, count as many: those of a chunk are in memory together. What is compressed here is larger
+    -- there.
     for v_one in
       select c.uses_sql, array_agg(c.id order by c.id) as ids from (
         select p.id, p.uses_sql,
@@ -170,8 +170,8 @@ end
 $$;
 
 -- Steps workflows, whose trees the caller has locked, together. Gives whom to look at, as _advance takes it: the parents of those
--- that have ended, and those that may run on. `p_guarded`: their definitions use SQL. Locks: as what the library calls. Dying halfway undoes
--- the steps together with what the caller recorded.
+-- that have ended, and those that may run on. `p_guarded`: their definitions use SQL. Locks: as what the library calls. Dying
+-- halfway undoes the steps together with what the caller recorded.
 create function rhythm._step_many(p_ids uuid[], p_guarded bool) returns table (id uuid, wake_group int)
 language plpgsql as $$
 #variable_conflict use_column

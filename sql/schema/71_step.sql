@@ -57,8 +57,8 @@ begin
 end
 $$;
 
--- Writes what steps want from the world: p_effects[i] is {tasks, held, fan_outs, ended_fan_outs, timers, signals, replies, cancels, attributes, logs, long} of the i-th, or
--- null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
+-- Writes what steps want from the world: p_effects[i] is {tasks, held, fan_outs, ended_fan_outs, timers, signals, replies, cancels,
+-- attributes, logs, long} of the i-th, or null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
 -- Locks: as its parts; none of them waits, and keys for 50 ms at most. The caller has the trees. Dying halfway undoes the steps.
 create function rhythm._apply_effects(p_ids uuid[], p_effects jsonb) returns uuid[]
 language plpgsql as $$
@@ -131,8 +131,8 @@ $$;
 -- Writes what has become of steps: their effects (see _apply_effects), then the state of those that wait (p_saves), and the end of
 -- those that have returned (p_results) or have ended as they were told to (p_errors); an entry of these three is null where it does
 -- not apply. Deletes exactly the events that the steps took (p_taken, each by the run p_taken_by) and the requests to cancel that they
--- told their programs (p_told): others may have arrived meanwhile. Gives those that may run on at once. Locks: as its parts; the caller has the trees. Dying halfway undoes
--- the steps.
+-- told their programs (p_told): others may have arrived meanwhile. Gives those that may run on at once. Locks: as its parts; the
+-- caller has the trees. Dying halfway undoes the steps.
 create function rhythm._write_steps(p_ids uuid[], p_effects jsonb, p_saves bytea[], p_results jsonb[], p_errors jsonb[],
   p_taken_by uuid[], p_taken bigint[], p_told bigint[]) returns uuid[]
 language plpgsql as $$

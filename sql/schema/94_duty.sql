@@ -412,6 +412,11 @@ begin
     perform rhythm._give_retention(false);
     v_done := rhythm._run_duties(1000);
     exit when not v_done.again or v_done.is_quiet or v_done.has_failed;
+    if rhythm._subtransactions() > 32 then
+      -- No more steps that use SQL in this transaction (70_workflow.sql): another round would only mark them anew.
+      v_done.next_due := clock_timestamp();
+      exit;
+    end if;
   end loop;
   -- One step of retention, as the last thing: all its locks are held until the caller's commit, as are those of the duties above.
   if v_done.is_quiet then
