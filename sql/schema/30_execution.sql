@@ -78,7 +78,8 @@ create index live_grouped on rhythm.live (queue, priority desc, concurrency_key,
   where state = 'pending' and kind = 'task' and rate_key is not null;
 create index live_counted on rhythm.live (queue, concurrency_key) where state = 'running' and concurrency_key is not null;
 create index live_due on rhythm.live (due_at) where due_at is not null;
-create index live_children on rhythm.live (parent_id, wake_group) where parent_id is not null;
+-- By the promise, so that whoever asks for one that is left begins with the newest: the oldest ones are mostly dead.
+create index live_children on rhythm.live (parent_id, wake_group, promise) where parent_id is not null;
 -- Runs by their version, some 40 bytes each; a task is not in it.
 create index live_definition on rhythm.live (definition_id, id) where definition_id is not null;
 

@@ -10,8 +10,9 @@
 -- It belongs to a queue and to what the worker may be given there. Floors are kept in the library, by each backend for itself, and forgotten
 -- when the transaction that found one fails. No locks but those of what is picked.
 
--- Picks tasks from a floor on, as a claim does. Locks: them, skipping those that others hold.
-create function rhythm._pick_above(p_queue text, p_max int, p_tasks text[], p_paused text[], p_floor bigint[]) returns uuid[]
+-- Picks tasks from a floor on, as a claim does at `p_now`. Locks: them, skipping those that others hold.
+create function rhythm._pick_above(p_queue text, p_max int, p_tasks text[], p_paused text[], p_floor bigint[],
+  p_now timestamptz) returns uuid[]
 language plpgsql as $$
 begin
   -- Branches that are not needed any more are not begun.
@@ -21,21 +22,21 @@ begin
         select l.id from rhythm.live l
         where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
           and l.priority > p_floor[1] and l.seq >= p_floor[3]
-          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (l.due_at is null or l.due_at > p_now)
         order by l.priority desc, l.seq limit p_max for update of l skip locked) higher
       union all
       select * from (
         select l.id from rhythm.live l
         where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
           and l.priority = p_floor[1] and l.seq >= p_floor[2]
-          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (l.due_at is null or l.due_at > p_now)
         order by l.seq limit p_max for update of l skip locked) same
       union all
       select * from (
         select l.id from rhythm.live l
         where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
           and l.priority < p_floor[1]
-          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (l.due_at is null or l.due_at > p_now)
         order by l.priority desc, l.seq limit p_max for update of l skip locked) lower) s
     limit p_max);
 end

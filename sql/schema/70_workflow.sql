@@ -69,7 +69,8 @@ declare
   v_steps uuid[];
   v_guarded bool[];
   v_count int := 0;
-  v_left uuid[];
+  v_left uuid[] := '{}';
+  v_left_groups int[] := '{}';
   v_looked uuid[];
   v_fans bool;
 begin
@@ -90,6 +91,18 @@ begin
       perform rhythm._mark(v_busy, v_busy_groups, true);
     end if;
     exit when v_roots is null;
+    if cardinality(v_ids) > 128 then
+      -- What is not stepped here is not looked at either.
+      select coalesce(array_agg(c.id) filter (where not c.late), '{}'), coalesce(array_agg(c.wake_group) filter (where not c.late), '{}'),
+        v_left || coalesce(array_agg(c.id) filter (where c.late), '{}'),
+        v_left_groups || coalesce(array_agg(c.wake_group) filter (where c.late), '{}')
+      into v_ids, v_groups, v_left, v_left_groups
+      from (
+        select c.id, c.wake_group, d.uses_sql and row_number() over (partition by d.uses_sql order by c.id) > 128 - v_count as late
+        from unnest(v_ids, v_groups) as c (id, wake_group)
+        join rhythm.live l on l.id = c.id and l.root_id = any (v_roots)
+        join rhythm.definitions d on d.id = l.definition_id) c;
+    end if;
 
     -- A fan-out that holds tasks back goes on when one has ended, whatever its workflow waits for.
     v_looked := v_ids;
@@ -101,8 +114,9 @@ begin
       where l.root_id = any (v_roots) and l.kind = 'workflow' and (l.state in ('waiting', 'pending')
           -- One that was to go on later is not told, but it may be ended.
           or exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once))
-        and (c.wake_group is null or not exists (
-            select from rhythm.live k where k.parent_id = c.id and k.wake_group = c.wake_group)
+        and (c.wake_group is null or
+          -- The newest one, since the oldest are dead entries of the index.
+          (select k.promise from rhythm.live k where k.parent_id = c.id and k.wake_group = c.wake_group order by k.promise desc limit 1) is null
           and not exists (select from rhythm.fan_outs f where f.execution_id = c.id and f.wake_group = c.wake_group))
         and (l.state = 'pending'
           or exists (select from rhythm.events e where e.execution_id = l.id)
@@ -149,6 +163,7 @@ begin
     loop
       if v_one.uses_sql and v_count >= 128 then
         v_left := v_left || v_one.ids;
+        v_left_groups := v_left_groups || array_fill(null::int, array[cardinality(v_one.ids)]);
         continue;
       elsif v_one.uses_sql then
         v_count := v_count + cardinality(v_one.ids);
@@ -163,8 +178,8 @@ begin
       v_groups := v_groups || array_fill(null::int, array[cardinality(v_ready)]);
     end if;
   end loop;
-  if v_left is not null then
-    perform rhythm._mark(v_left, array_fill(null::int, array[cardinality(v_left)]), false);
+  if v_left <> '{}' then
+    perform rhythm._mark(v_left, v_left_groups, false);
   end if;
 end
 $$;

@@ -175,3 +175,38 @@ async fn each_is_enforced_in_the_microsecond_in_which_it_is_due_and_not_in_the_o
     }
     nothing_is_left(&s).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_should_have_begun_by_now_is_not_handed_out_though_nobody_has_timed_it_out() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        "select rhythm.configure_queue('limited', concurrency => 10), rhythm.configure_queue('rated', rate_limit => '100/sec'),
+         rhythm.configure_queue('keyed', concurrency_key => 'k', concurrency_per_key => 10)",
+    )
+    .await;
+    stop(&s).await;
+    for queue in ["plain", "limited", "rated", "keyed"] {
+        let enqueue = |call: &str| {
+            format!("select rhythm.enqueue('a', '{{\"k\": 1}}', '{queue}', {call})")
+        };
+        let starts_late = s.id(&enqueue("start_timeout => '30s'")).await;
+        let ends_late = s.id(&enqueue("timeout => '30s'")).await;
+        let other = s.id(&enqueue("priority => -1")).await;
+        for (after, expected) in [
+            ("30s", vec![other]),
+            ("29.999999s", vec![starts_late, ends_late, other]),
+        ] {
+            // The background worker does not see what is not committed, so it times nothing out.
+            s.run("begin").await;
+            s.run(&format!("update stopped set at = began + interval '{after}'"))
+                .await;
+            let claimed = s
+                .claim_with(&format!("'w', queues => '{{{queue}}}', max => 5"))
+                .await;
+            let ids: Vec<_> = claimed.iter().map(|task| task.id).collect();
+            assert_eq!(ids, expected, "{queue} after {after}");
+            s.run("rollback").await;
+        }
+    }
+}

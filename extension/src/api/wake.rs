@@ -4,10 +4,15 @@ use pgrx::prelude::*;
 
 use crate::shmem::{databases, notes, waiters};
 
-/// `_wake_queue(queue, n)`: n executions of this queue became claimable.
+/// `_wake_queue(queue, n)`: n executions of this queue became claimable; below zero: so many of those this transaction took itself.
 #[pg_extern(sql = false)]
 fn wake_queue(queue: &str, n: i32) {
-    notes::topic(waiters::queue_topic(queue), u32::try_from(n).unwrap_or(0));
+    let topic = waiters::queue_topic(queue);
+    if n < 0 {
+        notes::taken_back(topic, n.unsigned_abs());
+    } else {
+        notes::topic(topic, n.unsigned_abs());
+    }
 }
 
 /// `_wake_result(id)`: this execution has ended.

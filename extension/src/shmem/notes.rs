@@ -12,8 +12,7 @@ use crate::floors;
 
 /// Notes of one transaction. An aborted subtransaction leaves its notes: a needless wake-up is harmless.
 struct Notes {
-    /// Topics, and how many waiters of each to wake.
-    topics: Vec<(u64, u32)>,
+    topics: Vec<Topic>,
     /// Topics of which all waiters are to be woken: ends of executions, each its own.
     results: Vec<u64>,
     /// The earliest time at which something new is due.
@@ -24,6 +23,15 @@ struct Notes {
     launcher: bool,
     /// Whether anything was noted.
     any: bool,
+}
+
+/// New work of one topic.
+struct Topic {
+    topic: u64,
+    /// How many pieces became claimable: as many waiters are to be woken.
+    made: u32,
+    /// How many of those the transaction has taken itself.
+    taken: u32,
 }
 
 impl Notes {
@@ -63,11 +71,33 @@ fn note(change: impl FnOnce(&mut Notes)) {
 /// `count` new pieces of work of a topic.
 pub(crate) fn topic(topic: u64, count: u32) {
     note(
-        |notes| match notes.topics.iter_mut().find(|(one, _)| *one == topic) {
-            Some((_, sum)) => *sum = sum.saturating_add(count),
-            None => notes.topics.push((topic, count)),
+        |notes| match notes.topics.iter_mut().find(|one| one.topic == topic) {
+            Some(one) => one.made = one.made.saturating_add(count),
+            None => notes.topics.push(Topic {
+                topic,
+                made: count,
+                taken: 0,
+            }),
         },
     );
+}
+
+/// The transaction has taken `count` of the pieces of work that it has made, of which nobody needs to hear.
+pub(crate) fn taken_back(topic: u64, count: u32) {
+    note(|notes| {
+        if let Some(one) = notes.topics.iter_mut().find(|one| one.topic == topic) {
+            one.taken = one.taken.saturating_add(count);
+        }
+    });
+}
+
+/// A subtransaction is undone, which may have taken what was made before it.
+fn forget_taken() {
+    let _ = NOTES.try_with(|notes| {
+        if let Ok(mut notes) = notes.try_borrow_mut() {
+            notes.topics.iter_mut().for_each(|one| one.taken = 0);
+        }
+    });
 }
 
 /// An execution has ended: all who wait for it.
@@ -126,8 +156,8 @@ fn announce() {
         if !notes.any {
             return;
         }
-        for (topic, count) in &notes.topics {
-            waiters::wake(*topic, *count);
+        for one in &notes.topics {
+            waiters::wake(one.topic, one.made.saturating_sub(one.taken));
         }
         for topic in &notes.results {
             waiters::wake(*topic, u32::MAX);
@@ -157,6 +187,7 @@ pub(super) unsafe extern "C-unwind" fn at_end_of_subtransaction(
     if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
         waiters::end();
         floors::forget_fresh();
+        forget_taken();
     }
 }
 
