@@ -1,30 +1,54 @@
-//! From where this backend looks for pending tasks (`sql/schema/49_floor.sql`), and when it looks at all again. Knows no SQL.
+//! From where sessions look for pending tasks (`sql/schema/49_floor.sql`), and when they look at all again. What a transaction finds is
+//! its own until it commits, and then shared with the other sessions (`shmem::floors`), or kept for this one where there is no
+//! shared memory. Knows no SQL.
 
 use std::cell::{Cell, RefCell};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, Instant};
+
+use pgrx::pg_sys;
+
+use crate::shmem::{self, floors as shared};
 
 /// Floors that one backend keeps; the oldest gives way.
 const MOST: usize = 64;
-/// How long a floor holds for each entry that a look at all walks over: such looks take a twentieth of the time, or less.
-const FOR_AN_ENTRY: Duration = Duration::from_micros(10);
-const LEAST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+/// How long a floor holds for each entry that a look at all walks over, in microseconds: such looks take a twentieth of the time, or less.
+const FOR_AN_ENTRY: i64 = 10;
+const LEAST: i64 = 1_000_000;
+const LONGEST: i64 = 60_000_000;
 
 /// Priority, number, and the number from which on higher priorities may have something.
 pub(crate) type Floor = [i64; 3];
 
-struct Kept {
-    whose: u64,
-    floor: Floor,
-    holds: Duration,
-    until: Instant,
+/// A floor, whose it is, and for how long it holds.
+pub(crate) struct Entry {
+    pub(crate) whose: u64,
+    pub(crate) floor: Floor,
+    /// Microseconds.
+    pub(crate) holds: i64,
+    /// On the server's clock, as Postgres counts it.
+    pub(crate) until: i64,
+    /// How many looks at all there were.
+    pub(crate) looks: u64,
+}
+
+impl Entry {
+    /// Whether it need not be looked at all. A clock that was set back must not make it last.
+    pub(crate) fn holds_at(&self, now: i64) -> bool {
+        (1..=LONGEST).contains(&(self.until - now))
+    }
 }
 
 thread_local! {
-    static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
     /// Whether the running transaction has found a floor.
     static IS_FRESH: Cell<bool> = const { Cell::new(false) };
+    /// The shared floor for which the running transaction looks at all; 0: for none.
+    static LOOKS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn now() -> i64 {
+    // SAFETY: it reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
 /// Whose a floor is: an index, a queue, and what its worker may be given.
@@ -34,35 +58,45 @@ pub(crate) fn whose(
     tasks: Option<Vec<Option<String>>>,
     paused: Option<Vec<Option<String>>>,
 ) -> u64 {
+    // The same in each backend: it has no random key.
     let mut hasher = DefaultHasher::new();
     (index, queue, tasks, paused).hash(&mut hasher);
-    hasher.finish()
+    hasher.finish().max(1)
 }
 
 /// Whether there is any.
 pub(crate) fn is_empty() -> bool {
-    KEPT.with_borrow(Vec::is_empty)
+    KEPT.with_borrow(Vec::is_empty) && !shared::are_used()
 }
 
 /// The floor, or `Some(None)` when it is time to look at all, which the caller will do.
 pub(crate) fn get(whose: u64) -> Option<Option<Floor>> {
-    KEPT.with_borrow_mut(|kept| {
+    let now = now();
+    let own = KEPT.with_borrow_mut(|kept| {
         let one = kept.iter_mut().find(|one| one.whose == whose)?;
-        let now = Instant::now();
-        if now < one.until {
+        if one.holds_at(now) {
             return Some(Some(one.floor));
         }
         one.until = now + one.holds;
         Some(None)
+    });
+    own.or_else(|| {
+        let found = shared::get(whose, now);
+        if found == Some(None) {
+            LOOKS.set(whose);
+        }
+        found
     })
 }
 
-/// How long it is until the next look at all.
-pub(crate) fn ends_in(whose: u64) -> Option<Duration> {
-    KEPT.with_borrow(|kept| {
+/// How long it is until the next look at all, in microseconds.
+pub(crate) fn ends_in(whose: u64) -> Option<i64> {
+    let own = KEPT.with_borrow(|kept| {
         let one = kept.iter().find(|one| one.whose == whose)?;
-        Some(one.until.saturating_duration_since(Instant::now()))
-    })
+        Some(one.until)
+    });
+    let until = own.or_else(|| shared::peek(whose).map(|one| one.until))?;
+    Some((until - now()).clamp(0, LONGEST))
 }
 
 /// Keeps a floor; `walked`: the entries that a look at all has met, if it was one.
@@ -72,26 +106,26 @@ pub(crate) fn keep(whose: u64, floor: Floor, walked: Option<i64>) {
         let old = kept
             .iter()
             .position(|one| one.whose == whose)
-            .map(|at| kept.remove(at));
-        let holds = match (walked, &old) {
-            (None, Some(old)) => old.holds,
+            .map(|at| kept.remove(at))
+            .or_else(|| shared::peek(whose));
+        let looks = old.as_ref().map_or(0, |old| old.looks);
+        let (holds, until, looks) = match (walked, old) {
+            (None, Some(old)) => (old.holds, old.until, looks),
             (walked, _) => {
-                let entries = u32::try_from(walked.unwrap_or_default()).unwrap_or(u32::MAX);
-                FOR_AN_ENTRY.saturating_mul(entries).clamp(LEAST, LONGEST)
+                let holds = FOR_AN_ENTRY.saturating_mul(walked.unwrap_or_default());
+                let holds = holds.clamp(LEAST, LONGEST);
+                (holds, now() + holds, looks + 1)
             }
-        };
-        let until = match (walked, old) {
-            (None, Some(old)) => old.until,
-            _ => Instant::now() + holds,
         };
         if kept.len() == MOST {
             kept.remove(0);
         }
-        kept.push(Kept {
+        kept.push(Entry {
             whose,
             floor,
             holds,
             until,
+            looks,
         });
     });
 }
@@ -99,16 +133,31 @@ pub(crate) fn keep(whose: u64, floor: Floor, walked: Option<i64>) {
 /// Forgets a floor.
 pub(crate) fn forget(whose: u64) {
     KEPT.with_borrow_mut(|kept| kept.retain(|one| one.whose != whose));
+    shared::forget(whose);
 }
 
-/// The transaction has committed: what it has taken stays taken.
+/// The transaction has committed: what it has taken stays taken. Runs in a callback, and so must not panic.
 pub(crate) fn confirm() {
-    let _ = IS_FRESH.try_with(|fresh| fresh.set(false));
+    let _ = LOOKS.try_with(|looks| looks.set(0));
+    let is_fresh = IS_FRESH.try_with(|fresh| fresh.replace(false));
+    if !is_fresh.unwrap_or(false) || !shmem::is_available() {
+        return;
+    }
+    let _ = KEPT.try_with(|kept| {
+        if let Ok(mut kept) = kept.try_borrow_mut() {
+            kept.iter().for_each(shared::share);
+            kept.clear();
+        }
+    });
 }
 
-/// Forgets all if one was found by this transaction, which has failed: what it had taken by then is pending again. Runs in a callback,
-/// and so must not panic.
+/// Forgets all if one was found by this transaction, which has failed: what it had taken by then is pending again. A look at all that it
+/// was about to do is for another one. Runs in a callback, and so must not panic.
 pub(crate) fn forget_fresh() {
+    let looks = LOOKS.try_with(|looks| looks.replace(0)).unwrap_or(0);
+    if looks != 0 {
+        shared::expire(looks);
+    }
     if !IS_FRESH
         .try_with(|fresh| fresh.replace(false))
         .unwrap_or(false)

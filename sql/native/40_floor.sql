@@ -1,4 +1,4 @@
--- Floors of claims (schema/49_floor.sql), which each backend keeps for itself. `index` tells one installation from the next.
+-- Floors of claims (schema/49_floor.sql), which sessions share. `index` tells one installation from the next.
 
 -- The floor from which to look; empty: it is time to look at all; null: there is none, as nearly always.
 create function rhythm._floor(index oid, queue text, tasks text[], paused text[]) returns bigint[]

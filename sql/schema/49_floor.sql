@@ -1,14 +1,14 @@
 -- Floors: where a session begins to look for work. A claim walks the index of pending tasks from its beginning. What was taken
 -- is dead there, and soon swept; but as long as a transaction is open that could still see it (a dump, a forgotten session), nothing
 -- may sweep it, and each claim would walk over all that was done since. So a session that has walked over much remembers where
--- the first pending task stood, and begins there the next time. It costs others nothing.
+-- the first pending task stood, and all begin there the next time. It costs others nothing.
 --
 -- What becomes pending before that place is met later: a task that is retried keeps its number, and one may commit later than those behind
--- it. A session looks at all of the queue from time to time: a second apart if that is cheap, a minute at most if it is dear.
+-- it. One of the sessions looks at all of the queue from time to time: a second apart if that is cheap, a minute at most if it is dear.
 --
 -- A floor is [priority, seq, from]: of higher priorities nothing is pending below the number `from`, of this priority nothing below `seq`.
--- It belongs to a queue and to what the worker may be given there. Floors are kept in the library, by each backend for itself, and forgotten
--- when the transaction that found one fails. No locks but those of what is picked.
+-- It belongs to a queue and to what the worker may be given there. Floors are kept in shared memory (without it by each backend for
+-- itself), once the transaction that found one has committed. No locks but those of what is picked.
 
 -- Picks tasks from a floor on, as a claim does at `p_now`. Locks: them, skipping those that others hold.
 create function rhythm._pick_above(p_queue text, p_max int, p_tasks text[], p_paused text[], p_floor bigint[],

@@ -42,7 +42,7 @@ fn floor_ends(
     paused: Names<'_>,
 ) -> Option<Interval> {
     let left = floors::ends_in(whose(index, queue, tasks, paused))?;
-    Interval::new(0, 0, i64::try_from(left.as_micros()).unwrap_or(i64::MAX)).ok()
+    Interval::new(0, 0, left).ok()
 }
 
 fn whose(index: pg_sys::Oid, queue: &str, tasks: Names<'_>, paused: Names<'_>) -> u64 {

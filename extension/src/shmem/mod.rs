@@ -1,4 +1,4 @@
-//! Shared memory: who waits for what (`waiters`), the databases that a worker serves (`databases`),
+//! Shared memory: who waits for what (`waiters`), the databases that a worker serves (`databases`), from where claims look (`floors`),
 //! and what a transaction will announce when it commits (`notes`).
 //!
 //! Everything is allocated when the server starts and made of atomics, since the commit callback runs
@@ -6,11 +6,12 @@
 //! `shared_preload_libraries` there is no shared memory: then every call here does nothing, and says so.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use pgrx::prelude::*;
 
 pub(crate) mod databases;
+pub(crate) mod floors;
 pub(crate) mod notes;
 pub(crate) mod waiters;
 
@@ -22,6 +23,9 @@ struct Shared {
     used: AtomicUsize,
     databases: [databases::Database; databases::SLOTS],
     lookout: databases::Lookout,
+    floors: [floors::Place; floors::PLACES],
+    /// Whether a floor was ever shared.
+    has_floors: AtomicBool,
 }
 
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
