@@ -225,6 +225,8 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
+  -- As _member_expires_on of one whose root lives.
+  v_with_root date := (v_now at time zone 'UTC')::date + 31;
   v_ids uuid[];
   v_parents uuid[];
   v_groups int[];
@@ -254,9 +256,10 @@ begin
     delete from rhythm.live l using o
     where l.id = o.id and (o.token is null or (l.token = o.token and l.state = 'running'))
     returning l.id, l.seq, l.root_id, l.parent_id, l.definition_id, l.created_at, l.run_at, l.started_at, l.attempt_at, l.start_by,
-      l.end_by, l.beat, l.attempt_timeout, l.timeout, l.remember, l.discard, l.parent_close, case when l.id <> l.root_id
-        then rhythm._member_expires_on(l.root_id) else rhythm._expires_on(l.kind,
-        (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now) end as expires_on, o.state as ended,
+      l.end_by, l.beat, l.attempt_timeout, l.timeout, l.remember, l.discard, l.parent_close, case when l.id = l.root_id then rhythm._expires_on(l.kind,
+          (select q.retention from rhythm.queue_settings q where q.name = l.queue), v_now)
+        when exists (select from rhythm.live r where r.id = l.root_id) then v_with_root
+        else rhythm._member_expires_on(l.root_id) end as expires_on, o.state as ended,
       l.attempt, l.priority, l.promise, l.wake_group, l.kind, l.name, l.queue, l.worker, l.task_id, l.inputs, o.result,
       o.error, l.retry, l.trace, l.progress, l.kind = 'workflow' or l.attempt > 1 or l.error is not null as noticed,
       -- A slot of its key is free.

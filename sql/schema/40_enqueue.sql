@@ -261,37 +261,52 @@ language sql stable as $$
 $$;
 
 -- Makes executions, in the order given. Wakes at commit who waits for the work: workers for what is pending, the background
--- worker for what is later. The caller steps workflows. `p_places`: those of the items in their batch, see `_first_row`. Locks:
+-- worker for what is later. The caller steps workflows. `p_places`: those of the items in their batch, see `_first_row`; empty: in order. Locks:
 -- none but the rows that it makes. Dying halfway makes none.
 create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz, p_places int[] default null)
 returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  -- One look for the batch, where a look for each row would cost a third of all. A workflow has the defaults of a queue that it
-  -- names.
-  v_defaults bool := exists (select from (select distinct i.name, coalesce(i.queue, 'default') as queue from unnest(p_items) i
-    where i.kind = 'task' or i.queue is not null) d where not rhythm._is_plain(d.name, d.queue));
+  -- Whether something is registered or configured that one of them would get: a look for each row would cost a third of all. A workflow
+  -- has the defaults of a queue that it names.
+  v_defaults bool;
+  v_special bool;
+  v_first text;
+  v_last text;
+  v_places int[] := p_places;
   v_due timestamptz;
 begin
-  if not v_defaults and not exists (select from unnest(p_items) i where i.kind <> 'task' or num_nonnulls(i.run_at, i.timeout,
-    i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.remember, i.discard) > 0)
-  then
+  select bool_or((i.kind = 'task' or i.queue is not null) and not rhythm._is_plain(i.name, coalesce(i.queue, 'default'))),
+    bool_or(i.kind <> 'task' or num_nonnulls(i.run_at, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.remember,
+      i.discard) > 0),
+    min(coalesce(i.queue, 'default') collate "C"), max(coalesce(i.queue, 'default') collate "C")
+  into v_defaults, v_special, v_first, v_last
+  from unnest(p_items) i;
+  if v_first is null then
+    return;
+  elsif not v_defaults and not v_special then
     -- What enqueue inserts for a plain task; a workflow's has a parent besides.
     insert into rhythm.live (id, root_id, parent_id, promise, wake_group, state, priority, kind, name, queue, created_at, inputs,
       task_id, retry, trace)
     select i.id, coalesce(i.root_id, i.id), i.parent_id, i.promise, i.wake_group, 'pending', coalesce(i.priority, 0), 'task',
       i.name, coalesce(i.queue, 'default'), p_now, i.inputs, i.task_id, i.retry, i.trace
     from unnest(p_items) i;
-    perform rhythm._wake_queue(q.queue, q.n)
-    from (select coalesce(i.queue, 'default') as queue, count(*)::int as n from unnest(p_items) i group by 1) q;
+    if v_first = v_last then
+      perform rhythm._wake_queue(v_first, cardinality(p_items));
+    else
+      perform rhythm._wake_queue(coalesce(i.queue, 'default'), 1) from unnest(p_items) i;
+    end if;
     return;
+  end if;
+  if v_places = '{}' then
+    v_places := array(select generate_series(1, cardinality(p_items)));
   end if;
   with hot as (
     insert into rhythm.live (id, root_id, parent_id, definition_id, due_at, run_at, started_at, start_by, end_by, state,
       priority, promise, wake_group, kind, name, queue, beat, attempt_timeout, timeout, remember, discard, concurrency_key, rate_key,
       created_at, inputs, task_id, retry, trace)
-    select r.* from rows from (unnest(p_items), unnest(p_places)) as i (id, kind, name, inputs, queue, task_id, priority, run_at,
+    select r.* from rows from (unnest(p_items), unnest(v_places)) as i (id, kind, name, inputs, queue, task_id, priority, run_at,
       retry, timeout, start_timeout, heartbeat_timeout, attempt_timeout, remember, discard, trace, definition_id, root_id,
       parent_id, promise, wake_group, place), rhythm._first_row(i.id, i.kind, i.name, i.inputs, i.queue, i.task_id, i.priority,
       i.run_at, i.retry, i.timeout, i.start_timeout, i.heartbeat_timeout, i.attempt_timeout, i.remember, i.discard, i.trace,
@@ -452,21 +467,20 @@ declare
   v_keys text[] := array['name', 'kind', 'inputs', 'queue', 'task_id', 'priority', 'delay', 'run_at', 'retry', 'timeout',
     'start_timeout', 'heartbeat_timeout', 'attempt_timeout', 'remember', 'result', 'trace'];
   v_at bigint;
-  v_key text;
+  v_item jsonb;
 begin
   if jsonb_typeof(p_items) is distinct from 'array' then
     perform rhythm._raise('RH003', 'items must be a JSON array',
       'Got: ' || coalesce(left(p_items::text, 200), 'null') || '.',
       'Give [{"name": "send-mail", "inputs": {}}, ...]; the keys are the parameters of enqueue.');
   end if;
-  select n.at, (select min(k) from jsonb_object_keys(case jsonb_typeof(n.item) when 'object' then n.item - v_keys end) k)
-  into v_at, v_key
-  from jsonb_array_elements(p_items) with ordinality as n (item, at)
-  where jsonb_typeof(n.item) <> 'object' or n.item - v_keys <> '{}'
-  limit 1;
+  v_at := rhythm._stray_key(p_items, v_keys);
   if v_at is not null then
-    perform rhythm._raise('RH003', case when v_key is null then format('item %s is not an object', v_at - 1)
-        else format('item %s has an unknown key "%s"', v_at - 1, left(v_key, 50)) end, null,
+    v_item := p_items -> (v_at::int - 1);
+    perform rhythm._raise('RH003', case jsonb_typeof(v_item)
+        when 'object' then format('item %s has an unknown key "%s"', v_at - 1,
+          (select left(min(k), 50) from jsonb_object_keys(v_item - v_keys) k))
+        else format('item %s is not an object', v_at - 1) end, null,
       'The keys of an item are the parameters of enqueue, and kind ("task" or "workflow").');
   end if;
   begin
@@ -549,7 +563,6 @@ begin
     bool_or(i.task_id is not null)
   into v_ids, v_workflows, v_keyed
   from unnest(v_items) i;
-  v_held := v_ids;
   if v_keyed then
     v_held := (select rhythm._take_keys(array_agg(i.kind), array_agg(i.name), array_agg(i.task_id), v_ids)
       from unnest(v_items) i);
@@ -558,7 +571,7 @@ begin
     from (select i, row_number() over ()::int as at from unnest(v_items) i) n where (n.i).id = v_held[n.at];
     v_workflows := (select array_agg(w) from unnest(v_workflows) w where w = any (v_held));
   end if;
-  perform rhythm._create(v_items, v_now, coalesce(v_places, array(select generate_series(1, cardinality(v_items)))));
+  perform rhythm._create(v_items, v_now, coalesce(v_places, '{}'));
   if v_keyed then
     -- Now that those exist which other items of this batch hold.
     perform rhythm._note_other_inputs(h.held, h.task_id, h.inputs)
@@ -570,7 +583,11 @@ begin
   if v_workflows is not null then
     perform rhythm._advance(v_workflows, array_fill(null::int, array[cardinality(v_workflows)]));
   end if;
-  return query select h.id, h.id = h.own from unnest(v_held, v_ids) with ordinality as h (id, own, at) order by h.at;
+  if v_keyed then
+    return query select h.id, h.id = h.own from unnest(v_held, v_ids) with ordinality as h (id, own, at) order by h.at;
+  else
+    return query select i.id, true from unnest(v_ids) i (id);
+  end if;
 end
 $$;
 comment on function rhythm.enqueue_many(jsonb) is

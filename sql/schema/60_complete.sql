@@ -301,6 +301,8 @@ declare
   v_released uuid[];
   v_released_tokens bigint[];
   v_delays interval[];
+  v_stray int;
+  v_both bool;
 begin
   perform rhythm._check_claim(finish.worker, v_queues, finish.max, finish.wait, finish.lease);
   if jsonb_typeof(finish.outcomes) is distinct from 'array' then
@@ -308,16 +310,7 @@ begin
       'Got: ' || coalesce(left(finish.outcomes::text, 200), 'null') || '.',
       'Give [{"id": "...", "token": "...", "result": 1}, {"id": "...", "token": "...", "error": {"name": "E", "message": "m"}}].');
   end if;
-  -- A slip would be a task that has completed with no result, or a result that nobody gets.
-  if exists (select from jsonb_array_elements(finish.outcomes) o where case jsonb_typeof(o) when 'object' then
-    o - array['id', 'token', 'result', 'error', 'retry_in', 'retryable', 'release'] <> '{}'
-      or o -> 'result' <> 'null' and (o -> 'error' <> 'null' or o -> 'retry_in' <> 'null' or o -> 'release' = 'true') end)
-  then
-    perform rhythm._raise('RH003', 'an outcome has an unknown key, or a result beside an error, retry_in or release',
-      (select 'Got the keys ' || string_agg(quote_ident(left(k, 50)), ', ' order by k) || '.'
-        from (select distinct k from jsonb_array_elements(finish.outcomes) o, jsonb_object_keys(case jsonb_typeof(o) when 'object' then o end) k limit 20) k),
-      'The keys are id, token, result or error, retry_in, retryable, release.');
-  end if;
+  v_stray := rhythm._stray_key(finish.outcomes, array['id', 'token', 'result', 'error', 'retry_in', 'retryable', 'release']);
   begin
     select array_agg(o.id) filter (where o.good), array_agg(o.token) filter (where o.good),
       array_agg(coalesce(o.result, 'null')) filter (where o.good),
@@ -326,15 +319,15 @@ begin
       array_agg(o.retry_in) filter (where o.bad),
       array_agg(o.retryable) filter (where o.bad),
       array_agg(o.id) filter (where o.released), array_agg(o.token) filter (where o.released),
-      array_agg(o.retry_in) filter (where o.released)
+      array_agg(o.retry_in) filter (where o.released), bool_or(o.result is not null and not o.good and not o.large)
     into v_ids, v_tokens, v_results, v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable, v_released, v_released_tokens,
-      v_delays
+      v_delays, v_both
     from (
       select r.id, r.token, r.result, r.retry_in, coalesce(r.retryable, true) and not x.large as retryable,
         case when x.large then jsonb_build_object('name', 'ResultTooLarge',
           'message', format('the result has %s bytes, and 64 MB are the most', pg_column_size(r.result))) else r.error end as error,
         r.error is null and not x.put_off and not x.large as good, (r.error is not null or x.large) and not x.put_off as bad,
-        x.put_off as released
+        x.put_off as released, x.large
       from jsonb_to_recordset(finish.outcomes)
         as r (id uuid, token bigint, result jsonb, error jsonb, retry_in interval, retryable bool, release bool),
         lateral (select r.release is true or (r.error is null and r.retry_in is not null) as put_off,
@@ -344,6 +337,13 @@ begin
     perform rhythm._raise('RH003', 'an outcome has a value of the wrong type', sqlerrm || '.',
       'id is a uuid, token an integer or a string of digits, retry_in an interval such as "5 seconds".');
   end;
+  -- A slip would be a task that has completed with no result, or a result that nobody gets.
+  if v_stray is not null or v_both then
+    perform rhythm._raise('RH003', 'an outcome has an unknown key, or a result beside an error, retry_in or release',
+      (select 'Got the keys ' || string_agg(quote_ident(left(k, 50)), ', ' order by k) || '.'
+        from (select distinct k from jsonb_array_elements(finish.outcomes) o, jsonb_object_keys(case jsonb_typeof(o) when 'object' then o end) k limit 20) k),
+      'The keys are id, token, result or error, retry_in, retryable, release.');
+  end if;
   if v_retry_in is not null or v_delays is not null then
     perform rhythm._check_duration('retry_in', i) from unnest(v_retry_in || v_delays) i where i is not null;
   end if;

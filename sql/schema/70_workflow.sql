@@ -60,14 +60,20 @@ language plpgsql as $$
 declare
   v_ids uuid[] := p_ids;
   v_groups int[] := p_groups;
+  v_wanted uuid[];
   v_roots uuid[];
   v_busy uuid[];
   v_busy_groups int[];
-  v_ready uuid[];
   v_one record;
-  -- The workflows to step, whether their definitions use SQL, and how many of these there were.
+  -- The workflows to step: whether their definitions use SQL, and whose children they are. Of those that end no row is left.
   v_steps uuid[];
   v_guarded bool[];
+  v_parents uuid[];
+  v_promises int[];
+  v_wakes int[];
+  -- Those that are to end at once.
+  v_ends uuid[];
+  -- How many were stepped whose definitions use SQL.
   v_count int := 0;
   v_left uuid[] := '{}';
   v_left_groups int[] := '{}';
@@ -80,17 +86,21 @@ begin
     return;
   end if;
   while cardinality(v_ids) > 0 loop
-    v_roots := (select array_agg(r.id) from (
-      select g.id from rhythm.live g
-      where g.id = any (array(select l.root_id from rhythm.live l where l.id = any (v_ids) and l.kind = 'workflow'))
-      order by g.id for update skip locked) r);
-    select array_agg(c.id), array_agg(c.wake_group) into v_busy, v_busy_groups
-    from unnest(v_ids, v_groups) as c (id, wake_group)
-    join rhythm.live l on l.id = c.id and l.kind = 'workflow' and l.root_id <> all (coalesce(v_roots, '{}'));
-    if v_busy is not null then
-      perform rhythm._mark(v_busy, v_busy_groups, true);
+    -- A fan-out that holds tasks back goes on when one has ended, whatever its workflow waits for.
+    select array_agg(distinct l.root_id), bool_or(exists (select from rhythm.fan_outs f where f.execution_id = l.id))
+    into v_wanted, v_fans
+    from rhythm.live l where l.id = any (v_ids) and l.kind = 'workflow';
+    exit when v_wanted is null;
+    v_roots := array(select g.id from rhythm.live g where g.id = any (v_wanted) order by g.id for update skip locked);
+    if cardinality(v_roots) < cardinality(v_wanted) then
+      select array_agg(c.id), array_agg(c.wake_group) into v_busy, v_busy_groups
+      from unnest(v_ids, v_groups) as c (id, wake_group)
+      join rhythm.live l on l.id = c.id and l.kind = 'workflow' and l.root_id <> all (v_roots);
+      if v_busy is not null then
+        perform rhythm._mark(v_busy, v_busy_groups, true);
+      end if;
+      exit when v_roots = '{}';
     end if;
-    exit when v_roots is null;
     if cardinality(v_ids) > 128 then
       -- What is not stepped here is not looked at either.
       select coalesce(array_agg(c.id) filter (where not c.late), '{}'), coalesce(array_agg(c.wake_group) filter (where not c.late), '{}'),
@@ -103,40 +113,37 @@ begin
         join rhythm.live l on l.id = c.id and l.root_id = any (v_roots)
         join rhythm.definitions d on d.id = l.definition_id) c;
     end if;
-
-    -- A fan-out that holds tasks back goes on when one has ended, whatever its workflow waits for.
     v_looked := v_ids;
-    v_fans := array_remove(v_groups, null) <> '{}' and exists (select from rhythm.fan_outs f where f.execution_id = any (v_ids));
-    v_ready := array(
-      select distinct l.id
+    select array_agg(r.id order by r.id) filter (where not r.ends), array_agg(r.uses_sql order by r.id) filter (where not r.ends),
+      array_agg(r.parent_id order by r.id) filter (where not r.ends), array_agg(r.promise order by r.id) filter (where not r.ends),
+      array_agg(r.wake_group order by r.id) filter (where not r.ends), array_agg(r.id order by r.id) filter (where r.ends)
+    into v_steps, v_guarded, v_parents, v_promises, v_wakes, v_ends
+    from (
+      select distinct on (l.id) l.id, l.parent_id, l.promise, l.wake_group, d.uses_sql, x.ends
       from unnest(v_ids, v_groups) as c (id, wake_group)
-      join rhythm.live l on l.id = c.id
-      where l.root_id = any (v_roots) and l.kind = 'workflow' and (l.state in ('waiting', 'pending')
-          -- One that was to go on later is not told, but it may be ended.
-          or exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once))
-        and (c.wake_group is null or
+      join rhythm.live l on l.id = c.id and l.kind = 'workflow' and l.root_id = any (v_roots)
+      join rhythm.definitions d on d.id = l.definition_id
+      cross join lateral (select count(*) > 0 as told, coalesce(bool_or(x.at_once), false) as ends
+        from rhythm.cancels x where x.execution_id = l.id) x
+      where
+        -- One that was to go on later is not told, but it may be ended.
+        (l.state in ('waiting', 'pending') or x.ends)
+        and (c.wake_group is null
           -- The newest one, since the oldest are dead entries of the index.
-          (select k.promise from rhythm.live k where k.parent_id = c.id and k.wake_group = c.wake_group order by k.promise desc limit 1) is null
+          or (select k.promise from rhythm.live k where k.parent_id = c.id and k.wake_group = c.wake_group
+            order by k.promise desc limit 1) is null
           and not exists (select from rhythm.fan_outs f where f.execution_id = c.id and f.wake_group = c.wake_group))
-        and (l.state = 'pending'
+        and (l.state = 'pending' or x.told
           or exists (select from rhythm.events e where e.execution_id = l.id)
-          or exists (select from rhythm.cancels x where x.execution_id = l.id)
           or exists (
             select from rhythm.signal_waits w
             join rhythm.signals s on s.execution_id = w.execution_id and s.name = w.name and (w.key is null or s.key = w.key)
             where w.execution_id = l.id))
-      order by l.id);
+      order by l.id) r;
     v_ids := '{}';
     v_groups := '{}';
-    v_steps := '{}';
-    v_guarded := '{}';
-    for v_one in
-      select l.id, l.parent_id, d.uses_sql,
-        exists (select from rhythm.cancels x where x.execution_id = l.id and x.at_once) as ends,
-        exists (select from rhythm.fan_outs f where f.execution_id = l.id) as fans
-      from rhythm.live l join rhythm.definitions d on d.id = l.definition_id where l.id = any (v_ready) order by l.id
-    loop
-      if v_one.ends then
+    if v_ends is not null then
+      for v_one in select l.id, l.parent_id from rhythm.live l where l.id = any (v_ends) order by l.id loop
         -- Unless one before it in this loop has ended it.
         continue when not exists (select from rhythm.live l where l.id = v_one.id);
         perform rhythm._finish_workflow(v_one.id, 'cancelled', null, null);
@@ -144,38 +151,43 @@ begin
           v_ids := v_ids || v_one.parent_id;
           v_groups := v_groups || null::int;
         end if;
-      else
-        v_steps := v_steps || v_one.id;
-        v_fans := v_fans or v_one.fans;
-        v_guarded := v_guarded || v_one.uses_sql;
-      end if;
-    end loop;
-    -- A large state, and large results, count as many: those of a chunk are in memory together. What is compressed here is larger
-    -- there.
-    for v_one in
-      select c.uses_sql, array_agg(c.id order by c.id) as ids from (
-        select p.id, p.uses_sql,
-          (sum(1 + coalesce(octet_length(s.save), 0) / 131072 + coalesce((
-            select sum(pg_column_size(e.value)) from rhythm.events e where e.execution_id = p.id), 0) / 32768)
-            over (partition by p.uses_sql order by p.id) - 1)::bigint / 64 as number
-        from unnest(v_steps, v_guarded) p (id, uses_sql) left join rhythm.saves s on s.id = p.id) c
-      group by c.uses_sql, c.number order by c.uses_sql, c.number
-    loop
-      if v_one.uses_sql and v_count >= 128 then
-        v_left := v_left || v_one.ids;
-        v_left_groups := v_left_groups || array_fill(null::int, array[cardinality(v_one.ids)]);
-        continue;
-      elsif v_one.uses_sql then
-        v_count := v_count + cardinality(v_one.ids);
-      end if;
+      end loop;
+    end if;
+    if cardinality(v_steps) = 1 and (v_count < 128 or not v_guarded[1]) then
+      v_count := v_count + v_guarded[1]::int;
       select v_ids || coalesce(array_agg(s.id), '{}'), v_groups || coalesce(array_agg(s.wake_group), '{}')
-      into v_ids, v_groups from rhythm._step_many(v_one.ids, v_one.uses_sql) s;
-    end loop;
+      into v_ids, v_groups from rhythm._step_many(v_steps, v_parents, v_promises, v_wakes, v_guarded[1]) s;
+    elsif v_steps is not null then
+      -- A large state, and large results, count as many: those of a chunk are in memory together. What is compressed here is larger
+      -- there.
+      for v_one in
+        select c.uses_sql, array_agg(c.id order by c.id) as ids, array_agg(c.parent_id order by c.id) as parents,
+          array_agg(c.promise order by c.id) as promises, array_agg(c.wake_group order by c.id) as wakes
+        from (
+          select p.*, (sum(1 + coalesce(octet_length(s.save), 0) / 131072 + coalesce((
+              select sum(pg_column_size(e.value)) from rhythm.events e where e.execution_id = p.id), 0) / 32768)
+              over (partition by p.uses_sql order by p.id) - 1)::bigint / 64 as number
+          from unnest(v_steps, v_guarded, v_parents, v_promises, v_wakes) p (id, uses_sql, parent_id, promise, wake_group)
+          left join rhythm.saves s on s.id = p.id) c
+        group by c.uses_sql, c.number order by c.uses_sql, c.number
+      loop
+        if v_one.uses_sql and v_count >= 128 then
+          v_left := v_left || v_one.ids;
+          v_left_groups := v_left_groups || array_fill(null::int, array[cardinality(v_one.ids)]);
+          continue;
+        elsif v_one.uses_sql then
+          v_count := v_count + cardinality(v_one.ids);
+        end if;
+        select v_ids || coalesce(array_agg(s.id), '{}'), v_groups || coalesce(array_agg(s.wake_group), '{}')
+        into v_ids, v_groups
+        from rhythm._step_many(v_one.ids, v_one.parents, v_one.promises, v_one.wakes, v_one.uses_sql) s;
+      end loop;
+    end if;
     -- Behind the steps, since one of them may have given it up.
     if v_fans then
-      v_ready := rhythm._fill_fan_outs(v_looked, v_roots);
-      v_ids := v_ids || v_ready;
-      v_groups := v_groups || array_fill(null::int, array[cardinality(v_ready)]);
+      v_steps := rhythm._fill_fan_outs(v_looked, v_roots);
+      v_ids := v_ids || v_steps;
+      v_groups := v_groups || array_fill(null::int, array[cardinality(v_steps)]);
     end if;
   end loop;
   if v_left <> '{}' then
@@ -185,24 +197,23 @@ end
 $$;
 
 -- Steps workflows, whose trees the caller has locked, together. Gives whom to look at, as _advance takes it: the parents of those
--- that have ended, and those that may run on. `p_guarded`: their definitions use SQL. Locks: as what the library calls. Dying
--- halfway undoes the steps together with what the caller recorded.
-create function rhythm._step_many(p_ids uuid[], p_guarded bool) returns table (id uuid, wake_group int)
+-- that have ended, and those that may run on. `p_parents`, `p_promises`, `p_groups`: as the rows of these say, of which none is left of
+-- what ends. `p_guarded`: their definitions use SQL. Locks: as what the library calls. Dying halfway undoes the steps together with what
+-- the caller recorded.
+create function rhythm._step_many(p_ids uuid[], p_parents uuid[], p_promises int[], p_groups int[], p_guarded bool)
+returns table (id uuid, wake_group int)
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_parents uuid[];
-  v_promises int[];
-  v_groups int[];
   v_done jsonb;
   v_outcomes text[];
-  v_at int;
+  v_later uuid[];
 begin
-  -- Of those that end no row is left.
-  select array_agg(l.parent_id order by p.at), array_agg(l.promise order by p.at), array_agg(l.wake_group order by p.at)
-  into v_parents, v_promises, v_groups
-  from unnest(p_ids) with ordinality as p (id, at) left join rhythm.live l on l.id = p.id;
   v_done := case when p_guarded then rhythm._step_guarded(p_ids) else rhythm._step(p_ids) end;
+  -- Most wait, and that is all.
+  if not v_done @? '$[*] ? (@.outcome != "suspended")' then
+    return;
+  end if;
   v_outcomes := array(select e ->> 'outcome' from jsonb_array_elements(v_done) with ordinality as d (e, at) order by d.at);
   for v_at in 1 .. cardinality(p_ids) loop
     if v_outcomes[v_at] in ('failed', 'abandon') then
@@ -217,13 +228,13 @@ begin
       select e.ok from rhythm.events e where e.execution_id = o.parent_id and e.promise = o.promise
       order by e.seq desc limit 1), true)
     then o.wake_group end
-  from unnest(v_outcomes, v_parents, v_promises, v_groups) as o (outcome, parent_id, promise, wake_group)
+  from unnest(v_outcomes, p_parents, p_promises, p_groups) as o (outcome, parent_id, promise, wake_group)
   where o.parent_id is not null and o.outcome in ('completed', 'failed', 'cancelled')
   union all
   select o.id, null from unnest(p_ids, v_outcomes) as o (id, outcome) where o.outcome = 'again';
   if 'later' = any (v_outcomes) then
-    v_parents := array(select o.id from unnest(p_ids, v_outcomes) as o (id, outcome) where o.outcome = 'later');
-    perform rhythm._mark(v_parents, array_fill(null::int, array[cardinality(v_parents)]), false);
+    v_later := array(select o.id from unnest(p_ids, v_outcomes) as o (id, outcome) where o.outcome = 'later');
+    perform rhythm._mark(v_later, array_fill(null::int, array[cardinality(v_later)]), false);
   end if;
 end
 $$;

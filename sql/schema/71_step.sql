@@ -5,11 +5,10 @@
 -- Gives what steps start from; no row: the execution has ended. No locks: the caller has the trees.
 create function rhythm._load_steps(p_ids uuid[])
 returns table (id uuid, definition_id bigint, save bytea, inputs text, workflow text, version int, task_id text,
-  started_at_ms float8, trace_id text, cancel_reason text, cancelling bool, cancels bigint[], first_promise int)
-language plpgsql as $$
-#variable_conflict use_column
-begin
-  return query
+  started_at_ms float8, trace_id text, cancel_reason text, cancelling bool, cancels bigint[], first_promise int,
+  pending bool)
+-- Postgres puts the body in the place of the call.
+language sql stable as $$
   -- The inputs are in the state.
   select l.id, l.definition_id, s.save, case when s.save is null then l.inputs::text end, l.name, d.version, l.task_id,
     floor(extract(epoch from coalesce(l.started_at, rhythm._now())) * 1000)::float8,
@@ -17,7 +16,7 @@ begin
     -- It is told once: a second word must not end its cleaning up.
     case when l.cancelling is not true then c.reason end, l.cancelling or c.reason is not null, c.cancels,
     -- Only one that may have begun before has left something behind.
-    case when s.save is null and l.retry is not null then rhythm._first_promise(l.id) end
+    case when s.save is null and l.retry is not null then rhythm._first_promise(l.id) end, l.state = 'pending'
   from rhythm.live l
   join rhythm.definitions d on d.id = l.definition_id
   left join rhythm.saves s on s.id = l.id
@@ -25,8 +24,7 @@ begin
     select (array_agg(coalesce(x.reason, 'cancelled') order by x.at))[1] as reason, array_agg(x.seq) as cancels
     -- One that is to end at once is not told: a look at its mark ends it.
     from rhythm.cancels x where x.execution_id = l.id and not x.at_once) c on true
-  where l.id = any (p_ids);
-end
+  where l.id = any (p_ids)
 $$;
 
 -- Gives the events that have arrived, those of each execution in their order, after matching stored signals to waits. They stay: a
@@ -131,10 +129,11 @@ $$;
 -- Writes what has become of steps: their effects (see _apply_effects), then the state of those that wait (p_saves), and the end of
 -- those that have returned (p_results) or have ended as they were told to (p_errors); an entry of these three is null where it does
 -- not apply. Deletes exactly the events that the steps took (p_taken, each by the run p_taken_by) and the requests to cancel that they
--- told their programs (p_told): others may have arrived meanwhile. Gives those that may run on at once. Locks: as its parts; the
+-- told their programs (p_told): others may have arrived meanwhile. `p_begun`: those that wait for the first time. Gives those that may
+-- run on at once. Locks: as its parts; the
 -- caller has the trees. Dying halfway undoes the steps.
 create function rhythm._write_steps(p_ids uuid[], p_effects jsonb, p_saves bytea[], p_results jsonb[], p_errors jsonb[],
-  p_taken_by uuid[], p_taken bigint[], p_told bigint[]) returns uuid[]
+  p_taken_by uuid[], p_taken bigint[], p_told bigint[], p_begun uuid[]) returns uuid[]
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -150,14 +149,16 @@ begin
     delete from rhythm.events e using unnest(p_taken_by, p_taken) as t (execution_id, seq)
     where e.execution_id = t.execution_id and e.seq = t.seq;
   end if;
-  update rhythm.live l set state = 'waiting', attempt = greatest(l.attempt, 1)
-  from unnest(p_ids, p_saves) as o (id, save)
-  where o.save is not null and l.id = o.id and l.state = 'pending';
+  if cardinality(p_begun) > 0 then
+    update rhythm.live l set state = 'waiting', attempt = greatest(l.attempt, 1) where l.id = any (p_begun);
+  end if;
   if cardinality(p_told) > 0 then
     perform rhythm._note_told(p_ids, p_told);
   end if;
-  perform rhythm._finish_workflow(o.id, case when o.error is null then 'completed' else 'cancelled' end, o.result, o.error)
-  from unnest(p_ids, p_results, p_errors) as o (id, result, error) where o.result is not null or o.error is not null;
+  if array_remove(p_results, null) <> '{}' or array_remove(p_errors, null) <> '{}' then
+    perform rhythm._finish_workflow(o.id, case when o.error is null then 'completed' else 'cancelled' end, o.result, o.error)
+    from unnest(p_ids, p_results, p_errors) as o (id, result, error) where o.result is not null or o.error is not null;
+  end if;
   return v_news;
 end
 $$;

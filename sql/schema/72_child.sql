@@ -141,6 +141,10 @@ declare
   v_settled uuid[] := '{}';
   v_timeout text;
   v_workflows uuid[];
+  -- Whether some have a task_id, something registered or configured, or are workflows.
+  v_keyed bool;
+  v_special bool;
+  v_nested bool;
 begin
   begin
     v_items := array(select rhythm._read_child(e, l, v_now)
@@ -165,7 +169,11 @@ begin
       end;
     end loop;
   end;
-  if exists (select from unnest(v_items) i where i.task_id is not null) then
+  select bool_or(i.task_id is not null), bool_or(i.kind = 'task' and not rhythm._is_plain(i.name, coalesce(i.queue, 'default'))),
+    bool_or(i.kind = 'workflow')
+  into v_keyed, v_special, v_nested
+  from unnest(v_items) i;
+  if v_keyed then
     v_timeout := current_setting('lock_timeout');
     begin
       perform set_config('lock_timeout', '50ms', true);
@@ -197,9 +205,7 @@ begin
     end if;
   end if;
   -- Only now, as what another execution holds starts nothing, and what is put off is not compared again and again.
-  if exists (select from (select distinct i.name, coalesce(i.queue, 'default') as queue from unnest(v_items) i where i.kind = 'task') i
-    where not rhythm._is_plain(i.name, i.queue))
-  then
+  if v_special then
     v_made := rhythm._fitting_children(v_items);
     if cardinality(v_made) < cardinality(v_items) then
       v_settled := v_settled || array(select i.parent_id from unnest(v_items) i except all select i.parent_id from unnest(v_made) i);
@@ -208,8 +214,8 @@ begin
   end if;
   if v_items <> '{}' then
     perform rhythm._create(v_items, v_now);
-    v_workflows := array(select i.id from unnest(v_items) i where i.kind = 'workflow');
-    if v_workflows <> '{}' then
+    if v_nested then
+      v_workflows := array(select i.id from unnest(v_items) i where i.kind = 'workflow');
       perform rhythm._note_parent_closes(v_workflows, p_ids, p_effects);
       v_workflows := array(select i.id from unnest(v_items) i where i.kind = 'workflow' and coalesce(i.run_at <= v_now, true));
       perform rhythm._mark(v_workflows, array_fill(null::int, array[cardinality(v_workflows)]), false);

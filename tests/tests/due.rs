@@ -187,9 +187,8 @@ async fn what_should_have_begun_by_now_is_not_handed_out_though_nobody_has_timed
     .await;
     stop(&s).await;
     for queue in ["plain", "limited", "rated", "keyed"] {
-        let enqueue = |call: &str| {
-            format!("select rhythm.enqueue('a', '{{\"k\": 1}}', '{queue}', {call})")
-        };
+        let enqueue =
+            |call: &str| format!("select rhythm.enqueue('a', '{{\"k\": 1}}', '{queue}', {call})");
         let starts_late = s.id(&enqueue("start_timeout => '30s'")).await;
         let ends_late = s.id(&enqueue("timeout => '30s'")).await;
         let other = s.id(&enqueue("priority => -1")).await;
@@ -199,8 +198,10 @@ async fn what_should_have_begun_by_now_is_not_handed_out_though_nobody_has_timed
         ] {
             // The background worker does not see what is not committed, so it times nothing out.
             s.run("begin").await;
-            s.run(&format!("update stopped set at = began + interval '{after}'"))
-                .await;
+            s.run(&format!(
+                "update stopped set at = began + interval '{after}'"
+            ))
+            .await;
             let claimed = s
                 .claim_with(&format!("'w', queues => '{{{queue}}}', max => 5"))
                 .await;

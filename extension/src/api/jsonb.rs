@@ -3,6 +3,7 @@
 //! pgrx's own `JsonB` goes through a tree that stops at a depth of 128, and loses what a double cannot hold.
 
 use std::ffi::{CStr, CString};
+use std::ptr::NonNull;
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
@@ -111,3 +112,40 @@ unsafe impl<'fcx> ArgAbi<'fcx> for StoredJsonb {
 }
 
 pgrx::impl_sql_translatable!(StoredJsonb, "jsonb");
+
+/// A `jsonb` in its stored form, for as long as the call; none if it was null.
+pub(super) struct BorrowedJsonb(Option<NonNull<pg_sys::Jsonb>>);
+
+impl BorrowedJsonb {
+    /// Its outermost container.
+    pub(super) fn root(&self) -> Option<*mut pg_sys::JsonbContainer> {
+        // SAFETY: a detoasted jsonb, in the memory context of the call.
+        self.0
+            .map(|whole| unsafe { &raw mut (*whole.as_ptr()).root })
+    }
+}
+
+impl FromDatum for BorrowedJsonb {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller says that this is a jsonb, which is a varlena; detoasted, it is one piece of memory.
+        let whole = unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) };
+        Some(Self(NonNull::new(whole.cast())))
+    }
+}
+
+// SAFETY: the argument is what `sql/native` declares, a jsonb.
+unsafe impl<'fcx> ArgAbi<'fcx> for BorrowedJsonb {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: as above.
+        unsafe { arg.unbox_arg_using_from_datum().unwrap_or(Self(None)) }
+    }
+}
+
+pgrx::impl_sql_translatable!(BorrowedJsonb, "jsonb");

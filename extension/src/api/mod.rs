@@ -6,6 +6,7 @@ mod begin;
 mod definition;
 mod floor;
 mod jsonb;
+mod keys;
 mod lock;
 mod outline;
 mod park;

@@ -22,6 +22,8 @@ pub(crate) struct Loaded {
     pub(crate) cancel_reason: Option<String>,
     /// Whether it was told to cancel, now or in an earlier step.
     pub(crate) is_cancelling: bool,
+    /// Whether it does not wait yet: its first step, or the first after a retry.
+    pub(crate) is_pending: bool,
     /// The requests to cancel that this step tells its program.
     pub(crate) cancels: Vec<i64>,
     /// Of an attempt that begins where others were: the number of its first promise.
@@ -44,7 +46,8 @@ pub(crate) struct Event {
 thread_local! {
     static LOAD: Plan = const { Plan::new(
         "select definition_id, save, inputs, workflow, version, task_id, started_at_ms, trace_id, cancel_reason, \
-           cancelling, cancels, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid, id, first_promise \
+           cancelling, cancels, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid, id, first_promise, \
+           pending \
          from rhythm._load_steps($1)",
         &[Type::UUIDARRAYOID],
     ) };
@@ -60,7 +63,7 @@ thread_local! {
         &[Type::UUIDARRAYOID],
     ) };
     static WRITE: Plan = const { Plan::new(
-        "select rhythm._write_steps($1, $2::jsonb, $3, $4::jsonb[], $5::jsonb[], $6, $7, $8)",
+        "select rhythm._write_steps($1, $2::jsonb, $3, $4::jsonb[], $5::jsonb[], $6, $7, $8, $9)",
         &[
             Type::UUIDARRAYOID,
             Type::TEXTOID,
@@ -70,6 +73,7 @@ thread_local! {
             Type::UUIDARRAYOID,
             Type::INT8ARRAYOID,
             Type::INT8ARRAYOID,
+            Type::UUIDARRAYOID,
         ],
     ) };
     static SIZES: Plan = const { Plan::new(
@@ -102,6 +106,7 @@ pub(crate) fn load(ids: &[pgrx::Uuid]) -> DbResult<HashMap<pgrx::Uuid, Loaded>> 
                     now_ms: row.get(12)?.unwrap_or_default(),
                     schema: row.get::<pg_sys::Oid>(13)?.map_or(0, |oid| oid.to_u32()),
                     first_promise: row.get(15)?,
+                    is_pending: row.get(16)?.unwrap_or_default(),
                 };
                 found.insert(id, loaded);
             }
@@ -183,12 +188,13 @@ pub(crate) struct Writes {
     taken_by: Vec<pgrx::Uuid>,
     taken: Vec<i64>,
     told: Vec<i64>,
+    begun: Vec<pgrx::Uuid>,
     bytes: usize,
 }
 
 impl Writes {
-    /// Adds a step: the events that it took, what it wants from the world, what has become of it, and the requests to cancel
-    /// that it told its program.
+    /// Adds a step: the events that it took, what it wants from the world, what has become of it, the requests to cancel
+    /// that it told its program, and whether it did not wait before.
     pub(crate) fn add(
         &mut self,
         id: pgrx::Uuid,
@@ -196,6 +202,7 @@ impl Writes {
         effects: Option<String>,
         written: Written,
         told: &[i64],
+        is_pending: bool,
     ) {
         let (save, result, error) = match written {
             Written::Save(save) => (Some(save), None, None),
@@ -211,6 +218,7 @@ impl Writes {
             self.taken_by.extend(taken.iter().map(|_| id));
             self.taken.extend(taken);
             self.told.extend(told);
+            self.begun.extend(is_pending.then_some(id));
         }
         self.saves.push(save);
         self.results.push(result);
@@ -244,6 +252,7 @@ impl Writes {
             self.taken_by.into(),
             self.taken.into(),
             self.told.into(),
+            self.begun.into(),
         ];
         WRITE.with(|plan| {
             plan.query(&args, |rows| {

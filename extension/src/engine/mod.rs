@@ -209,8 +209,14 @@ impl Batch {
             Paused::Ended(end) => return end,
         };
         let may_go_on = stays && effects.is_some() && matches!(written, Written::Save(_));
-        self.writes
-            .add(run.id(), &taken, effects, written, run.cancels());
+        self.writes.add(
+            run.id(),
+            &taken,
+            effects,
+            written,
+            run.cancels(),
+            run.is_pending(),
+        );
         if may_go_on {
             self.waiting.insert(run.id(), (at, run));
         }

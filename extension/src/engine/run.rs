@@ -20,6 +20,7 @@ pub(super) struct Run {
     host: StepHost,
     is_cancelling: bool,
     cancels: Vec<i64>,
+    is_pending: bool,
     /// Whether lines of the log that were written stay when the step fails after that: nothing undoes them.
     keeps_written_logs: bool,
 }
@@ -68,6 +69,7 @@ impl Run {
                     host,
                     is_cancelling: loaded.is_cancelling,
                     cancels: loaded.cancels,
+                    is_pending: loaded.is_pending,
                     keeps_written_logs,
                 }),
                 Ok(Err(message)) | Err(message) => Err(broken(&message)),
@@ -89,8 +91,14 @@ impl Run {
         &self.cancels
     }
 
+    /// Whether it is not written yet that it waits.
+    pub(super) fn is_pending(&self) -> bool {
+        self.is_pending
+    }
+
     /// Its effects so far are written.
     pub(super) fn is_written(&mut self) {
+        self.is_pending = false;
         if self.keeps_written_logs {
             self.host.effects.forget_written_logs();
         }
