@@ -27,14 +27,19 @@ pub(crate) struct Entry {
     pub(crate) holds: i64,
     /// On the server's clock, as Postgres counts it.
     pub(crate) until: i64,
-    /// How many looks at all there were.
-    pub(crate) looks: u64,
+    /// When it was looked at all for it, on the same clock: what is found later on from an older floor does not replace a newer one.
+    pub(crate) looked_at: i64,
 }
 
 impl Entry {
     /// Whether it need not be looked at all. A clock that was set back must not make it last.
     pub(crate) fn holds_at(&self, now: i64) -> bool {
-        (1..=LONGEST).contains(&(self.until - now))
+        self.is_valid() && (1..=LONGEST).contains(&(self.until - now))
+    }
+
+    /// Whether it is one: a look at all may have found that none is needed any more.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.holds > 0
     }
 }
 
@@ -42,8 +47,10 @@ thread_local! {
     static KEPT: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
     /// Whether the running transaction has found a floor.
     static IS_FRESH: Cell<bool> = const { Cell::new(false) };
-    /// The shared floor for which the running transaction looks at all; 0: for none.
-    static LOOKS: Cell<u64> = const { Cell::new(0) };
+    /// The shared floors for which the running transaction looks at all; 0: none.
+    static LOOKS: Cell<[u64; 8]> = const { Cell::new([0; 8]) };
+    /// When a floor was last asked for.
+    static ASKED_AT: Cell<i64> = const { Cell::new(0) };
 }
 
 fn now() -> i64 {
@@ -60,7 +67,8 @@ pub(crate) fn whose(
 ) -> u64 {
     // The same in each backend: it has no random key.
     let mut hasher = DefaultHasher::new();
-    (index, queue, tasks, paused).hash(&mut hasher);
+    // A copy of a database has the same oids.
+    (shmem::my_database(), index, queue, tasks, paused).hash(&mut hasher);
     hasher.finish().max(1)
 }
 
@@ -72,6 +80,7 @@ pub(crate) fn is_empty() -> bool {
 /// The floor, or `Some(None)` when it is time to look at all, which the caller will do.
 pub(crate) fn get(whose: u64) -> Option<Option<Floor>> {
     let now = now();
+    ASKED_AT.set(now);
     let own = KEPT.with_borrow_mut(|kept| {
         let one = kept.iter_mut().find(|one| one.whose == whose)?;
         if one.holds_at(now) {
@@ -81,11 +90,24 @@ pub(crate) fn get(whose: u64) -> Option<Option<Floor>> {
         Some(None)
     });
     own.or_else(|| {
-        let found = shared::get(whose, now);
-        if found == Some(None) {
-            LOOKS.set(whose);
+        let entry = shared::peek(whose).filter(Entry::is_valid)?;
+        if entry.holds_at(now) {
+            return Some(Some(entry.floor));
         }
-        found
+        // SAFETY: reads a setting of the running transaction.
+        if unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32 {
+            // What it sees says nothing of now: it looks at all for itself alone.
+            return None;
+        }
+        if !shared::begin_look(whose, now) {
+            return Some(Some(entry.floor));
+        }
+        let mut looks = LOOKS.get();
+        if let Some(free) = looks.iter_mut().find(|look| **look == 0) {
+            *free = whose;
+        }
+        LOOKS.set(looks);
+        Some(None)
     })
 }
 
@@ -95,7 +117,11 @@ pub(crate) fn ends_in(whose: u64) -> Option<i64> {
         let one = kept.iter().find(|one| one.whose == whose)?;
         Some(one.until)
     });
-    let until = own.or_else(|| shared::peek(whose).map(|one| one.until))?;
+    let shared = || {
+        let one = shared::peek(whose).filter(Entry::is_valid)?;
+        Some(one.until)
+    };
+    let until = own.or_else(shared)?;
     Some((until - now()).clamp(0, LONGEST))
 }
 
@@ -108,13 +134,14 @@ pub(crate) fn keep(whose: u64, floor: Floor, walked: Option<i64>) {
             .position(|one| one.whose == whose)
             .map(|at| kept.remove(at))
             .or_else(|| shared::peek(whose));
-        let looks = old.as_ref().map_or(0, |old| old.looks);
-        let (holds, until, looks) = match (walked, old) {
-            (None, Some(old)) => (old.holds, old.until, looks),
+        let (holds, until, looked_at) = match (walked, old) {
+            // Found from one that somebody has found needless meanwhile.
+            (None, Some(old)) if !old.is_valid() => return,
+            (None, Some(old)) => (old.holds, old.until, old.looked_at),
             (walked, _) => {
                 let holds = FOR_AN_ENTRY.saturating_mul(walked.unwrap_or_default());
                 let holds = holds.clamp(LEAST, LONGEST);
-                (holds, now() + holds, looks + 1)
+                (holds, now() + holds, ASKED_AT.get())
             }
         };
         if kept.len() == MOST {
@@ -125,7 +152,7 @@ pub(crate) fn keep(whose: u64, floor: Floor, walked: Option<i64>) {
             floor,
             holds,
             until,
-            looks,
+            looked_at,
         });
     });
 }
@@ -133,20 +160,20 @@ pub(crate) fn keep(whose: u64, floor: Floor, walked: Option<i64>) {
 /// Forgets a floor.
 pub(crate) fn forget(whose: u64) {
     KEPT.with_borrow_mut(|kept| kept.retain(|one| one.whose != whose));
-    shared::forget(whose);
+    shared::forget(whose, ASKED_AT.get());
 }
 
 /// The transaction has committed: what it has taken stays taken. Runs in a callback, and so must not panic.
 pub(crate) fn confirm() {
-    let _ = LOOKS.try_with(|looks| looks.set(0));
+    let _ = LOOKS.try_with(|looks| looks.set([0; 8]));
     let is_fresh = IS_FRESH.try_with(|fresh| fresh.replace(false));
     if !is_fresh.unwrap_or(false) || !shmem::is_available() {
         return;
     }
     let _ = KEPT.try_with(|kept| {
         if let Ok(mut kept) = kept.try_borrow_mut() {
-            kept.iter().for_each(shared::share);
-            kept.clear();
+            // One whose place is busy stays with this session.
+            kept.retain(|one| !shared::share(one));
         }
     });
 }
@@ -154,9 +181,11 @@ pub(crate) fn confirm() {
 /// Forgets all if one was found by this transaction, which has failed: what it had taken by then is pending again. A look at all that it
 /// was about to do is for another one. Runs in a callback, and so must not panic.
 pub(crate) fn forget_fresh() {
-    let looks = LOOKS.try_with(|looks| looks.replace(0)).unwrap_or(0);
-    if looks != 0 {
-        shared::expire(looks);
+    let looks = LOOKS
+        .try_with(|looks| looks.replace([0; 8]))
+        .unwrap_or([0; 8]);
+    for whose in looks.into_iter().filter(|whose| *whose != 0) {
+        shared::expire(whose);
     }
     if !IS_FRESH
         .try_with(|fresh| fresh.replace(false))

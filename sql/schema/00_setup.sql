@@ -264,3 +264,12 @@ create function rhythm._sees_commits() returns bool
 language sql stable as $$
   select current_setting('transaction_isolation') in ('read committed', 'read uncommitted')
 $$;
+
+-- Returns the place, from 1, of the first item that is no object, or has a key that is none of these; `sql/native` has one that looks into
+-- the array as it is stored. No locks.
+create function rhythm._stray_key(items jsonb, keys text[]) returns int
+language sql strict immutable as $$
+  select n.at::int from jsonb_array_elements(items) with ordinality as n (item, at)
+  where jsonb_typeof(n.item) <> 'object' or n.item - keys <> '{}'
+  order by n.at limit 1
+$$;

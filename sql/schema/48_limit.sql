@@ -124,6 +124,8 @@ $$;
 create function rhythm._conform(p_queue rhythm.queue_settings) returns bool
 language plpgsql as $$
 #variable_conflict use_column
+declare
+  v_count int;
 begin
   if coalesce(p_queue.rate_key, p_queue.concurrency_key) is not null then
     if exists (select from rhythm.live l
@@ -143,24 +145,27 @@ begin
     where l.id = any (array(select o.id from rhythm.live o
       where o.queue = p_queue.name and o.state = 'pending' and o.kind = 'task' and o.rate_key is not null
       limit 10000 for update skip locked));
-    return found;
+    get diagnostics v_count = row_count;
+    -- A claim takes what this transaction has made for known to it alone; of these others may hear.
+    perform rhythm._wake_queue(p_queue.name, v_count);
+    return v_count > 0;
   end if;
   return false;
 end
 $$;
 
--- Returns whether something is pending in a queue that this worker may have. Each form has its own partial index. No locks.
-create function rhythm._has_pending(p_queue text, p_by_key bool, p_tasks text[], p_paused text[]) returns bool
+-- Returns whether something is pending in a queue that this worker may have, and in time. Each form has its own partial index. No locks.
+create function rhythm._has_pending(p_queue text, p_by_key bool, p_tasks text[], p_paused text[], p_now timestamptz) returns bool
 language plpgsql as $$
 begin
   if p_by_key then
     return exists (select from rhythm.live l
       where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
-        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused));
+        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (least(l.start_by, l.end_by) > p_now) is not false);
   end if;
   return exists (select from rhythm.live l
     where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
-      and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused));
+      and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (least(l.start_by, l.end_by) > p_now) is not false);
 end
 $$;
 
@@ -192,7 +197,7 @@ begin
     perform rhythm._raise('RH201', 'a claim from a queue with limits cannot work in a REPEATABLE READ or SERIALIZABLE transaction',
       null, 'Such a transaction does not see what others have claimed: use READ COMMITTED.');
   end if;
-  if not rhythm._has_pending(p_queue.name, v_by_key, p_tasks, p_paused) then
+  if not rhythm._has_pending(p_queue.name, v_by_key, p_tasks, p_paused, p_now) then
     return;
   end if;
   if coalesce(p_queue.concurrency::text, p_queue.concurrency_key) is not null
@@ -320,7 +325,8 @@ begin
           if not exists (select from rhythm.live l
             where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
               and l.priority = v_priority and l.concurrency_key = v_c and l.rate_key = v_r
-              and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused))
+              and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+              and (least(l.start_by, l.end_by) > p_now) is not false)
           then
             v_left := 0;
             exit;
@@ -350,6 +356,7 @@ begin
           where l.queue = p_queue.name and l.state = 'pending' and l.kind = 'task' and l.rate_key is not null
             and l.priority = v_priority and l.concurrency_key = v_c and l.rate_key = v_r
             and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+            and (least(l.start_by, l.end_by) > p_now) is not false
           order by l.seq limit v_left for update skip locked) f;
         if v_misfits then
           update rhythm.live l set concurrency_key = rhythm._limit_key(l.inputs, p_queue.concurrency_key),

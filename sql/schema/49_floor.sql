@@ -22,28 +22,28 @@ begin
         select l.id from rhythm.live l
         where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
           and l.priority > p_floor[1] and l.seq >= p_floor[3]
-          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (l.due_at is null or l.due_at > p_now)
+          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (least(l.start_by, l.end_by) > p_now) is not false
         order by l.priority desc, l.seq limit p_max for update of l skip locked) higher
       union all
       select * from (
         select l.id from rhythm.live l
         where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
           and l.priority = p_floor[1] and l.seq >= p_floor[2]
-          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (l.due_at is null or l.due_at > p_now)
+          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (least(l.start_by, l.end_by) > p_now) is not false
         order by l.seq limit p_max for update of l skip locked) same
       union all
       select * from (
         select l.id from rhythm.live l
         where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
           and l.priority < p_floor[1]
-          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (l.due_at is null or l.due_at > p_now)
+          and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (least(l.start_by, l.end_by) > p_now) is not false
         order by l.priority desc, l.seq limit p_max for update of l skip locked) lower) s
     limit p_max);
 end
 $$;
 
--- Returns the floor that holds now, found by walking from the old one (null: from the beginning). No locks.
-create function rhythm._find_floor(p_queue text, p_tasks text[], p_paused text[], p_floor bigint[]) returns bigint[]
+-- Returns the floor that holds at `p_now`, found by walking from the old one (null: from the beginning). No locks.
+create function rhythm._find_floor(p_queue text, p_tasks text[], p_paused text[], p_floor bigint[], p_now timestamptz) returns bigint[]
 language plpgsql as $$
 declare
   -- Before the look: what is numbered later may be pending anywhere.
@@ -56,21 +56,21 @@ begin
       select l.priority, l.seq from rhythm.live l
       where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
         and l.priority > coalesce(p_floor[1], -32769) and l.seq >= coalesce(p_floor[3], 0)
-        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (least(l.start_by, l.end_by) > p_now) is not false
       order by l.priority desc, l.seq limit 1) higher
     union all
     select * from (
       select l.priority, l.seq from rhythm.live l
       where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
         and l.priority = p_floor[1] and l.seq >= p_floor[2]
-        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (least(l.start_by, l.end_by) > p_now) is not false
       order by l.seq limit 1) same
     union all
     select * from (
       select l.priority, l.seq from rhythm.live l
       where l.queue = p_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
         and l.priority < p_floor[1]
-        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused)
+        and (p_tasks is null or l.name = any (p_tasks)) and l.name <> all (p_paused) and (least(l.start_by, l.end_by) > p_now) is not false
       order by l.priority desc, l.seq limit 1) lower) s
   limit 1;
   return coalesce(v_first, '{-32769,0}') || v_from;
@@ -91,7 +91,7 @@ begin
   end if;
   if rhythm._is_long_walk(p_walked, p_got) then
     perform rhythm._keep_floor('rhythm.live_pending'::regclass, p_queue, p_tasks, p_paused,
-      rhythm._find_floor(p_queue, p_tasks, p_paused, nullif(p_floor, '{}')), case when v_all then p_walked end);
+      rhythm._find_floor(p_queue, p_tasks, p_paused, nullif(p_floor, '{}'), rhythm._now()), case when v_all then p_walked end);
   elsif v_all then
     perform rhythm._keep_floor('rhythm.live_pending'::regclass, p_queue, p_tasks, p_paused, null, null);
   end if;

@@ -247,7 +247,7 @@ begin
           where v_picked is null and l.queue = v_queue and l.state = 'pending' and l.kind = 'task' and l.rate_key is null
             and (v_tasks is null or l.name = any (v_tasks)) and l.name <> all (v_paused)
             -- What should have begun by now is timed out, though nobody has said so yet.
-            and (l.due_at is null or l.due_at > v_now)
+            and (least(l.start_by, l.end_by) > v_now) is not false
           order by l.priority desc, l.seq
           limit v_allowed for update of l skip locked) s
         union all
@@ -258,7 +258,7 @@ begin
           due_at = least(v_now + coalesce(l.beat, p_lease), l.end_by, v_now + l.attempt_timeout), worker = p_worker,
           started_at = coalesce(l.started_at, v_now), attempt_at = v_now, attempt_until = v_now + l.attempt_timeout,
           concurrency_key = case when v_counted then coalesce(l.concurrency_key, '-') else l.concurrency_key end
-        from picked where l.id = picked.id and (l.due_at is null or l.due_at > v_now)
+        from picked where l.id = picked.id
         returning l.id, l.token, l.name, l.queue, l.inputs, l.attempt, l.lease_until, l.trace, l.progress, l.beat, l.priority, l.seq,
           case when l.due_at < v_now + p_lease then rhythm._wake_due(l.due_at) end as noted,
           case when picked.is_ours then rhythm._wake_queue(l.queue, -1) end as taken_back
@@ -266,10 +266,6 @@ begin
       select c.id, c.token, c.name, c.queue, c.inputs, c.attempt, c.lease_until, c.trace, c.progress, c.beat from leased c
       order by c.priority desc, c.seq;
       get diagnostics v_got = row_count;
-      if v_got < cardinality(v_picked) then
-        -- Some of it is over, and has hidden others.
-        v_again_at := least(v_again_at, v_now + interval '20 milliseconds');
-      end if;
       v_walked := pg_stat_get_xact_tuples_returned('rhythm.live_pending'::regclass) - v_walked;
       if rhythm._is_long_walk(v_walked, v_got) or v_floor = '{}' or v_floor <> '{}' and v_got = 0 then
         v_again_at := least(v_again_at, rhythm._move_floor(v_queue, v_tasks, v_paused, v_floor, v_walked, v_got));

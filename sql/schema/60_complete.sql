@@ -319,7 +319,7 @@ begin
       array_agg(o.retry_in) filter (where o.bad),
       array_agg(o.retryable) filter (where o.bad),
       array_agg(o.id) filter (where o.released), array_agg(o.token) filter (where o.released),
-      array_agg(o.retry_in) filter (where o.released), bool_or(o.result is not null and not o.good and not o.large)
+      array_agg(o.retry_in) filter (where o.released), bool_or(o.result is not null and o.other)
     into v_ids, v_tokens, v_results, v_bad, v_bad_tokens, v_errors, v_retry_in, v_retryable, v_released, v_released_tokens,
       v_delays, v_both
     from (
@@ -327,7 +327,7 @@ begin
         case when x.large then jsonb_build_object('name', 'ResultTooLarge',
           'message', format('the result has %s bytes, and 64 MB are the most', pg_column_size(r.result))) else r.error end as error,
         r.error is null and not x.put_off and not x.large as good, (r.error is not null or x.large) and not x.put_off as bad,
-        x.put_off as released, x.large
+        x.put_off as released, r.error is not null or x.put_off as other
       from jsonb_to_recordset(finish.outcomes)
         as r (id uuid, token bigint, result jsonb, error jsonb, retry_in interval, retryable bool, release bool),
         lateral (select r.release is true or (r.error is null and r.retry_in is not null) as put_off,

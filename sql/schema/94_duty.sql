@@ -93,8 +93,9 @@ end
 $$;
 
 -- Looks at what somebody left marks for, as far as the trees are free; gives how many trees that were, or `p_max` if there may be more.
--- `p_only`: in the tree of this root. So many trees at a time as step together, and no more when no SQL may step any more: each mark that
--- is taken and not stepped is written anew. Locks: free roots in the order of ids. Dying halfway leaves the marks.
+-- `p_only`: in the tree of this root. So many trees at a time as step together. Where no SQL may step any more in this transaction, those
+-- whose definitions use it keep their marks, which would only be written anew. Locks: free roots in the order of ids. Dying halfway leaves
+-- the marks.
 create function rhythm._look_at_marks(p_max int, p_only uuid default null) returns int
 language plpgsql as $$
 #variable_conflict use_column
@@ -102,18 +103,16 @@ declare
   v_roots uuid[];
   -- The next ones have larger ids: those of which marks were taken leave dead entries in the index.
   v_after uuid := '00000000-0000-0000-0000-000000000000';
+  v_is_spent bool;
   v_ids uuid[];
   v_groups int[];
-  v_taken int;
   v_done int := 0;
 begin
   if not exists (select from rhythm.runnable r where r.alone_at is null) then
     return 0;
   end if;
   while v_done < p_max loop
-    if rhythm._subtransactions() > 32 then
-      return p_max;
-    end if;
+    v_is_spent := rhythm._subtransactions() > 32;
     if p_only is not null then
       v_roots := array(select l.id from rhythm.live l where l.id = p_only for update skip locked);
     else
@@ -121,28 +120,26 @@ begin
         select l.id
         from (select distinct r.root_id from rhythm.runnable r where r.root_id > v_after and r.alone_at is null order by r.root_id) m
         join rhythm.live l on l.id = m.root_id
+        where not v_is_spent
+          or not exists (select from rhythm.definitions d where d.id = l.definition_id and d.uses_sql)
         order by m.root_id limit least(64, p_max - v_done) for update of l skip locked);
     end if;
     exit when v_roots = '{}';
     with taken as (
-      delete from rhythm.runnable r where r.ctid = any (array(
-        select d.ctid from rhythm.runnable d where d.root_id = any (v_roots) and d.alone_at is null limit 1000))
+      delete from rhythm.runnable r where r.root_id = any (v_roots) and r.alone_at is null
       returning r.execution_id, r.wake_group
     )
-    select array_agg(t.execution_id), array_agg(t.wake_group), max(t.count) into v_ids, v_groups, v_taken
-    from (select t.execution_id, t.wake_group, sum(count(*)) over () as count from taken t group by t.execution_id, t.wake_group) t;
+    select array_agg(t.execution_id), array_agg(t.wake_group) into v_ids, v_groups
+    from (select distinct t.execution_id, t.wake_group from taken t) t;
     if v_ids is not null then
       perform rhythm._apply_cancels(v_ids);
       perform rhythm._advance(v_ids, v_groups);
     end if;
     v_done := v_done + cardinality(v_roots);
-    if v_taken = 1000 then
-      return p_max;
-    end if;
     exit when p_only is not null or cardinality(v_roots) < 64;
     v_after := v_roots[cardinality(v_roots)];
   end loop;
-  return v_done;
+  return case when v_is_spent and p_only is null then p_max else v_done end;
 end
 $$;
 

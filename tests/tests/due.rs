@@ -182,20 +182,26 @@ async fn what_should_have_begun_by_now_is_not_handed_out_though_nobody_has_timed
     let s = database.session().await;
     s.run(
         "select rhythm.configure_queue('limited', concurrency => 10), rhythm.configure_queue('rated', rate_limit => '100/sec'),
-         rhythm.configure_queue('keyed', concurrency_key => 'k', concurrency_per_key => 10)",
+         rhythm.configure_queue('keyed', concurrency_key => 'k', concurrency_per_key => 1),
+         rhythm.configure_queue('rated by key', rate_limit => '1/hour', rate_key => 'k')",
     )
     .await;
     stop(&s).await;
-    for queue in ["plain", "limited", "rated", "keyed"] {
+    // How many of the three may run at once.
+    for (queue, most) in [
+        ("plain", 3),
+        ("limited", 3),
+        ("rated", 3),
+        ("keyed", 1),
+        ("rated by key", 1),
+    ] {
         let enqueue =
             |call: &str| format!("select rhythm.enqueue('a', '{{\"k\": 1}}', '{queue}', {call})");
         let starts_late = s.id(&enqueue("start_timeout => '30s'")).await;
         let ends_late = s.id(&enqueue("timeout => '30s'")).await;
-        let other = s.id(&enqueue("priority => -1")).await;
-        for (after, expected) in [
-            ("30s", vec![other]),
-            ("29.999999s", vec![starts_late, ends_late, other]),
-        ] {
+        let other = s.id(&enqueue("priority => 0")).await;
+        let all = [starts_late, ends_late, other];
+        for (after, expected) in [("30s", vec![other]), ("29.999999s", all[..most].to_vec())] {
             // The background worker does not see what is not committed, so it times nothing out.
             s.run("begin").await;
             s.run(&format!(
@@ -203,7 +209,7 @@ async fn what_should_have_begun_by_now_is_not_handed_out_though_nobody_has_timed
             ))
             .await;
             let claimed = s
-                .claim_with(&format!("'w', queues => '{{{queue}}}', max => 5"))
+                .claim_with(&format!("'w', queues => array['{queue}'], max => {most}"))
                 .await;
             let ids: Vec<_> = claimed.iter().map(|task| task.id).collect();
             assert_eq!(ids, expected, "{queue} after {after}");

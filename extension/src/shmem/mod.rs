@@ -87,7 +87,7 @@ pub(crate) fn is_available() -> bool {
 }
 
 /// The database of this backend.
-fn my_database() -> u32 {
+pub(crate) fn my_database() -> u32 {
     // SAFETY: set once when the backend connects.
     unsafe { pg_sys::MyDatabaseId.to_u32() }
 }
