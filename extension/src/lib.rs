@@ -8,7 +8,7 @@
 //! - `shmem`: who waits for what, and the commit callback that wakes them.
 //! - `worker`: the launcher, and one background worker for each database.
 //! - `cron`: the times that an expression means in a time zone of the server.
-//! - `process`, `timer`: interrupts, randomness and time of the process that runs a step.
+//! - `process`, `timer`, `cancel`: interrupts, randomness and time of the process that runs a step, and who has cancelled its SQL.
 //! - `nodes`, `utility`: parse trees of the server; the hook on commands about databases.
 //! - `guc`: every setting.
 //!
@@ -17,6 +17,7 @@
 use pgrx::prelude::*;
 
 mod api;
+mod cancel;
 mod cron;
 mod db;
 mod engine;

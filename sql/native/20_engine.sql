@@ -34,8 +34,10 @@ language c volatile as 'MODULE_PATHNAME', 'subtransactions_wrapper';
 create function rhythm._in_step() returns bool
 language c volatile as 'MODULE_PATHNAME', 'in_step_wrapper';
 
-create function rhythm._step_timed_out() returns bool
-language c volatile as 'MODULE_PATHNAME', 'step_timed_out_wrapper';
+-- Who raised the error 57014 that was just caught: the timer of the step ('step'), a cancel or timeout of the session ('session'), or,
+-- null, the SQL of the program itself.
+create function rhythm._cancelled_by() returns text
+language c volatile as 'MODULE_PATHNAME', 'cancelled_by_wrapper';
 
 -- The frames of a saved run with their variables; as text, since not every value of a program is JSON.
 create function rhythm._suspended(program bytea, save bytea, variables int, bytes int) returns jsonb

@@ -223,6 +223,7 @@ declare
   v_hint pg_catalog.text;
   v_bytes pg_catalog.int8 := 0;
   v_written pg_catalog.int8 := 0;
+  v_cancelled_by pg_catalog.text;
 begin
   v_plan := rhythm._sql_analyze(p_query);
   v_text := pg_catalog.jsonb_extract_path_text(v_plan, 'text');
@@ -266,13 +267,16 @@ begin
 exception
   when serialization_failure or deadlock_detected then
     raise;
-  when query_canceled then
-    if rhythm._step_timed_out() then
-      v_answer := row(null, null, true, null, null, null);
-      return v_answer;
+  when others or assert_failure or query_canceled then
+    if sqlstate operator(pg_catalog.=) '57014' then
+      v_cancelled_by := rhythm._cancelled_by();
+      if v_cancelled_by operator(pg_catalog.=) 'step' then
+        v_answer := row(null, null, true, null, null, null);
+        return v_answer;
+      elsif v_cancelled_by operator(pg_catalog.=) 'session' then
+        raise;
+      end if;
     end if;
-    raise;
-  when others or assert_failure then
     v_answer.rows := null;
     get stacked diagnostics v_answer.sqlstate = returned_sqlstate, v_answer.message = message_text, v_detail = pg_exception_detail,
       v_hint = pg_exception_hint;

@@ -35,7 +35,7 @@ begin
   for v_one in
     select case
         -- INVOKER: whoever deploys calls the seam and the raise itself, and the SQL of his workflows runs as himself.
-        when p.proname in ('deploy', '_deploy', '_sql_query', '_sql_analyze', '_step_timed_out') then 'rhythm_admin'
+        when p.proname in ('deploy', '_deploy', '_sql_query', '_sql_analyze', '_cancelled_by') then 'rhythm_admin'
         when p.proname in ('configure_queue', 'pause_queue', 'resume_queue', 'pause_task', 'resume_task', 'pause_all', 'resume_all',
           'adopt', 'retry_many', 'cleanup', 'tick', 'resolve', 'move', 'move_many', 'retire', 'unretire', 'undeploy')
           then 'rhythm_admin'
@@ -44,7 +44,7 @@ begin
       end as roles, p.oid::regprocedure as name
     from pg_catalog.pg_proc p
     where p.pronamespace = 'rhythm'::regnamespace
-      and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out')
+      and (p.proname !~ '^_' or p.proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_cancelled_by')
         -- What views call, they call as who reads them.
         or p.proname in ('_count_queues', '_count_failed', '_show_retry', '_show_duration'))
   loop

@@ -123,7 +123,7 @@ async fn nobody_can_call_what_is_internal() {
              where p.pronamespace = 'rhythm'::regnamespace and p.proname ~ '^_'
                -- INVOKER, and harmless: what deploy() calls as its caller, and what runs as the deployer in a step.
                -- And what the views of queues and tasks call, as whoever reads them.
-               and p.proname not in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out', '_count_queues',
+               and p.proname not in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_cancelled_by', '_count_queues',
                  '_count_failed', '_show_retry', '_show_duration')
                and r.rolname in ('rhythm_admin', 'rhythm_worker', 'rhythm_client')
                and has_function_privilege(r.oid, p.oid, 'execute')",
@@ -133,7 +133,7 @@ async fn nobody_can_call_what_is_internal() {
     let owner = "select rolsuper or rolcanlogin or rolcreaterole or rolbypassrls from pg_roles where rolname = 'rhythm_owner'";
     assert_eq!(s.text(owner).await, "f");
     let definers = "select count(*) from pg_proc where pronamespace = 'rhythm'::regnamespace and prosecdef
-                    and proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_step_timed_out')";
+                    and proname in ('_deploy', '_raise', '_sql_query', '_sql_analyze', '_cancelled_by')";
     assert_eq!(s.number(definers).await, 0);
     let foreign = s
         .rows(

@@ -1,5 +1,6 @@
 //! `Sql.query` and `Sql.exec`: what docs/flow/sql.md says of values, numbers of rows, errors and sizes.
 
+use rhythm_tests::clock::advance;
 use rhythm_tests::database::{Database, literal};
 use rhythm_tests::installation::project;
 use serde_json::{Value, json};
@@ -165,4 +166,67 @@ async fn what_is_refused_has_the_code_that_the_page_says() {
         json!({"how": "query", "sql": "select repeat('x', 1000000) from generate_series(1, 100)"});
     let id = s.start("refused", &inputs.to_string()).await;
     assert_eq!(s.completed(id).await, json!(["SqlError", "54000"]));
+}
+
+/// The SQL of a step may raise 57014 itself, as a foreign server's timeout does: that is an error of the program, which does not end
+/// what others do in the same transaction. A cancel and a timeout of the session do, also where they strike inside a function.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_that_the_sql_raises_itself_is_the_programs_and_one_of_the_session_is_not() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run(
+        "create function raise_cancel() returns int language plpgsql as $$
+         begin raise exception using errcode = '57014', message = 'remote timeout'; end $$;
+         create function slow() returns int language plpgsql as $$
+         begin perform pg_sleep(30); return 1; exception when others then return 2; end $$;
+         create table done (name text)",
+    )
+    .await;
+    s.deploy("caught", "try { await Sql.query('select raise_cancel()'); } catch (e) { return [e.name, e.code, e.message]; }").await;
+    s.deploy("uncaught", "await sleep(Inputs); await Sql.exec(\"insert into done values ('uncaught')\"); await Sql.exec('select raise_cancel()');")
+        .await;
+    s.deploy(
+        "fine",
+        "await sleep(Inputs); await Sql.exec(\"insert into done values ('fine')\"); return 1;",
+    )
+    .await;
+    let caught = s.start("caught", "{}").await;
+    assert_eq!(
+        s.completed(caught).await,
+        json!(["SqlError", "57014", "remote timeout"])
+    );
+    // In one round of the background's, which steps them together.
+    let (uncaught, fine) = (s.start("uncaught", "60").await, s.start("fine", "60").await);
+    advance(&s, "61 seconds").await;
+    s.becomes(fine, "completed").await;
+    assert_eq!(s.failed(uncaught).await["code"], "57014");
+    assert_eq!(
+        s.text("select string_agg(name, ',') from done").await,
+        "fine"
+    );
+
+    s.deploy(
+        "slow",
+        "try { return await Sql.query('select slow()'); } catch (e) { return e.name; }",
+    )
+    .await;
+    s.run("set statement_timeout = '300ms'").await;
+    let failure = s.fails("select rhythm.start('slow')").await;
+    assert_eq!(failure.code, "57014", "{failure:?}");
+    s.run("set statement_timeout = 0").await;
+    let pid = s.number("select pg_backend_pid()").await;
+    let other = database.session().await;
+    let stepping = async { s.fails("select rhythm.start('slow')").await };
+    let cancelling = async {
+        other
+            .until(&format!(
+                "select wait_event = 'PgSleep' from pg_stat_activity where pid = {pid}"
+            ))
+            .await;
+        other.run(&format!("select pg_cancel_backend({pid})")).await;
+    };
+    let (failure, ()) = tokio::join!(stepping, cancelling);
+    assert_eq!(failure.code, "57014", "{failure:?}");
+    let left = "select count(*) from rhythm.executions where name = 'slow'";
+    assert_eq!(s.number(left).await, 0, "nothing half-done");
 }

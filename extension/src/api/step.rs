@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use super::jsonb::Jsonb;
 use crate::db::DbResult;
 use crate::engine::{self, Ran, Stepped};
-use crate::timer;
+use crate::{cancel, timer};
 
 /// `_step(executions)`: `[{outcome, final?, error?, logs?}]` in their order, the outcome being suspended, completed, cancelled, failed or
 /// abandon. Writes nothing of those whose outcome is `failed` or `abandon`.
@@ -84,8 +84,13 @@ fn in_step() -> bool {
     engine::is_running()
 }
 
-/// `_step_timed_out()`: whether the query cancel that was just caught is the step's own timeout; asked once.
+/// `_cancelled_by()`: who raised the error 57014 that was just caught: `step` (its time was up), `session` (somebody cancels what it
+/// does, or its own timeout), none (the SQL itself); asked once.
 #[pg_extern(sql = false)]
-fn step_timed_out() -> bool {
-    timer::has_rung()
+fn cancelled_by() -> Option<&'static str> {
+    if timer::has_rung() {
+        Some("step")
+    } else {
+        cancel::is_raised().then_some("session")
+    }
 }

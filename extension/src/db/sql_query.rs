@@ -10,6 +10,7 @@ use pgrx::prelude::*;
 
 use super::deployer::{self, Deployer};
 use super::{DbResult, Failure};
+use crate::cancel;
 
 /// What a query gave.
 pub(crate) enum Answer {
@@ -40,13 +41,15 @@ pub(crate) fn run(
             return Err(spi::Error::NoTupleTable);
         };
         let answer = deployer::run_as(deployer, || {
-            pg_sys::OidFunctionCall3Coll(
-                deployer.helper,
-                pg_sys::InvalidOid,
-                text,
-                params,
-                count_only.into(),
-            )
+            cancel::watch(|| {
+                pg_sys::OidFunctionCall3Coll(
+                    deployer.helper,
+                    pg_sys::InvalidOid,
+                    text,
+                    params,
+                    count_only.into(),
+                )
+            })
         });
         PgHeapTuple::from_composite_datum(answer)
     };
