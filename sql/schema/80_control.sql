@@ -533,12 +533,14 @@ begin
   return v_old.id;
 end
 $$;
--- Lets a failed execution go on. Locks: as _retry_one says. Dying halfway leaves it failed.
+-- Lets a failed execution go on, with what it has failed of. Locks: as 81_retry.sql and _retry_one say, children before their run. Dying
+-- halfway leaves all of it failed.
 create function rhythm.retry(id uuid, delay interval default null, version int default null) returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 begin
   perform rhythm._check_given('id', retry.id is not null), rhythm._check_duration('delay', retry.delay);
+  perform rhythm._retry_below(array[retry.id], array[retry.delay]);
   if retry.version is not null then
     -- A client starts the newest version, and no other; an older one may run its SQL as somebody with more rights.
     if not pg_has_role(session_user, 'rhythm_admin', 'member') then
@@ -551,4 +553,4 @@ begin
 end
 $$;
 comment on function rhythm.retry(uuid, interval, int) is
-'Lets a failed execution go on under its id: a task is claimable again, with all its attempts, and a run that has failed with it, or has not taken its failure, awaits it again; a workflow goes on from its last await before the step that failed, which has left nothing behind. With a delay it waits that long first; with a version (0: the newest) it goes on in that one, as move allows. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';
+'Lets a failed execution go on under its id: a task is claimable again, with all its attempts, and a run that has failed with it, or has not taken its failure, awaits it again; a workflow goes on from its last await before the step that failed, which has left nothing behind, and the tasks and child workflows that it failed of are retried with it (not those that were given a result by resolve, and none where its own code has failed: a TypeError, RangeError, ReferenceError, SqlError or LimitError). With a delay it waits that long first; with a version (0: the newest) it goes on in that one, as move allows. Refused when a newer execution holds its task_id. Example: select rhythm.retry(''0190a1b2-0000-7000-8000-000000000000'')';

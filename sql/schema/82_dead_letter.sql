@@ -14,7 +14,7 @@ from rhythm.archive a where (a.kind = 'task' or a.retry is not null) and a.state
     order by h.seq desc limit 1) is not true;
 comment on view rhythm.attempts is 'Every failed attempt of every task, and of every workflow that was started with retry (of one with more than a hundred the last hundred), and what was known of it. Example: select attempt, worker, failed_at, error ->> ''message'' as message from rhythm.attempts where id = ''0190a1b2-0000-7000-8000-000000000000'' order by attempt';
 
--- Retries what has failed, oldest first. Locks: as retry, in the order of keys; what somebody else retries at the same time is left
+-- Retries what has failed, oldest first. Locks: as retry: first what is retried with runs, then these in the order of keys; what somebody else retries at the same time is left
 -- to him. All of them or none.
 create function rhythm.retry_many(queue text default null, name text default null, error text default null,
   since timestamptz default null, kind text default 'task', rate text default null, max int default 10000,
@@ -59,6 +59,9 @@ begin
   if retry_many.dry_run then
     return cardinality(v_ids);
   end if;
+  perform rhythm._retry_below(v_ids, array(
+    select case when v_rate is not null then make_interval(secs => (u.at - 1) / v_rate) end
+    from unnest(v_ids) with ordinality u (id, at) order by u.at));
   -- The oldest goes first, but keys are taken in their order, as enqueue_many does. Workflows are left to the worker: each step that
   -- runs SQL is a subtransaction.
   for v_id, v_at in
@@ -78,4 +81,4 @@ begin
 end
 $$;
 comment on function rhythm.retry_many(text, text, text, timestamptz, text, text, int, bool) is
-'Retries what has failed or timed out, oldest first, and gives the number: of a queue, a name, with an error (its name, its code, or a pattern of its message as for ILIKE), since a time; kind: task, workflow, or null for both. rate spreads them over time, tasks and workflows alike. Example: select rhythm.retry_many(queue => ''stripe'', error => ''%timeout%'', since => now() - interval ''1 day'', rate => ''10/sec'', dry_run => true)';
+'Retries what has failed or timed out, oldest first, and gives the number: of a queue, a name, with an error (its name, its code, or a pattern of its message as for ILIKE), since a time; kind: task, workflow, or null for both. What a run has failed of is retried with it, as by retry, and not counted. rate spreads them over time, tasks and workflows alike. Example: select rhythm.retry_many(queue => ''stripe'', error => ''%timeout%'', since => now() - interval ''1 day'', rate => ''10/sec'', dry_run => true)';

@@ -55,6 +55,7 @@ mod request;
 mod resolve;
 mod retention;
 mod retry;
+mod retry_run;
 mod rollback;
 mod run_retry;
 mod schedule;

@@ -225,7 +225,11 @@ impl Stage {
         if case.mends {
             ask(&self.desk, "insert into mended values (true)").await?;
             for run in self.there().await?.failed_runs {
-                ask(&self.desk, &format!("select rhythm.retry('{run}')")).await?;
+                // Unless it was retried with its parent.
+                let retry = format!(
+                    "select rhythm.retry(a.id) from rhythm.archive a where a.id = '{run}' and a.state in ('failed', 'timed_out')"
+                );
+                ask(&self.desk, &retry).await?;
             }
             self.drain(&mut tale).await?;
         }
