@@ -213,10 +213,8 @@ begin
     p_new.timeout, p_new.start_timeout, p_new.heartbeat_timeout, p_new.attempt_timeout, p_new.result),
     rhythm._keep_time('remember', p_new.remember);
   if p_new.kind = 'workflow' then
-    if p_new.retry is not null
-      or coalesce(p_new.start_timeout, p_new.attempt_timeout, p_new.heartbeat_timeout) is not null
-    then
-      perform rhythm._raise('RH002', 'retry, start_timeout, attempt_timeout and heartbeat_timeout are for tasks', null,
+    if coalesce(p_new.start_timeout, p_new.attempt_timeout, p_new.heartbeat_timeout) is not null then
+      perform rhythm._raise('RH002', 'start_timeout, attempt_timeout and heartbeat_timeout are for tasks', null,
         'Leave them out for a workflow.');
     end if;
     perform rhythm._current_definition(p_new.target, p_new.inputs);

@@ -527,3 +527,40 @@ async fn without_the_background_worker_tick_fires_and_says_when_to_come_back() {
     s.run("select rhythm.tick()").await;
     assert_eq!(runs(&s).await, "1 completed, 2 pending");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_of_a_schedule_begins_again_and_holds_the_next_one_back_meanwhile() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("create table tries (at timestamptz)").await;
+    s.deploy(
+        "report",
+        "await Sql.exec('insert into tries values (now())');
+         await sleep(0);
+         if ((await Sql.query('select count(*)::int as n from tries'))[0].n < 3) throw new Error('not yet');
+         return 'done';",
+    )
+    .await;
+    s.run(
+        r#"select rhythm.schedule('s', every => '1 hour', workflow => 'report', overlap => 'skip',
+             retry => '{"maxAttempts": 3, "initial": "40m", "backoff": "constant", "jitter": 0}')"#,
+    )
+    .await;
+    pass(&s, "1 hour").await;
+    let state =
+        "select concat_ws(' ', state, attempt) from rhythm.executions where name = 'report'";
+    s.until(&format!("select ({state}) = 'scheduled 1'")).await;
+    pass(&s, "40 minutes").await;
+    s.until(&format!("select ({state}) = 'scheduled 2'")).await;
+    // The second tick comes between two attempts.
+    pass(&s, "20 minutes").await;
+    assert_eq!(s.text("select skipped from rhythm.schedules").await, "1");
+    pass(&s, "20 minutes").await;
+    s.until(&format!("select ({state}) = 'completed 3'")).await;
+    let shown = "select retry ->> 'maxAttempts' from rhythm.schedules";
+    assert_eq!(s.text(shown).await, "3");
+    let refused = s
+        .fails("select rhythm.schedule('t', every => '1 hour', workflow => 'report', start_timeout => '1 hour')")
+        .await;
+    assert_eq!(refused.code, "RH002");
+}

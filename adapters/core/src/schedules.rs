@@ -37,7 +37,7 @@ pub struct ScheduleOptions {
     pub queue: Option<String>,
     /// Larger goes first.
     pub priority: Option<i32>,
-    /// JSON text: how to retry a task.
+    /// JSON text: how to retry what it starts; a workflow begins again from its start.
     pub retry: Option<String>,
     /// As in `enqueue`.
     pub timeout: Option<Duration>,
@@ -85,7 +85,7 @@ pub struct ScheduleInfo {
     pub queue: Option<String>,
     /// Larger goes first.
     pub priority: Option<i32>,
-    /// JSON text: how to retry a task.
+    /// JSON text: how to retry what it starts; a workflow begins again from its start.
     #[serde(serialize_with = "json")]
     pub retry: Option<String>,
     /// How long it may take in all, in seconds.

@@ -33,7 +33,7 @@ def test_a_schedule_is_made_driven_and_deleted(client: rhythm.Client, name: str,
     assert client.trigger_schedule(name) is None
     (row,) = client.schedules(name)
     assert (row["running"], row["held"], row["inputs"], row["queue"]) == (1, 1, {"n": 1}, queue)
-    assert (row["priority"], row["result"], row["remember"]) == (3, "discard", "172800.0 seconds")
+    assert (row["priority"], row["result"], row["remember"]) == (3, "discard", "2 days")
     assert [row[f"{which}_timeout"] for which in ("start", "attempt", "heartbeat")] == [86400, 3600, 30]
     assert (row["timeout"], row["retry"], row["catch_up"], row["jitter"]) == (None, None, 86400, 0)
     assert client.pause_schedule(name, "why not") and not client.pause_schedule(name)

@@ -123,3 +123,22 @@ def test_two_tasks_of_one_name_are_refused() -> None:
 
 def test_durations_of_the_command_line() -> None:
     assert [duration(text) for text in ("500ms", "3s", "1.5m", "1h", "7")] == [0.5, 3, 90, 3600, 7]
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        (timedelta(days=2), "2 days"),
+        (timedelta(hours=25, microseconds=1), "1 day 1 hour 0.000001 seconds"),
+        (90, "1 minute 30 seconds"),
+        (1.5, "1.5 seconds"),
+        (1, "1 second"),
+        (0, "0"),
+        (-90, "-1 minute -30 seconds"),
+        (float("inf"), "inf seconds"),
+        ("forever", "forever"),
+        (None, None),
+    ],
+)
+def test_times_of_retention_are_given_as_people_write_them(time: object, words: str | None) -> None:
+    assert kept(time) == words  # type: ignore[arg-type]

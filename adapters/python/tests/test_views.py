@@ -103,7 +103,7 @@ def test_queues_workers_and_tasks_tell_what_is_served(
     assert (task.queue, task.result, task.workers) == (queue, "discard", [worker])
     assert (task.timeout, task.attempt_timeout) == (timedelta(hours=1), timedelta(seconds=90))
     assert (task.start_timeout, task.heartbeat_timeout) == (timedelta(minutes=10), None)
-    assert (task.priority, task.remember) == (-7, "48:00:00")
+    assert (task.priority, task.remember) == (-7, "2 days")
     assert client.execution(client.enqueue(name, {"to": "a@b.c"}, queue=queue, delay="1h")).priority == -7
     assert task.input_schema["required"] == ["to"] and task.schema_check == "warn"
     assert task.first_served_at is not None and task.last_seen is not None

@@ -141,7 +141,7 @@ struct SetArgs {
     /// Larger goes first
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// How to retry a task, as JSON: {"maxAttempts": 5, "initial": "1s", "backoff": 2, "max": "5m"}
+    /// How to retry what it starts, as JSON: {"maxAttempts": 5, "initial": "1s", "backoff": 2, "max": "5m"}
     #[arg(long, value_name = "JSON")]
     retry: Option<String>,
     /// How long it may take

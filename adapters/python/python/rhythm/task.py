@@ -349,10 +349,29 @@ def seconds(duration: Duration | None) -> float | None:
 
 
 def kept(time: KeepTime | None) -> str | None:
-    """A time of retention as SQL reads it."""
-    if isinstance(time, timedelta):
-        time = time.total_seconds()
-    return time if time is None or isinstance(time, str) else f"{time} seconds"
+    """A time of retention as SQL reads it, such as `2 days` or `1 hour 30 minutes`: it is shown as it was given."""
+    if time is None or isinstance(time, str):
+        return time
+    if not isinstance(time, timedelta):
+        try:
+            time = timedelta(seconds=time)
+        except (OverflowError, ValueError):
+            # The server says what is wrong with it.
+            return f"{time} seconds"
+    whole, micros = divmod(abs(time) // timedelta(microseconds=1), 1_000_000)
+    minutes, seconds = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    sign = "-" if time < timedelta(0) else ""
+    parts = [
+        f"{sign}{count} {unit}{'' if count == 1 else 's'}"
+        for count, unit in ((days, "day"), (hours, "hour"), (minutes, "minute"))
+        if count
+    ]
+    if seconds or micros:
+        fraction = f".{micros:06}".rstrip("0") if micros else ""
+        parts.append(f"{sign}{seconds}{fraction} second{'' if seconds == 1 and not micros else 's'}")
+    return " ".join(parts) or "0"
 
 
 def moment(what: str, at: datetime | None) -> float | None:
