@@ -184,3 +184,50 @@ async fn words_that_people_guess_are_understood() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deploy_takes_folders_with_all_below_them() {
+    let database = Database::create().await;
+    let folder = std::env::temp_dir().join(format!("rhythm-deploy-{}", std::process::id()));
+    process::remove_at_exit(folder.clone());
+    for (at, source) in [
+        ("order.flow", "return 1;"),
+        ("billing/invoice.flow", "return 2;"),
+        ("billing/invoice.test.flow", "test('a', () => {});"),
+        ("billing/node_modules/theirs.flow", "return 0;"),
+        (".hidden/secret.flow", "return 0;"),
+        ("target/built.flow", "return 0;"),
+        ("drafts/idea.flow", "return 0;"),
+    ] {
+        let path = folder.join(at);
+        std::fs::create_dir_all(path.parent().expect("it has one")).expect("the folder is ours");
+        std::fs::write(path, source).expect("the folder is ours");
+    }
+    let all = folder.to_str().expect("it is text");
+    let said = says(&database, &["deploy", all, "--exclude", "drafts/"]).await;
+    assert_eq!(said, "invoice is version 1\norder is version 1");
+    // Two files of one name: nothing is deployed.
+    std::fs::write(folder.join("drafts/order.flow"), "return 3;").expect("the folder is ours");
+    let (code, _, error) = rhythm(&database, &["deploy", all]).await;
+    assert_eq!(code, Some(1), "{error}");
+    assert!(
+        error.contains("order.flow are all called order") && error.contains("--exclude"),
+        "{error}"
+    );
+    let s = database.session().await;
+    assert_eq!(
+        s.text("select string_agg(name || version, ' ' order by name) from rhythm.workflows")
+            .await,
+        "invoice1 order1"
+    );
+    let (code, _, error) = rhythm(&database, &["deploy", all, "--name", "x"]).await;
+    assert_eq!(code, Some(2), "{error}");
+    let empty = folder.join(".hidden/none");
+    std::fs::create_dir_all(&empty).expect("the folder is ours");
+    let (code, _, error) =
+        rhythm(&database, &["deploy", empty.to_str().expect("it is text")]).await;
+    assert!(
+        code == Some(1) && error.contains("no .flow file in"),
+        "{error}"
+    );
+}

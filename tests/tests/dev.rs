@@ -271,6 +271,25 @@ async fn flows_are_deployed_again_when_they_change() {
         s.completed(s.start("count", "{}").await).await,
         serde_json::json!(2)
     );
+    // Below the folder, too, but for what tools keep there, and for files of one name.
+    for (at, source) in [
+        ("orders/eu/ship.flow", "return 'ship';"),
+        (".git/hidden.flow", "return 0;"),
+        ("node_modules/theirs.flow", "return 0;"),
+        ("target/built.flow", "return 0;"),
+        ("orders/twice.flow", "return 1;"),
+        ("twice.flow", "return 2;"),
+    ] {
+        let path = flows.join(at);
+        std::fs::create_dir_all(path.parent().expect("it has one")).expect("the folder is ours");
+        std::fs::write(path, source).expect("the folder is ours");
+    }
+    let deployed = "select string_agg(distinct name, ' ' order by name) from rhythm.workflows";
+    s.until(&format!("select ({deployed}) = 'count ship'"))
+        .await;
+    std::fs::rename(flows.join("twice.flow"), flows.join("once.flow")).expect("the folder is ours");
+    s.until(&format!("select ({deployed}) = 'count once ship twice'"))
+        .await;
     // A deploy that waits for somebody's transaction does not hold the end up.
     s.run("begin").await;
     s.deploy("count", "return 3;").await;
@@ -285,6 +304,7 @@ async fn flows_are_deployed_again_when_they_change() {
     assert_eq!(code, Some(0), "{said}");
     assert!(start.elapsed() < Duration::from_secs(60), "{said}");
     assert!(said.contains("`nowhere` is not defined"), "{said}");
+    assert_eq!(said.matches("are all called twice").count(), 1, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,13 +18,15 @@ use crate::output::note;
 
 /// Deploy workflows from .flow files
 ///
-/// A workflow is named after its file. The same source again makes no new version, and runs that
-/// have begun stay on theirs.
+/// A workflow is named after its file, wherever that lies, so two files of one name are refused. The
+/// same source again makes no new version, and runs that have begun stay on theirs.
 #[derive(Args)]
 pub(crate) struct DeployArgs {
-    /// Files to deploy
+    /// Files to deploy, or folders with all .flow files below that are no tests
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    exclude: input::Exclude,
     /// Name of the workflow, instead of the file's
     #[arg(long)]
     name: Option<String>,
@@ -45,9 +47,11 @@ impl Deployed {
 }
 
 pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<()> {
-    if args.name.is_some() && args.files.len() > 1 {
+    if args.name.is_some() && (args.files.len() > 1 || args.files.iter().any(|path| path.is_dir()))
+    {
         return Err(CliError::usage("--name goes with one file only"));
     }
+    let files = files(&args)?;
     // What the server says of the source in its DETAIL was shown with its lines before the server was asked.
     let client = context.client().await?.observe(|notice| {
         if notice.is_warning() && notice.detail.is_none() {
@@ -55,15 +59,7 @@ pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<()> {
         }
     });
     let mut all = Vec::new();
-    for path in &args.files {
-        // A shell's *.flow names them too.
-        if is_test_file(&path.to_string_lossy()) {
-            note(format!(
-                "· {} is a test file, and stays here",
-                path.display()
-            ));
-            continue;
-        }
+    for path in &files {
         let deployed = deploy_file(&client, path, args.name.as_deref()).await?;
         if !context.output.is_json() {
             context.output.line(deployed.sentence());
@@ -74,6 +70,39 @@ pub(crate) async fn run(args: DeployArgs, context: &Context) -> Result<()> {
         context.output.json(&all);
     }
     Ok(())
+}
+
+/// The files that are meant, without tests.
+fn files(args: &DeployArgs) -> Result<Vec<PathBuf>> {
+    let mut files = input::flow_files(&args.files, &args.exclude)?;
+    files.retain(|path| {
+        let is_test = is_test_file(&path.to_string_lossy());
+        // A shell's *.flow names them too.
+        if is_test && args.files.contains(path) {
+            note(format!(
+                "· {} is a test file, and stays here",
+                path.display()
+            ));
+        }
+        !is_test
+    });
+    if let Some((name, clashing)) = input::clashes(&files).first_key_value() {
+        return Err(CliError::user(input::clash(name, clashing)).hint(
+            "A workflow is named after its file: rename one, or leave it out with --exclude.",
+        ));
+    }
+    if files.is_empty() && args.files.iter().any(|path| path.is_dir()) {
+        let places: Vec<String> = args
+            .files
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        return Err(CliError::user(format!(
+            "no .flow file in {}",
+            places.join(", ")
+        )));
+    }
+    Ok(files)
 }
 
 /// The calls of tasks whose inputs cannot be what their workers have registered.

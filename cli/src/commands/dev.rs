@@ -22,7 +22,10 @@ pub(crate) struct DevArgs {
     /// Port to listen on
     #[arg(long, default_value_t = 5432, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// Deploy the .flow files of this folder, and again whenever one changes
+    /// Deploy the .flow files of this folder and those below it, and again whenever one changes
+    ///
+    /// Passed over are hidden folders, node_modules, target, what .rhythmignore, .ignore or .gitignore say, and files of
+    /// one name.
     #[arg(long, value_name = "DIR")]
     flows: Option<PathBuf>,
     /// pg_config of the PostgreSQL to run, instead of the embedded one

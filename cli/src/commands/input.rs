@@ -1,5 +1,6 @@
 //! Values as people write them on a command line: JSON, durations, files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use ignore::overrides::OverrideBuilder;
-use ignore::{Walk, WalkBuilder};
+use ignore::{DirEntry, Walk, WalkBuilder};
 use rhythm_flow::Source;
 use serde_json::value::RawValue;
 
@@ -124,17 +125,50 @@ pub(crate) fn flow_files(paths: &[PathBuf], exclude: &Exclude) -> Result<Vec<Pat
         }
         for entry in walk(path, exclude)? {
             let entry = entry.map_err(|error| CliError::user(format!("cannot read {error}")))?;
-            let path = entry.path();
-            // `.` is how the current folder is called, and is no part of a name.
-            let path = path.strip_prefix(".").unwrap_or(path);
-            if path.extension().is_some_and(|ending| ending == "flow") && path.is_file() {
-                files.push(path.to_owned());
-            }
+            files.extend(flow_path(&entry));
         }
     }
     files.sort();
     files.dedup();
     Ok(files)
+}
+
+/// The .flow files below a folder, as `flow_files` finds them; what cannot be read is passed over.
+pub(crate) fn readable_flow_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let walk = walk(folder, &Exclude::default())?;
+    let mut files: Vec<PathBuf> = walk
+        .flatten()
+        .filter_map(|entry| flow_path(&entry))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn flow_path(entry: &DirEntry) -> Option<PathBuf> {
+    let path = entry.path();
+    // `.` is how the current folder is called, and is no part of a name.
+    let path = path.strip_prefix(".").unwrap_or(path);
+    let is_flow = path.extension().is_some_and(|ending| ending == "flow") && path.is_file();
+    is_flow.then(|| path.to_owned())
+}
+
+/// Names of workflows that more than one of these files has, each with its files.
+pub(crate) fn clashes(files: &[PathBuf]) -> BTreeMap<String, Vec<&Path>> {
+    let mut named: BTreeMap<String, Vec<&Path>> = BTreeMap::new();
+    for path in files {
+        named.entry(flow_name(path)).or_default().push(path);
+    }
+    named.retain(|_, files| files.len() > 1);
+    named
+}
+
+/// Says which files have one name.
+pub(crate) fn clash(name: &str, files: &[&Path]) -> String {
+    let files: Vec<String> = files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    format!("{} are all called {name}", files.join(" and "))
 }
 
 fn walk(folder: &Path, exclude: &Exclude) -> Result<Walk> {
@@ -152,16 +186,25 @@ fn walk(folder: &Path, exclude: &Exclude) -> Result<Walk> {
     Ok(WalkBuilder::new(folder)
         .add_custom_ignore_filename(IGNORE_FILE)
         .overrides(overrides)
-        .filter_entry(|entry| entry.depth() == 0 || entry.file_name() != "node_modules")
+        .filter_entry(|entry| entry.depth() == 0 || !is_of_a_tool(entry))
         .build())
+}
+
+/// Whether a folder holds what package managers and compilers put there.
+fn is_of_a_tool(entry: &DirEntry) -> bool {
+    entry.path().is_dir() && (entry.file_name() == "node_modules" || entry.file_name() == "target")
+}
+
+/// The name that a file gives its workflow.
+fn flow_name(path: &Path) -> String {
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// A workflow's source, and the name that its file gives it.
 pub(crate) fn flow_file(path: &Path) -> Result<(String, Source)> {
-    let name = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = flow_name(path);
     let text = fs::read_to_string(path).at("read", path)?;
     Ok((name, Source::new(path.display().to_string(), text)))
 }

@@ -1,14 +1,14 @@
 //! Deploys the `.flow` files of a folder, now and whenever one changes. A wrong file is reported
 //! and left alone until it changes again; the versions that run are not touched by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rhythm_testing::suite::is_test_file;
 
-use crate::commands::deploy;
+use crate::commands::{deploy, input};
 use crate::connection;
 use crate::dev::database;
 use crate::error::Kind;
@@ -27,6 +27,8 @@ pub(crate) struct Flows {
     seen: BTreeMap<PathBuf, Stamp>,
     /// The last complaint about the folder or the server, so that it is said once.
     complaint: Option<String>,
+    /// What was said of files of one name.
+    clashes: BTreeSet<String>,
 }
 
 impl Flows {
@@ -37,6 +39,7 @@ impl Flows {
             port,
             seen: BTreeMap::new(),
             complaint: None,
+            clashes: BTreeSet::new(),
         }
     }
 
@@ -88,22 +91,33 @@ impl Flows {
 
     /// `None` if the folder cannot be read.
     fn changed(&mut self) -> Option<Vec<(PathBuf, Stamp)>> {
-        let entries = match std::fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) => {
-                self.complain(format!("cannot read {}: {error}", self.folder.display()));
+        let found = std::fs::read_dir(&self.folder)
+            .map_err(|error| format!("cannot read {}: {error}", self.folder.display()))
+            .and_then(|_| input::readable_flow_files(&self.folder).map_err(|e| e.to_string()));
+        let mut files = match found {
+            Ok(files) => files,
+            Err(complaint) => {
+                self.complain(complaint);
                 return None;
             }
         };
-        let mut changed: Vec<_> = entries
-            .flatten()
-            // Editors and file systems keep files of their own under such names.
-            .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
-            .map(|entry| entry.path())
-            .filter(|path| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                name.ends_with(".flow") && !is_test_file(&name)
-            })
+        files.retain(|path| !is_test_file(&path.to_string_lossy()));
+        let mut clashing = BTreeSet::new();
+        let mut said = BTreeSet::new();
+        for (name, paths) in input::clashes(&files) {
+            let sentence = input::clash(&name, &paths);
+            if !self.clashes.contains(&sentence) {
+                note(format!(
+                    "{sentence}; none of them is deployed until the others are renamed"
+                ));
+            }
+            said.insert(sentence);
+            clashing.extend(paths.into_iter().map(Path::to_owned));
+        }
+        self.clashes = said;
+        let mut changed: Vec<_> = files
+            .into_iter()
+            .filter(|path| !clashing.contains(path))
             .filter_map(|path| stamp(&path).map(|stamp| (path, stamp)))
             .filter(|(path, stamp)| self.seen.get(path) != Some(stamp))
             .collect();
