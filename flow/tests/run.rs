@@ -190,7 +190,35 @@ fn a_promise_that_is_given_up_rejects_at_once_and_its_outcome_is_not_heard() {
     let outcome = vm.run(&mut host);
     assert_eq!(host.cancelled, [1, 2, 3]);
     assert!(host.tasks.is_empty());
-    let expected = "[true,true,true,false,\"CancelledError\",\"enough\",true,\"cancelled by the workflow\",\"Task.cancel needs the promise that Task.run, Workflow.run, a timer or a signal gave, not a promise of an async function, then() or a combinator.\"]";
+    let expected = "[true,true,true,false,\"CancelledError\",\"enough\",true,\"cancelled by the workflow\",\"Task.cancel needs the promise that Task.run, Task.map, Workflow.run, a timer or a signal gave, not a promise of an async function, then() or a combinator.\"]";
+    assert_eq!(outcome, Outcome::Completed(expected.into()));
+}
+
+#[test]
+fn a_fan_out_that_is_given_up_cancels_what_of_it_is_not_settled() {
+    let program = compile(
+        "const all = Task.map('a', [1, 2, 3], {concurrency: 2});\nconst none = Task.map('a', []);\nawait sleep(5);\nconst told = [Task.cancel(none), Task.cancel(all, 'enough'), Task.cancel(all)];\ntry { await all; } catch (e) { told.push(e.name, e.message); }\nconst done = Task.map('b', [1]);\nawait Signal.next('s');\ntold.push(Task.cancel(done), await done);\nreturn told;",
+    );
+    let mut vm = start(&program, Limits::default());
+    let mut host = MockHost::default();
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    let timer = host.next_timer().expect("it sleeps");
+    let mut vm = Vm::load(program.clone(), &vm.save().unwrap(), Limits::default()).unwrap();
+    vm.settle(1, Settlement::Fulfilled(Some("10".into())));
+    vm.settle(timer, Settlement::Fulfilled(None));
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    assert_eq!(
+        (&*host.cancelled, &*host.ended_fan_outs),
+        (&[2, 3][..], &[1][..])
+    );
+    let (promise, _) = host.signals.pop().expect("it waits");
+    let mut vm = Vm::load(program, &vm.save().unwrap(), Limits::default()).unwrap();
+    // What was given up is heard of no more; what is decided is decided.
+    for (number, value) in [(2, "20"), (5, "50"), (promise, "0")] {
+        vm.settle(number, Settlement::Fulfilled(Some(value.into())));
+    }
+    let expected = "[false,true,false,\"CancelledError\",\"enough\",false,[50]]";
+    let outcome = vm.run(&mut host);
     assert_eq!(outcome, Outcome::Completed(expected.into()));
 }
 

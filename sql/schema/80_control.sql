@@ -302,14 +302,14 @@ begin
 end
 $$;
 
--- Stops what is behind promises that a step has given up: [{promise, reason}]. The program has settled them itself, so what
+-- Stops what is behind promises that a step has given up: [{promises, reason}]. The program has settled them itself, so what
 -- comes of them is of no interest. Timers and waits that are just firing in another transaction go with it. Locks: timers, waits
 -- and watchers with SKIP LOCKED, then as _cancel_started; the caller has the tree. Dying halfway undoes the step.
 create function rhythm._give_up(p_id uuid, p_cancels jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_promises int[] := array(select (e ->> 'promise')::int from jsonb_array_elements(p_cancels) e);
+  v_promises int[] := array(select p::int from jsonb_array_elements(p_cancels) e, jsonb_array_elements_text(e -> 'promises') p);
   v_children record;
 begin
   delete from rhythm.timers t where t.ctid = any (array(
@@ -322,9 +322,11 @@ begin
   delete from rhythm.deferred_starts d
   where d.execution_id = p_id and (d.item ->> 'promise')::int = any (v_promises);
   for v_children in
+    -- One look at all children, however many are given up.
     select array_agg(l.id order by l.id) as ids, e ->> 'reason' as reason
     from jsonb_array_elements(p_cancels) e
-    join rhythm.live l on l.parent_id = p_id and l.promise = (e ->> 'promise')::int
+    cross join lateral (select array_agg(p::int) as promises from jsonb_array_elements_text(e -> 'promises') p) g
+    join rhythm.live l on l.parent_id = p_id and l.promise = any (g.promises)
     group by 2
   loop
     perform rhythm._cancel_started(v_children.ids, v_children.reason, null, false);

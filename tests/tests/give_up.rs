@@ -134,3 +134,91 @@ async fn what_was_given_up_stays_so_through_kills() {
     let result = s.completed(id).await;
     assert_eq!(result, json!([1, "reminded", "cancelled by the workflow"]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fan_out_is_given_up_with_what_of_it_runs_waits_and_is_held() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "child",
+        "try { await Signal.next('never'); } finally { await Task.run('clean', Inputs); }",
+    )
+    .await;
+    s.deploy(
+        "maps",
+        "const tasks = Task.map('work', [1, 2, 3, 4, 5], {concurrency: 3});
+         const children = Workflow.map('child', [1, 2, 3], {concurrency: 2});
+         await Signal.next('stop');
+         const told = [Task.cancel(tasks, 'too slow'), Task.cancel(children, 'too slow'), Task.cancel(tasks)];
+         for (const one of [tasks, children]) { try { await one; } catch (e) { told.push(`${e.name}: ${e.message}`); } }
+         await Signal.next('end');
+         return told;",
+    )
+    .await;
+    let id = s.start("maps", "{}").await;
+    s.until(
+        "select count(*) = 2 from rhythm.executions where name = 'child' and state = 'waiting'",
+    )
+    .await;
+    let mut tasks = s.claim(2).await;
+    assert_eq!(tasks.len(), 2, "the third waits for a worker");
+    let (first, second) = (tasks.remove(0), tasks.remove(0));
+    assert!(s.complete(&first, "10").await);
+    s.run(&format!("select rhythm.signal('{id}', 'stop')"))
+        .await;
+    let beat = format!(
+        "select status from rhythm.heartbeat('{{{}}}', '{{{}}}')",
+        second.id, second.token
+    );
+    assert_eq!(s.text(&beat).await, "cancel");
+    let work = "select string_agg((inputs #>> '{}') || ' ' || state, ', ' order by inputs) from rhythm.executions where name = 'work'";
+    assert_eq!(
+        s.text(work).await,
+        "1 completed, 2 running, 3 cancelled, 4 cancelled",
+        "the fifth is none"
+    );
+    for table in ["fan_outs", "fan_out_items"] {
+        assert_eq!(
+            s.number(&format!("select count(*) from rhythm.{table}"))
+                .await,
+            0,
+            "{table}"
+        );
+    }
+    // The children clean up; the third never began.
+    assert!(s.complete(&second, "20").await);
+    for _ in 0..2 {
+        let clean = s.claim_one().await;
+        assert_eq!(clean.name, "clean");
+        assert!(s.complete(&clean, "0").await);
+    }
+    s.until(
+        "select count(*) = 2 from rhythm.executions where name = 'child' and state = 'cancelled'",
+    )
+    .await;
+    s.run(&format!("select rhythm.signal('{id}', 'end')")).await;
+    let late = "CancelledError: too slow";
+    assert_eq!(
+        s.completed(id).await,
+        json!([true, true, false, late, late])
+    );
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fan_out_that_is_given_up_in_its_own_step_starts_nothing_that_runs() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "maps",
+        "const all = Task.map('work', Array.from({length: 3000}, (_, i) => i), {concurrency: 10});
+         const told = Task.cancel(all, 'x'.repeat(10000)); await Task.run('next'); return told;",
+    )
+    .await;
+    let id = s.start("maps", "{}").await;
+    let task = s.claim_one().await;
+    assert_eq!(task.name, "next");
+    assert!(s.complete(&task, "0").await);
+    assert_eq!(s.completed(id).await, json!(true));
+    nothing_is_left(&s).await;
+}

@@ -49,7 +49,8 @@ pub(super) struct Effects {
     timers: Vec<(PromiseId, f64)>,
     signals: Vec<(PromiseId, SignalWait)>,
     replies: Vec<(String, String)>,
-    cancels: Vec<(PromiseId, String)>,
+    /// What is given up together, for one reason.
+    cancels: Vec<(Vec<PromiseId>, String)>,
     attributes: BTreeMap<String, String>,
     logs: Vec<String>,
     /// Lines that `take` has handed over, for a step that fails after that.
@@ -86,7 +87,10 @@ impl Effects {
     }
 
     pub(super) fn cancel(&mut self, promise: PromiseId, reason: &str) {
-        self.cancels.push((promise, reason.to_owned()));
+        match self.cancels.last_mut() {
+            Some((promises, same)) if same == reason => promises.push(promise),
+            _ => self.cancels.push((vec![promise], reason.to_owned())),
+        }
     }
 
     pub(super) fn group(&mut self, group: u32, promises: &[PromiseId]) {
@@ -232,11 +236,17 @@ impl Effects {
             quote(out, id);
             out.push_str(&format!(",\"value\":{value}}}"));
         });
-        list(&mut out, "cancels", &taken.cancels, |out, (id, reason)| {
-            out.push_str(&format!("{{\"promise\":{id},\"reason\":"));
-            quote(out, reason);
-            out.push('}');
-        });
+        list(
+            &mut out,
+            "cancels",
+            &taken.cancels,
+            |out, (promises, reason)| {
+                let ids: Vec<String> = promises.iter().map(PromiseId::to_string).collect();
+                out.push_str(&format!("{{\"promises\":[{}],\"reason\":", ids.join(",")));
+                quote(out, reason);
+                out.push('}');
+            },
+        );
         if !taken.attributes.is_empty() {
             key(&mut out, "attributes");
             out.push('{');

@@ -29,18 +29,23 @@ fn cancel(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let value = cx.arg(call, 0);
     let promise = cx.as_promise(value);
     // A settled one has no host any more, so whose it was cannot be told.
-    let fits = promise.is_some_and(|at| {
+    let mut fits = promise.is_some_and(|at| {
         cx.promise(at).is_some_and(|promise| {
             promise.host.is_some() || !matches!(promise.state, PromiseState::Pending)
         })
     });
+    let fan_out = match promise {
+        Some(at) if !fits => cx.fan_out_of(at)?,
+        _ => None,
+    };
+    fits |= fan_out.is_some();
     let Some(promise) = promise.filter(|_| fits) else {
         let given = match promise {
             Some(_) => "a promise of an async function, then() or a combinator".to_owned(),
             None => cx.describe(value),
         };
         return Err(Throw::type_error(format!(
-            "Task.cancel needs the promise that Task.run, Workflow.run, a timer or a signal gave, not {given}."
+            "Task.cancel needs the promise that Task.run, Task.map, Workflow.run, a timer or a signal gave, not {given}."
         )));
     };
     let reason = cx.arg(call, 1);
@@ -50,7 +55,10 @@ fn cancel(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         name_argument(cx, reason, "Task.cancel", "reason")?
     };
     cx.work(100)?;
-    Ok(Value::Bool(cx.give_up(promise, &reason)?))
+    Ok(Value::Bool(match fan_out {
+        Some(fan_out) => cx.give_up_fan_out(fan_out, &reason)?,
+        None => cx.give_up(promise, &reason)?,
+    }))
 }
 
 /// Starts what a call names.

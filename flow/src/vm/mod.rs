@@ -7,6 +7,7 @@ mod call;
 pub mod cx;
 mod execute;
 mod frame;
+mod give_up;
 mod grouping;
 mod iterate;
 pub mod operate;

@@ -493,15 +493,15 @@ impl Cx<'_> {
         Ok(())
     }
 
-    /// A fan-out is decided before its elements are: nobody waits for them any more.
-    fn end_fan_out(&mut self, aggregate: Ref) {
+    /// A fan-out is decided before its elements are: nobody waits for them any more. Gives the numbers of those that are not settled.
+    pub(super) fn end_fan_out(&mut self, aggregate: Ref) -> Vec<PromiseId> {
         let Body::Aggregate(body) = self.heap.body_mut(aggregate) else {
-            return;
+            return Vec::new();
         };
         let count = std::mem::take(&mut body.values).len() as PromiseId;
         let numbers = body.first..body.first.saturating_add(count);
         if count == 0 {
-            return;
+            return Vec::new();
         }
         self.host.end_fan_out(numbers.start);
         let left: Vec<PromiseId> = self
@@ -510,9 +510,10 @@ impl Cx<'_> {
             .range(numbers)
             .map(|(number, _)| *number)
             .collect();
-        for number in left {
-            self.state.pending.remove(&number);
+        for number in &left {
+            self.state.pending.remove(number);
         }
+        left
     }
 
     /// All elements are settled.

@@ -360,7 +360,7 @@ impl Cx<'_> {
         Value::Object(promise)
     }
 
-    fn settle_host(&mut self, at: Ref, settlement: Settlement) -> Result<(), Throw> {
+    pub(super) fn settle_host(&mut self, at: Ref, settlement: Settlement) -> Result<(), Throw> {
         let wrap = match self.promise(at).and_then(|promise| promise.host) {
             Some(host) => host.wrap,
             None => return Ok(()),
@@ -400,30 +400,6 @@ impl Cx<'_> {
             let reply = self.heap.native(number);
             self.set_name(request, "reply", reply);
         }
-    }
-
-    /// Settles a promise of the host with a `CancelledError`, since the program has given it up. False: it is settled.
-    pub(crate) fn give_up(&mut self, at: Ref, reason: &str) -> Result<bool, Throw> {
-        let Some((host, PromiseState::Pending)) = self
-            .promise(at)
-            .and_then(|promise| Some((promise.host?, promise.state)))
-        else {
-            return Ok(false);
-        };
-        if let Err(error) = self.host.cancel(host.id, reason) {
-            return Err(self.thrown_by_host(&error));
-        }
-        // Whoever gives it up need not look at it.
-        if let Some(promise) = self.promise(at) {
-            promise.handled = true;
-        }
-        let cancelled = Settlement::Rejected(HostError {
-            name: "CancelledError".into(),
-            message: reason.to_owned(),
-            ..HostError::default()
-        });
-        self.settle_host(at, cancelled)?;
-        Ok(true)
     }
 
     /// The value of an error of the host, without a stack.
