@@ -271,6 +271,7 @@ declare
   v_signal_due timestamptz;
   v_timer timestamptz;
   v_other uuid;
+  v_held record;
   v_too text;
   v_end text := format('to end it, call rhythm.cancel(%L).', p_run.id);
 begin
@@ -303,6 +304,10 @@ begin
     where t.execution_id = p_run.id and (v_place.promises is null or t.promise = any (v_place.promises)));
   v_other := (select w.id from rhythm.watchers w
     where w.execution_id = p_run.id and (v_place.promises is null or w.promise = any (v_place.promises)) limit 1);
+  -- What has no turn yet is no execution of which anybody could ask; it is the last one that surely is held.
+  select sum(f.last - f.next + 1) as count, string_agg(distinct f.concurrency::text, ' or ') as most into v_held
+  from rhythm.fan_outs f
+  where f.execution_id = p_run.id and (v_place.promises is null or f.last = any (v_place.promises));
   if v_children > 0 then
     select l.* into v_child from rhythm.live l
     where l.parent_id = p_run.id and (v_place.promises is null or l.promise = any (v_place.promises))
@@ -316,7 +321,8 @@ begin
       v_last := v_next;
     end loop;
     v_why := rhythm.why(v_last.id);
-    v_too := concat(', and for the signal ' || v_signals, case when v_timer is not null then ', and for a timer' end);
+    v_too := concat(case when v_held.count > 0 then format(', while %s more wait for their turn (it lets %s run at once)', v_held.count,
+        v_held.most) end, ', and for the signal ' || v_signals, case when v_timer is not null then ', and for a timer' end);
     return row('waits_for_child', format('it waits%s for %s%s %L (%s)%s: %s', v_at,
         case when v_children >= 1000 then '1000 or more of its own, such as ' when v_children > 1
           then v_children || ' of its own, such as ' else '' end, v_child.kind, v_child.name, v_child.id, v_too,

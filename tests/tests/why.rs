@@ -557,3 +557,33 @@ async fn of_a_limit_that_claims_hold_for_moments() {
     s.run("commit").await;
     holder.run("rollback").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_fan_out_that_holds_some_back() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("map", "const all = Task.map('a', Array.from({length: Inputs}, (_, i) => i), {concurrency: 2}); await all; return 1;")
+        .await;
+    let (small, large) = (s.start("map", "5").await, s.start("map", "500").await);
+    why(
+        &s,
+        small,
+        "waits_for_child",
+        &[
+            "for 2 of its own",
+            "task 'a'",
+            "while 3 more wait for their turn (it lets 2 run at once)",
+        ],
+    )
+    .await;
+    why(&s, large, "waits_for_child", &["while 498 more wait"]).await;
+    s.run(&format!("select rhythm.terminate('{large}')")).await;
+    for _ in 0..3 {
+        s.work("0").await;
+    }
+    // The last two have their turn.
+    let said = s
+        .text(&format!("select explanation from rhythm.why('{small}')"))
+        .await;
+    assert!(!said.contains("turn"), "{said}");
+}
