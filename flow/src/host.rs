@@ -57,6 +57,9 @@ pub struct SignalWait {
 /// Bytes of JSON, names included, that `Context.set` may publish of one run.
 pub const ATTRIBUTES: usize = 64 << 10;
 
+/// What the `concurrency` of a fan-out may be at most.
+pub const FAN_OUT: u32 = 1000;
+
 /// The error of a `Context.set` that would pass this limit.
 #[must_use]
 pub fn too_many_attributes(bytes: usize) -> HostError {

@@ -52,7 +52,7 @@ pub mod vm;
 
 pub use diagnostic::Diagnostic;
 pub use error::Fault;
-pub use limits::Limits;
+pub use limits::{Limits, Used};
 pub use program::{Program, Refusal};
 pub use snapshot::{TransferError, transfer};
 pub use source::Source;

@@ -35,6 +35,15 @@ impl Default for Limits {
     }
 }
 
+/// What a step has used of its limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Instructions.
+    pub fuel: u64,
+    /// Bytes of live values: the most that a collection has found.
+    pub heap_bytes: usize,
+}
+
 /// Counts what a step uses.
 #[derive(Debug)]
 pub struct Meter {
@@ -48,6 +57,8 @@ pub struct Meter {
     bytes: usize,
     /// A collection is due when `bytes` is above this.
     collect_above: usize,
+    /// The most that a collection of this step has left.
+    most_live: usize,
 }
 
 /// A collection is not worth its time below this.
@@ -62,6 +73,7 @@ impl Meter {
             fuel: 0,
             bytes: 0,
             collect_above: FIRST_COLLECTION.min(limits.heap_bytes),
+            most_live: 0,
             limits,
         };
         meter.refuel();
@@ -72,6 +84,16 @@ impl Meter {
     pub(crate) fn refuel(&mut self) {
         self.fuel = i64::try_from(self.limits.fuel).unwrap_or(i64::MAX);
         self.countdown = 0;
+        self.most_live = 0;
+    }
+
+    /// What the step has used so far.
+    pub(crate) fn used(&self) -> Used {
+        let left = self.fuel.saturating_add(self.countdown);
+        Used {
+            fuel: (self.limits.fuel).saturating_sub(u64::try_from(left).unwrap_or(0)),
+            heap_bytes: self.most_live,
+        }
     }
 
     /// Counts `amount` instructions, for a builtin that loops.
@@ -155,6 +177,7 @@ impl Meter {
     /// Notes what a collection left.
     pub(crate) fn collected(&mut self, live: usize) -> Result<(), Throw> {
         self.bytes = live;
+        self.most_live = self.most_live.max(live);
         if live > self.limits.heap_bytes {
             return Err(self.out_of_heap());
         }

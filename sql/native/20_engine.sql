@@ -55,3 +55,8 @@ language c strict stable rows 1 as 'MODULE_PATHNAME', 'move_save_wrapper';
 create function rhythm._outline(workflow text, source text, format text)
 returns table (depth int, kind text, name text, line int, col int, waits bool, times bigint, text text)
 language c strict immutable as 'MODULE_PATHNAME', 'outline_of_wrapper';
+
+-- The limits that the library knows; `most` null: there is none.
+create function rhythm._library_limits()
+returns table (name text, most bigint, unit text, bounds text, marked bool)
+language c strict stable as 'MODULE_PATHNAME', 'library_limits_wrapper';

@@ -56,7 +56,7 @@ end
 $$;
 
 -- Writes what steps want from the world: p_effects[i] is {tasks, held, fan_outs, ended_fan_outs, timers, signals, replies, cancels,
--- attributes, logs, long} of the i-th, or null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
+-- attributes, logs, long, near} of the i-th, or null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
 -- Locks: as its parts; none of them waits, and keys for 50 ms at most. The caller has the trees. Dying halfway undoes the steps.
 create function rhythm._apply_effects(p_ids uuid[], p_effects jsonb) returns uuid[]
 language plpgsql as $$
@@ -93,6 +93,9 @@ begin
   if 'long' = any (v_keys) then
     perform rhythm._note_long(o.id)
     from rows from (unnest(p_ids), jsonb_array_elements(p_effects)) as o (id, effects) where o.effects ? 'long';
+  end if;
+  if 'near' = any (v_keys) then
+    perform rhythm._mark_near(p_ids, p_effects);
   end if;
   if v_keys && '{attributes,signals,replies,cancels}' then
     for v_one in
@@ -216,6 +219,7 @@ declare
   v_plan pg_catalog.jsonb;
   v_text pg_catalog.text;
   v_count int;
+  v_most pg_catalog.int8;
   v_row record;
   v_rows pg_catalog.text[];
   v_answer rhythm.sql_answer;
@@ -246,12 +250,14 @@ begin
     v_answer.rows := v_written;
     return v_answer;
   elsif pg_catalog.jsonb_extract_path_text(v_plan, 'returns_rows')::pg_catalog.bool then
+    v_most := pg_catalog.jsonb_extract_path_text(v_plan, 'most_bytes');
     -- A loop, since not every statement that gives rows may stand inside another.
     for v_row in execute v_text using p_params loop
       v_rows := pg_catalog.array_append(v_rows, pg_catalog.row_to_json(v_row)::pg_catalog.text);
       v_bytes := v_bytes operator(pg_catalog.+) pg_catalog.octet_length(v_rows[pg_catalog.cardinality(v_rows)]);
-      if v_bytes operator(pg_catalog.>) 67108864 then
-        raise exception using errcode = '54000', message = 'the rows of the query take more than 64 MB',
+      if v_bytes operator(pg_catalog.>) v_most then
+        raise exception using errcode = '54000',
+          message = pg_catalog.concat('the rows of the query take more than ', pg_catalog.pg_size_pretty(v_most)),
           hint = 'Ask for fewer rows or columns, with a limit say, or let the server do the work in one statement.';
       end if;
     end loop;

@@ -177,8 +177,8 @@ begin
   end if;
   -- Counted at one signal in a hundred, since it takes as long as there are signals. So this is a brake for senders that stop at an
   -- error; who sends on in spite of it gets most of his signals in.
-  if random() < 0.01 and exists (select from rhythm.signals s where s.execution_id = p_id offset 9999) then
-    perform rhythm._raise('RH902', format('workflow %s has 10000 signals or more that it has not taken', p_id), null,
+  if random() < 0.01 and rhythm._has_most_signals(p_id) then
+    perform rhythm._raise('RH902', format('workflow %s has %s signals or more that it has not taken', p_id, rhythm._most_signals()), null,
       'Let it take them with Signal.next, or put them into a table and send one signal for many.');
   end if;
   insert into rhythm.signals (execution_id, name, key, request, payload, start, at)

@@ -240,6 +240,9 @@ begin
       case when h.event = 'attempt_failed' then (h.data ->> 'attempt')::int end
     from rhythm.history h where h.execution_id = timeline.id
     union all
+    select n.at, 3, 0, 'near_limit', n.name, jsonb_build_object('value', n.value, 'most', n.most), null, null, null, null
+    from rhythm.near_limits n where n.id = timeline.id
+    union all
     select h.at, 2, h.seq, 'task_' || h.event, e.name, h.data || jsonb_build_object('id', e.id), null,
       rhythm._span((h.data ->> 'started_at')::timestamptz, h.at), h.name, (h.data ->> 'attempt')::int
     from e join rhythm.history h on h.execution_id = e.id

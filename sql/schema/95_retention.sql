@@ -202,6 +202,7 @@ begin
     v_flows := array(select o.id from unnest(p_ids, p_kinds) as o (id, kind) where o.kind = 'workflow');
     delete from rhythm.published a where a.id = any (v_flows);
     delete from rhythm.long_runs r where r.execution_id = any (v_flows);
+    delete from rhythm.limit_marks m where m.execution_id = any (v_flows);
     delete from rhythm.signal_keys k where k.execution_id = any (v_flows);
     delete from rhythm.signals s where s.execution_id = any (v_flows);
     perform rhythm._forget(v_flows);

@@ -53,6 +53,10 @@ pub async fn nothing_is_left(session: &Session) {
             "rhythm.saves t where not exists (
                select from rhythm.archive a where a.id = t.id and a.state in ('failed', 'timed_out'))",
         ),
+        (
+            "limit_marks",
+            "rhythm.limit_marks t where not exists (select from rhythm.archive a where a.id = t.execution_id)",
+        ),
         ("keys", "rhythm.keys t where t.until <= rhythm._now()"),
         (
             "keys",

@@ -99,6 +99,7 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
         &["'{$held}'", "'{$token}'", "'60s'", "array['1'::jsonb]"],
     ),
     ("explain_workflow", &["'w1'", "1", "'dot'"]),
+    ("limits", &[]),
     ("log", &["'$workflow'", "false", "10"]),
     ("move", &["'$workflow'", "1"]),
     ("move_many", &["'w1'", "1", "null", "10", "true"]),

@@ -39,6 +39,7 @@ mod limits;
 mod linear;
 mod model;
 mod moves;
+mod near_limits;
 mod notice;
 mod parent_close;
 mod pause;

@@ -83,6 +83,7 @@ const VERBS: &[Verb] = &[
             ("max", "--limit"),
         ],
     ),
+    ("limits", "limits", &[]),
     ("log", "log", &[]),
     ("move", "move", &[]),
     ("move_many", "migrate-runs", &[("workflow", "<NAME>")]),
@@ -150,6 +151,8 @@ const RECORDS: &[(&str, &str, &[&str])] = &[
     ("calendars", "Calendar", &[]),
     ("executions", "Execution", &[]),
     ("logs", "LogLine", &["id", "seq"]),
+    ("near_limits", "NearLimit", &[]),
+    ("near_limit_counts", "NearLimitCount", &[]),
     ("pauses", "Pause", &[]),
     ("queues", "QueueInfo", &[]),
     ("schedule_runs", "ScheduleRun", &[]),
@@ -168,7 +171,7 @@ async fn sql(database: &Database) -> Signatures {
         .session()
         .await
         .rows(
-            "select p.proname, unnest(coalesce(p.proargnames[1:p.pronargs], array['']))
+            "select p.proname, unnest(coalesce(nullif(p.proargnames[1:p.pronargs], '{}'), array['']))
              from pg_proc p where p.pronamespace = 'rhythm'::regnamespace and p.proname !~ '^_'",
         )
         .await;

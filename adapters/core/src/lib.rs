@@ -6,7 +6,7 @@
 //! # Layout
 //! - `client`: one method for each SQL function, same names; `messages` has those about signals, requests and published values,
 //!   `queue` those about settings and pauses, `trouble` those about failures and what does not move, `insight` those about what went
-//!   on in a run, `repair` those that mend runs and look after versions. `views`: reads of the views.
+//!   on in a run, `limits` those about limits of runs, `repair` those that mend runs and look after versions. `views`: reads of the views.
 //! - `schedules`: both for schedules and calendars.
 //! - `rows`: what they answer with. `time`: points in time as text.
 //! - `error`: kinds of errors by SQLSTATE. `notice`: what the server says beside its answers.
@@ -20,6 +20,7 @@ mod config;
 mod connect;
 mod error;
 mod insight;
+mod limits;
 mod messages;
 mod notice;
 mod queue;
@@ -37,6 +38,7 @@ pub use client::Client;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
 pub use insight::{LogEntry, TimelineEvent, Variable};
+pub use limits::{LimitInfo, NearLimit, NearLimitCount};
 pub use messages::{Run, Signalled};
 pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};

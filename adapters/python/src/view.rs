@@ -111,6 +111,23 @@ impl Views {
         }))
     }
 
+    fn limits(&self) -> Call {
+        let client = self.client();
+        Call::new(async move { Answer::json(&client.limits().await?) })
+    }
+
+    fn near_limits(&self, id: Option<&str>, workflow: Option<String>, max: i64) -> PyResult<Call> {
+        let (client, id) = (self.client(), id.map(uuid).transpose()?);
+        Ok(Call::new(async move {
+            Answer::json(&client.near_limits(id, workflow.as_deref(), max).await?)
+        }))
+    }
+
+    fn near_limit_counts(&self) -> Call {
+        let client = self.client();
+        Call::new(async move { Answer::json(&client.near_limit_counts().await?) })
+    }
+
     fn logs(&self, id: &str) -> PyResult<Call> {
         let (client, id) = (self.client(), uuid(id)?);
         Ok(Call::new(

@@ -16,6 +16,7 @@ pub(crate) mod explain;
 pub(crate) mod explain_workflow;
 pub(crate) mod fmt;
 pub(crate) mod input;
+pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod move_run;

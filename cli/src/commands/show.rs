@@ -3,10 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use rhythm_client::{Execution, FailedAttempt, TimelineEvent, Why};
+use rhythm_client::{Execution, FailedAttempt, NearLimit, TimelineEvent, Why};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::limits;
 use crate::cli::Context;
 use crate::error::{CliError, Result};
 use crate::output::Output;
@@ -64,6 +65,10 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
         true => client.timeline(args.id, most_events).await?,
         false => Vec::new(),
     };
+    let near = match is_workflow {
+        true => client.near_limits(Some(args.id), None, 100).await?,
+        false => Vec::new(),
+    };
     let output = context.output;
     if output.is_json() {
         let (frames, unread) = match frames {
@@ -72,12 +77,12 @@ pub(crate) async fn run(args: ShowArgs, context: &Context) -> Result<()> {
         };
         output.json(&json!({
             "execution": execution, "attempts": attempts, "why": why, "variables": frames, "variablesError": unread,
-            "tree": members, "truncated": is_cut, "timeline": events, "log": lines,
+            "tree": members, "truncated": is_cut, "timeline": events, "log": lines, "nearLimits": near,
         }));
         return Ok(());
     }
     let now = SystemTime::now();
-    output.line(head(&execution, why.as_ref(), now, output));
+    output.line(head(&execution, why.as_ref(), &near, now, output));
     match &mut frames {
         Ok(frames) if frames.is_empty() => {}
         Ok(frames) => {
@@ -127,7 +132,17 @@ const LONGEST: i32 = 100_000;
 const EVENTS: i32 = 10;
 const LINES: i32 = 10;
 
-fn head(execution: &Execution, why: Option<&Why>, now: SystemTime, output: Output) -> String {
+fn head(
+    execution: &Execution,
+    why: Option<&Why>,
+    near: &[NearLimit],
+    now: SystemTime,
+    output: Output,
+) -> String {
+    let near: Vec<String> = near
+        .iter()
+        .map(|one| format!("{}: {}", one.name, limits::part(one)))
+        .collect();
     let given = |text: &Option<String>| text.as_deref().map(compact);
     let moment = |at: Option<SystemTime>| at.map(|at| format!("{} UTC", time::timestamp(at)));
     let what = match execution.version {
@@ -172,6 +187,10 @@ fn head(execution: &Execution, why: Option<&Why>, now: SystemTime, output: Outpu
                     .worker
                     .clone()
                     .filter(|_| execution.kind == "task"),
+            ),
+            (
+                "near limits",
+                Some(near.join("\n")).filter(|text| !text.is_empty()),
             ),
             ("progress", given(&execution.progress)),
             ("created", moment(Some(execution.created_at))),
@@ -279,6 +298,9 @@ fn event(event: &TimelineEvent) -> Event {
     }
     if let Some(worker) = event.worker.as_deref().or(data["worker"].as_str()) {
         detail.push_str(&format!("  by {worker}"));
+    }
+    if event.event == "near_limit" {
+        detail.push_str(&format!("  {} of {}", data["value"], data["most"]));
     }
     for (word, seconds) in [("waited", event.waited), ("ran", event.ran)] {
         // What took no time is nothing to be told of.

@@ -202,7 +202,7 @@ fn bars(execution: &Execution, events: &[TimelineEvent], now: SystemTime) -> Vec
             continue;
         }
         match words {
-            "earlier" | "created" | "log" => {}
+            "earlier" | "created" | "log" | "near_limit" => {}
             "started" => {
                 all[0].runs = Some(event.at.max(begun));
                 all[0].of(event);

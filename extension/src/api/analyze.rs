@@ -11,6 +11,7 @@ use pgrx::prelude::*;
 use super::jsonb::Jsonb;
 use super::placeholders;
 use crate::engine::json;
+use crate::engine::near::ROWS;
 use crate::nodes::members;
 
 /// The functions that take, try or release advisory locks of a session. Their oids are fixed in all versions.
@@ -36,7 +37,8 @@ const REFUSED: [(pg_sys::NodeTag, &str); 13] = [
     (pg_sys::NodeTag::T_LoadStmt, "LOAD"),
 ];
 
-/// `_sql_analyze(query)`: `{text, params, returns_rows, string_columns}`, where `text` takes the parameters as one jsonb.
+/// `_sql_analyze(query)`: `{text, params, returns_rows, most_bytes, string_columns}`, where `text` takes the parameters as one jsonb,
+/// and `most_bytes` is what its rows may have.
 #[pg_extern(sql = false)]
 fn sql_analyze(query: &str) -> Jsonb {
     let source = CString::new(query).unwrap_or_default();
@@ -53,7 +55,7 @@ fn sql_analyze(query: &str) -> Jsonb {
     json::key(&mut out, "text");
     json::quote(&mut out, &text);
     out.push_str(&format!(
-        ",\"params\":{},\"returns_rows\":{},\"string_columns\":[",
+        ",\"params\":{},\"returns_rows\":{},\"most_bytes\":{ROWS},\"string_columns\":[",
         analyzed.casts.len(),
         analyzed.returns_rows
     ));

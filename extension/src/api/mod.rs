@@ -7,6 +7,7 @@ mod definition;
 mod floor;
 mod jsonb;
 mod keys;
+mod limits;
 mod lock;
 mod outline;
 mod park;

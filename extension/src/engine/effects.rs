@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use rhythm_flow::host::{HostError, PromiseId, SignalWait, TaskCall};
 
-use super::json::{check, key, quote};
+use super::json::{self, key, quote};
+use super::near::{Limit, Near};
 
 /// Bytes of all that one step may hand over at once; one value of `jsonb` has to hold it.
-const SIZE: usize = 160 << 20;
+pub(super) const SIZE: usize = 160 << 20;
 /// Lines of the log that one step may write. More is of no use to anybody, and would fill the disk.
-const LOG_LINES: usize = 1000;
+pub(super) const LOG_LINES: usize = 1000;
 /// Bytes of all these lines: those of many steps are held together.
-const LOG_BYTES: usize = 2 << 20;
+pub(super) const LOG_BYTES: usize = 2 << 20;
 /// Bytes of one line of the log.
-const LOG_LINE: usize = 16 << 10;
+pub(super) const LOG_LINE: usize = 16 << 10;
 
 /// One promise in so many makes a run be looked at for what it need not keep any more. A prime: in loops of any length each of
 /// their promises comes to a multiple of it.
@@ -58,11 +59,13 @@ pub(super) struct Effects {
     log_bytes: usize,
     is_log_full: bool,
     size: usize,
+    /// What the step has come near to.
+    pub(super) near: Near,
 }
 
 impl Effects {
     pub(super) fn task(&mut self, promise: PromiseId, call: TaskCall) -> Result<(), HostError> {
-        check(
+        self.check(
             &format!("The inputs of a {}", call.kind.word()),
             &call.inputs,
         )?;
@@ -80,7 +83,7 @@ impl Effects {
     }
 
     pub(super) fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {
-        check("A reply", value)?;
+        self.check("A reply", value)?;
         self.count(value.len() + request.len())?;
         self.replies.push((request.to_owned(), value.to_owned()));
         Ok(())
@@ -116,7 +119,7 @@ impl Effects {
     }
 
     pub(super) fn attribute(&mut self, name: &str, value: &str) -> Result<(), HostError> {
-        check("The value of Context.set", value)?;
+        json::check("The value of Context.set", value)?;
         self.count(value.len() + name.len())?;
         self.attributes.insert(name.to_owned(), value.to_owned());
         Ok(())
@@ -154,6 +157,7 @@ impl Effects {
             && taken.ended_fan_outs.is_empty()
             && taken.attributes.is_empty()
             && taken.logs.is_empty()
+            && taken.near.is_empty()
         {
             return None;
         }
@@ -270,6 +274,10 @@ impl Effects {
             key(&mut out, "long");
             out.push_str("true");
         }
+        if !taken.near.is_empty() {
+            key(&mut out, "near");
+            out.push_str(&taken.near.to_json());
+        }
         out.push('}');
         self.written_logs.extend(taken.logs);
         Some(out)
@@ -291,8 +299,15 @@ impl Effects {
         format!("[{}]", lines.join(","))
     }
 
+    /// Refuses a value that cannot be stored.
+    pub(super) fn check(&mut self, what: &str, value: &str) -> Result<(), HostError> {
+        self.near.note(Limit::Handed, value.len() as u64);
+        json::check(what, value)
+    }
+
     fn count(&mut self, bytes: usize) -> Result<(), HostError> {
         self.size += bytes;
+        self.near.note(Limit::Effects, self.size as u64);
         if self.size > SIZE {
             return Err(HostError {
                 name: "RangeError".into(),

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use rhythm_flow::Used;
 use rhythm_flow::host::{
     self, ATTRIBUTES, CallError, Host, HostError, Interrupt, PromiseId, SignalWait, TaskCall,
 };
 
 use super::clock::Clock;
 use super::effects::Effects;
+use super::near::Limit;
 use super::{json, rows};
 use crate::db::Failure;
 use crate::db::deployer::{self, Deployer};
@@ -81,6 +83,15 @@ impl StepHost {
         }
     }
 
+    /// Notes how near the step has come to the limits that others watch.
+    pub(super) fn note_used(&mut self, used: Used) {
+        let millis = self.started.elapsed().as_millis();
+        let near = &mut self.effects.near;
+        near.note(Limit::Timeout, u64::try_from(millis).unwrap_or(u64::MAX));
+        near.note(Limit::Fuel, used.fuel);
+        near.note(Limit::Heap, used.heap_bytes as u64);
+    }
+
     fn deployer(&self) -> Result<Deployer, CallError> {
         if let Some(deployer) = self.deployers.borrow().get(&self.definition) {
             return Ok(deployer.clone());
@@ -114,7 +125,10 @@ impl StepHost {
             Ok(Answer::Rows {
                 rows,
                 string_columns,
-            }) => Ok(rows::with_safe_numbers(&rows, &string_columns)),
+            }) => {
+                self.effects.near.note(Limit::Rows, rows.len() as u64);
+                Ok(rows::with_safe_numbers(&rows, &string_columns))
+            }
             Ok(Answer::Failed(error)) => Err(CallError::Throw(thrown(error))),
             Ok(Answer::TimedOut) => Err(CallError::Interrupt(self.time_is_up())),
             Err(error) => Err(CallError::Throw(sql_error("XX000", &error.to_string()))),
@@ -204,6 +218,7 @@ impl Host for StepHost {
         let mine = key.len() + value.len();
         let others = sizes.iter().filter(|(name, _)| *name != key);
         let bytes = others.map(|(_, bytes)| bytes).sum::<usize>() + mine;
+        self.effects.near.note(Limit::Attributes, bytes as u64);
         if bytes > ATTRIBUTES {
             return Err(host::too_many_attributes(bytes));
         }

@@ -5,9 +5,9 @@
 use rhythm_flow::host::HostError;
 
 /// Nesting that `jsonb` takes with any `max_stack_depth` that a server can have.
-const DEPTH: usize = 1000;
+pub(super) const DEPTH: usize = 1000;
 /// Bytes of one value. A `jsonb` holds 256 MB, and grows a little against its text.
-const SIZE: usize = 128 << 20;
+pub(super) const SIZE: usize = 128 << 20;
 
 /// Appends a JSON string.
 pub(crate) fn quote(out: &mut String, text: &str) {

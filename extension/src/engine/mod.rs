@@ -15,6 +15,7 @@ mod clock;
 mod effects;
 mod host;
 pub(crate) mod json;
+pub(crate) mod near;
 mod programs;
 mod rows;
 mod run;

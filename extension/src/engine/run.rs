@@ -8,7 +8,8 @@ use rhythm_flow::{ContextInfo, ExecutionError, Outcome, Program, Start, Vm};
 
 use super::clock::Clock;
 use super::host::{self, Deployers, StepHost};
-use super::{Stepped, json, program};
+use super::near::Limit;
+use super::{Stepped, program};
 use crate::db::DbResult;
 use crate::db::step::{Event, Loaded};
 use crate::{guc, process};
@@ -107,6 +108,8 @@ impl Run {
     /// Settles what has happened, and runs until every coroutine waits.
     pub(super) fn go_on(&mut self, events: Vec<Event>) -> Paused {
         for event in events {
+            let bytes = event.value.as_ref().map_or(0, String::len);
+            self.host.effects.near.note(Limit::Given, bytes as u64);
             if let Ok(promise) = u32::try_from(event.promise) {
                 self.vm.settle(promise, settlement(event));
             }
@@ -121,8 +124,12 @@ impl Run {
             Ok(ran) => ran,
             Err(message) => return self.failed(&internal_error(&message)),
         };
+        self.host.note_used(self.vm.used());
+        if let Some(Ok(save)) = &save {
+            self.host.effects.near.note(Limit::Save, save.len() as u64);
+        }
         match outcome {
-            Outcome::Completed(result) => match json::check("The result", &result) {
+            Outcome::Completed(result) => match self.host.effects.check("The result", &result) {
                 Ok(()) => Paused::Completed {
                     result,
                     effects: self.host.effects.take(),

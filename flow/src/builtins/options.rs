@@ -36,7 +36,7 @@ pub(crate) const RESULTS: &[&str] = &["keep", "discard"];
 
 /// How many of a fan-out run at once, unless it says it, and the most that it may ask for: the server counts them whenever one ends.
 const CONCURRENCY: u32 = 10;
-pub(crate) const MOST_AT_ONCE: u32 = 1000;
+pub(crate) const MOST_AT_ONCE: u32 = crate::host::FAN_OUT;
 
 /// What the end of a parent can do to a child workflow.
 pub(crate) const PARENT_CLOSES: &[&str] = &["cancel", "abandon"];

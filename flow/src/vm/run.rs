@@ -11,7 +11,7 @@ use super::stack::Stack;
 use super::state::{Job, State};
 use crate::error::{Fatal, Fault, Throw};
 use crate::host::{Host, HostError, Interrupt, PromiseId, Settlement};
-use crate::limits::Limits;
+use crate::limits::{Limits, Used};
 use crate::program::Program;
 use crate::value::object::{Integrity, Key};
 use crate::value::promise::{Combinator, PromiseState, Reaction, Wrap};
@@ -130,6 +130,12 @@ impl Vm {
     #[must_use]
     pub fn pending(&self) -> Vec<PromiseId> {
         self.state.pending.keys().copied().collect()
+    }
+
+    /// What the last step has used of its limits.
+    #[must_use]
+    pub fn used(&self) -> Used {
+        self.heap.meter.used()
     }
 
     /// The state between two steps.

@@ -247,7 +247,7 @@ impl Stage {
 
     /// Nothing of earlier cases is there.
     async fn clean(&self) -> Result<(), String> {
-        let tables = "live runnable saves events timers signals signal_waits signal_keys watchers deferred_starts cancels archive history keys published";
+        let tables = "live runnable saves events timers signals signal_waits signal_keys watchers deferred_starts cancels archive history keys published limit_marks";
         let deletes: String = tables
             .split(' ')
             .map(|table| format!("delete from rhythm.{table}; "))

@@ -210,6 +210,55 @@ class WorkflowInfo:
 
 
 @dataclass(frozen=True)
+class LimitInfo:
+    """A limit of runs."""
+
+    #: Of a setting, its name.
+    name: str
+    #: How much it allows; None: there is no limit.
+    most: int | None
+    #: In what it is counted, such as "bytes".
+    unit: str
+    #: What it bounds.
+    bounds: str
+    #: Whether it is a setting of the server.
+    setting: bool
+    #: From how much on runs are marked; None: they are not.
+    near: int | None
+    #: How many runs are marked; None: they are not.
+    runs: int | None
+
+
+@dataclass(frozen=True)
+class NearLimit:
+    """A run that has passed a quarter of a limit."""
+
+    id: UUID
+    workflow: str
+    #: The limit.
+    name: str
+    #: How far it had come then, and the limit at that time.
+    value: int
+    most: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class NearLimitCount:
+    """How many runs of a workflow have passed a quarter of a limit."""
+
+    workflow: str
+    #: The limit.
+    name: str
+    #: As far as they are kept.
+    runs: int
+    #: Those of them that are alive.
+    live: int
+    #: When the last one did.
+    last_at: datetime
+
+
+@dataclass(frozen=True)
 class VersionInfo:
     """One version of a workflow, also one that was undeployed."""
 

@@ -11,8 +11,11 @@ from rhythm import _native
 from rhythm.pending import Pending
 from rhythm.records import (
     Execution,
+    LimitInfo,
     LogEntry,
     LogLine,
+    NearLimit,
+    NearLimitCount,
     QueueInfo,
     TaskInfo,
     TimelineEvent,
@@ -73,6 +76,16 @@ class Calls:
 
     def logs(self, id: Id) -> Pending[list[LogLine]]:
         return Pending(self.native.logs(str(id)), rows_of(LogLine))
+
+    def limits(self) -> Pending[list[LimitInfo]]:
+        return Pending(self.native.limits(), rows_of(LimitInfo))
+
+    def near_limits(self, id: Id | None, workflow: str | None, max: int) -> Pending[list[NearLimit]]:
+        call = self.native.near_limits(None if id is None else str(id), workflow, max)
+        return Pending(call, rows_of(NearLimit))
+
+    def near_limit_counts(self) -> Pending[list[NearLimitCount]]:
+        return Pending(self.native.near_limit_counts(), rows_of(NearLimitCount))
 
     def queues(self) -> Pending[list[QueueInfo]]:
         return Pending(self.native.queues(), rows_of(QueueInfo))
@@ -148,6 +161,23 @@ class Views:
         """Tells what a workflow has logged, in order."""
         return self._views.logs(id).wait()
 
+    def limits(self) -> list[LimitInfo]:
+        """Tells every limit of runs: how much it allows, what it bounds, and how many runs have passed a quarter of it."""
+        return self._views.limits().wait()
+
+    def near_limits(self, id: Id | None = None, *, workflow: str | None = None, max: int = 100) -> list[NearLimit]:
+        """Tells runs that have passed a quarter of a limit, once for each limit, the last ones first.
+
+        id: only this run.
+        workflow: only runs of this one.
+        max: how many at most.
+        """
+        return self._views.near_limits(id, workflow, max).wait()
+
+    def near_limit_counts(self) -> list[NearLimitCount]:
+        """Tells how many runs of each workflow have passed a quarter of a limit, as far as they are kept."""
+        return self._views.near_limit_counts().wait()
+
     def queues(self) -> list[QueueInfo]:
         """Tells the queues that have settings, live tasks or dead letters; `show_queue` tells one's settings."""
         return self._views.queues().wait()
@@ -212,6 +242,20 @@ class AsyncViews:
     async def logs(self, id: Id) -> list[LogLine]:
         """As `Client.logs`."""
         return await self._views.logs(id)
+
+    async def limits(self) -> list[LimitInfo]:
+        """As `Client.limits`."""
+        return await self._views.limits()
+
+    async def near_limits(
+        self, id: Id | None = None, *, workflow: str | None = None, max: int = 100
+    ) -> list[NearLimit]:
+        """As `Client.near_limits`."""
+        return await self._views.near_limits(id, workflow, max)
+
+    async def near_limit_counts(self) -> list[NearLimitCount]:
+        """As `Client.near_limit_counts`."""
+        return await self._views.near_limit_counts()
 
     async def queues(self) -> list[QueueInfo]:
         """As `Client.queues`."""
