@@ -68,6 +68,8 @@ enum Verb {
     Resolve(commands::resolve::ResolveArgs),
     Move(commands::move_run::MoveArgs),
     MigrateRuns(commands::move_run::MigrateRunsArgs),
+    States(commands::fork::StatesArgs),
+    Fork(commands::fork::ForkArgs),
     #[command(visible_alias = "workflows")]
     Workflow(commands::workflow::WorkflowArgs),
     Cleanup(commands::cleanup::CleanupArgs),
@@ -154,6 +156,8 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<()> {
         Verb::Resolve(args) => commands::resolve::run(args, context).await,
         Verb::Move(args) => commands::move_run::one(args, context).await,
         Verb::MigrateRuns(args) => commands::move_run::many(args, context).await,
+        Verb::States(args) => commands::fork::states(args, context).await,
+        Verb::Fork(args) => commands::fork::fork(args, context).await,
         Verb::Workflow(args) => commands::workflow::run(args, context).await,
         Verb::Cleanup(args) => commands::cleanup::run(args, context).await,
         Verb::Queue(args) => commands::queue::run(args, context).await,

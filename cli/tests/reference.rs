@@ -2,7 +2,7 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 63] = [
+const VERBS: [&[&str]; 65] = [
     &[],
     &["dev"],
     &["deploy"],
@@ -29,6 +29,8 @@ const VERBS: [&[&str]; 63] = [
     &["resolve"],
     &["move"],
     &["migrate-runs"],
+    &["states"],
+    &["fork"],
     &["workflow"],
     &["workflow", "versions"],
     &["workflow", "retire"],

@@ -21,6 +21,8 @@ static NODE: GucSetting<i32> = GucSetting::<i32>::new(0);
 /// Ended tasks of a live run that are kept, and as many timers and signals: one that goes on for ever would fill the disk with them.
 /// The default keeps a fan-out of ten thousand whole.
 static TIMELINE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+/// Earlier states of a run from which it may be forked. Each is as large as its save, so none are kept unless somebody wants them.
+static KEPT_STATES: GucSetting<i32> = GucSetting::<i32>::new(0);
 
 /// Defines the settings.
 pub(crate) fn init() {
@@ -86,6 +88,16 @@ pub(crate) fn init() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"rhythm.kept_states",
+        c"States of a run that are kept for rhythm.fork, the last ones; 0 for none.",
+        c"Each step of a workflow keeps one, with the setting of the session in which it runs.",
+        &KEPT_STATES,
+        0,
+        100_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     // SAFETY: a C string, which Postgres copies. Misspelt settings get a warning from now on.
     unsafe { pgrx::pg_sys::MarkGUCPrefixReserved(c"rhythm".as_ptr()) };
 }
@@ -127,6 +139,11 @@ pub(crate) fn limits() -> Limits {
 pub(crate) fn step_timeout() -> Option<std::time::Duration> {
     let millis = u64::try_from(STEP_TIMEOUT.get()).unwrap_or(0);
     (millis > 0).then(|| std::time::Duration::from_millis(millis))
+}
+
+/// How many states of a run are kept, the last ones.
+pub(crate) fn kept_states() -> i32 {
+    KEPT_STATES.get()
 }
 
 /// The number of this server in ids.

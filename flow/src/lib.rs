@@ -54,7 +54,7 @@ pub use diagnostic::Diagnostic;
 pub use error::Fault;
 pub use limits::{Limits, Used};
 pub use program::{Program, Refusal};
-pub use snapshot::{TransferError, transfer};
+pub use snapshot::{Fork, TransferError, fork, transfer};
 pub use source::Source;
 pub use vm::suspended::{Bounds, Suspended, Variable, suspended};
 pub use vm::{ContextInfo, ExecutionError, Outcome, Start, Vm};

@@ -4,6 +4,7 @@ mod check;
 mod conformance;
 mod docs;
 mod drive;
+mod fork;
 mod format;
 mod golden;
 mod limits;

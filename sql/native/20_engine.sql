@@ -51,6 +51,12 @@ create function rhythm._move_save("from" bigint, "to" bigint, version int, state
 returns table (save bytea, what text, old_place text, new_place text)
 language c strict stable rows 1 as 'MODULE_PATHNAME', 'move_save_wrapper';
 
+-- The save of a kept state for another run, and the promises that are to be settled for it (an array without an order that matters);
+-- or why there is none.
+create function rhythm._fork_save(definition bigint, state bytea, id text, task_id text)
+returns table (save bytea, promises int[], fault text)
+language c stable rows 1 as 'MODULE_PATHNAME', 'fork_save_wrapper';
+
 -- What a workflow may do, as its source says; a row for each part, or for each line of a diagram (format: mermaid, dot).
 create function rhythm._outline(workflow text, source text, format text)
 returns table (depth int, kind text, name text, line int, col int, waits bool, times bigint, text text)

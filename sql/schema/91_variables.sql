@@ -13,32 +13,36 @@ language sql stable as $$
   where s.id = p_id and s.save is not null
 $$;
 
--- Gives where a run waits: the first place in the source (of several with how many others there are; null: nothing will settle what it
--- awaits, so that its frame is gone), the promises for which its frames wait, up to a hundred of each, and how many those are in all. All
--- null: that cannot be read.
-create function rhythm._place(p_id uuid, out place text, out promises int[], out promise_count bigint)
+-- Gives where a run waits whose frames `_suspended` gave: the first place in the source (of several with how many others there are; null:
+-- nothing will settle what it awaits, so that its frame is gone), the promises for which its frames wait, up to a hundred of each, and how
+-- many those are in all. All null: that cannot be read.
+create function rhythm._place_in(p_frames jsonb, out place text, out promises int[], out promise_count bigint)
 language plpgsql stable as $$
-declare
-  v_frames jsonb := rhythm._frames(p_id, 1000, 1);
 begin
-  if v_frames is null or v_frames ? 'fault' then
+  if p_frames is null or p_frames ? 'fault' then
     return;
   end if;
   select array_agg(distinct p.id::int), count(distinct p.id) + max(greatest(f.count - 100, 0)) into promises, promise_count
-  from (select f -> 'promises' as ids, (f ->> 'promise_count')::bigint as count from jsonb_array_elements(v_frames -> 'frames') f) f,
+  from (select f -> 'promises' as ids, (f ->> 'promise_count')::bigint as count from jsonb_array_elements(p_frames -> 'frames') f) f,
     jsonb_array_elements_text(f.ids) p (id);
   promises := coalesce(promises, '{}');
   place := (
-    select format('%s:%s:%s%s%s', v_frames ->> 'file', (array_agg(w.line order by w.n))[1], (array_agg(w.col order by w.n))[1],
+    select format('%s:%s:%s%s%s', p_frames ->> 'file', (array_agg(w.line order by w.n))[1], (array_agg(w.col order by w.n))[1],
       ' in ' || nullif((array_agg(w.function order by w.n))[1], 'workflow'),
       case when count(*) > 1 then format(' (and %s other place%s)', count(*) - 1, case when count(*) > 2 then 's' else '' end) end)
     from (
       select f ->> 'line' as line, f ->> 'col' as col, f ->> 'function' as function, min(n) as n
-      from jsonb_array_elements(v_frames -> 'frames') with ordinality x (f, n)
+      from jsonb_array_elements(p_frames -> 'frames') with ordinality x (f, n)
       where promises = '{}' or (f ->> 'promise_count')::bigint > 0
       group by 1, 2, 3) w
     having count(*) > 0);
 end
+$$;
+
+-- The same of a run as it is now.
+create function rhythm._place(p_id uuid, out place text, out promises int[], out promise_count bigint)
+language sql stable as $$
+  select p.place, p.promises, p.promise_count from rhythm._place_in(rhythm._frames(p_id, 1000, 1)) p
 $$;
 
 -- Gives the frames of a waiting run and their variables. No locks. It writes nothing: dying halfway leaves nothing.

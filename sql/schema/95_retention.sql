@@ -31,7 +31,9 @@ create table rhythm.maintenance (
   sweeping_after uuid,
   swept_part name,
   -- Where the slow walk over the history is.
-  history_after uuid
+  history_after uuid,
+  -- And that over the kept states.
+  states_after uuid
 );
 comment on table rhythm.maintenance is 'When retention runs next, and where it is.';
 insert into rhythm.maintenance default values;
@@ -203,6 +205,7 @@ begin
     delete from rhythm.published a where a.id = any (v_flows);
     delete from rhythm.long_runs r where r.execution_id = any (v_flows);
     delete from rhythm.limit_marks m where m.execution_id = any (v_flows);
+    delete from rhythm.kept_states k where k.execution_id = any (v_flows);
     delete from rhythm.signal_keys k where k.execution_id = any (v_flows);
     delete from rhythm.signals s where s.execution_id = any (v_flows);
     perform rhythm._forget(v_flows);
@@ -371,6 +374,7 @@ begin
   )
   select t.id into v_after from t where t.n = 1000;
   update rhythm.maintenance set history_after = v_after;
+  perform rhythm._sweep_states();
   return 'done';
 end
 $$;

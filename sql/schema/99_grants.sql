@@ -37,7 +37,7 @@ begin
         -- INVOKER: whoever deploys calls the seam and the raise itself, and the SQL of his workflows runs as himself.
         when p.proname in ('deploy', '_deploy', '_sql_query', '_sql_analyze', '_cancelled_by') then 'rhythm_admin'
         when p.proname in ('configure_queue', 'pause_queue', 'resume_queue', 'pause_task', 'resume_task', 'pause_all', 'resume_all',
-          'adopt', 'retry_many', 'cleanup', 'tick', 'resolve', 'move', 'move_many', 'retire', 'unretire', 'undeploy')
+          'adopt', 'retry_many', 'cleanup', 'tick', 'resolve', 'move', 'move_many', 'fork', 'retire', 'unretire', 'undeploy')
           then 'rhythm_admin'
         when p.proname in ('register', 'claim', 'heartbeat', 'complete', 'fail', 'snooze', 'finish') then 'rhythm_admin, rhythm_worker'
         else v_client

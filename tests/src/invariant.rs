@@ -57,6 +57,10 @@ pub async fn nothing_is_left(session: &Session) {
             "limit_marks",
             "rhythm.limit_marks t where not exists (select from rhythm.archive a where a.id = t.execution_id)",
         ),
+        (
+            "kept_states",
+            "rhythm.kept_states t where not exists (select from rhythm.archive a where a.id = t.execution_id)",
+        ),
         ("keys", "rhythm.keys t where t.until <= rhythm._now()"),
         (
             "keys",

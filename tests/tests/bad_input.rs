@@ -100,6 +100,7 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
     ),
     ("explain_workflow", &["'w1'", "1", "'dot'"]),
     ("limits", &[]),
+    ("fork", &["'$workflow'", "1", "'kf'", "1"]),
     ("log", &["'$workflow'", "false", "10"]),
     ("move", &["'$workflow'", "1"]),
     ("move_many", &["'w1'", "1", "null", "10", "true"]),
@@ -214,6 +215,7 @@ const GOOD_CALLS: &[(&str, &[&str])] = &[
             "'{\"maxAttempts\": 2}'",
         ],
     ),
+    ("states", &["'$workflow'", "10"]),
     ("start_many", &["'[{\"workflow\": \"w1\"}]'"]),
     ("tick", &[]),
     ("terminate", &["'$task'", "'reason'"]),
@@ -404,6 +406,7 @@ async fn scene(s: &Session) -> impl Fn(&str) -> String + use<> {
          select rhythm.schedule('s', every => '1 hour', task => 'a', queue => 'elsewhere')",
     )
     .await;
+    s.run("set rhythm.kept_states = 5").await;
     let workflow = s.start("w1", "{}").await;
     s.deploy(
         "answers",

@@ -117,3 +117,47 @@ async fn versions_are_listed_retired_and_undeployed() {
         "{listed}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_are_listed_and_forked() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.run("set rhythm.kept_states = 5").await;
+    s.deploy("order", OLD).await;
+    let run = s.start("order", "{}").await.to_string();
+    let listed = says(&database, &["states", &run]).await;
+    assert!(
+        listed.contains("order.flow:1:11") && listed.contains("task 'a'"),
+        "{listed}"
+    );
+    let listed = json_of(&database, &["states", &run, "--max", "1"]).await;
+    assert_eq!(
+        (&listed[0]["step"], &listed[0]["waits_for"]),
+        (&json!(1), &json!("task 'a'"))
+    );
+    s.work("1").await;
+    let fork = ["fork", &run, "1", "--task-id", "k", "--version", "0"];
+    let made = says(&database, &fork).await;
+    assert_eq!(
+        s.completed(made.parse().expect("an id")).await,
+        json!(["old", 1])
+    );
+    assert_eq!(json_of(&database, &fork).await, json!({ "id": made }));
+    let shown = says(&database, &["show", &made]).await;
+    assert!(
+        shown.contains(&format!("from {run} at step 1, by postgres")),
+        "{shown}"
+    );
+    let (code, _, error) = rhythm(&database, &["fork", &run, "2"]).await;
+    assert!(
+        code == Some(1) && error.contains("RH350") && error.contains("Hint:"),
+        "{error}"
+    );
+    let none = s.start("order", "{}").await;
+    s.run(&format!(
+        "delete from rhythm.kept_states where execution_id = '{none}'"
+    ))
+    .await;
+    let said = says(&database, &["states", &none.to_string()]).await;
+    assert_eq!(said, "none of its states is kept (rhythm.kept_states)");
+}

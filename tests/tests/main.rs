@@ -27,6 +27,8 @@ mod examples;
 mod fan_out;
 mod floor;
 mod flows;
+mod fork;
+mod fork_pending;
 mod give_up;
 mod held_rows;
 mod idempotency;

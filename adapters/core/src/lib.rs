@@ -42,7 +42,7 @@ pub use limits::{LimitInfo, NearLimit, NearLimitCount};
 pub use messages::{Run, Signalled};
 pub use notice::Notice;
 pub use queue::{Pause, QueueSetting, QueueSettings};
-pub use repair::{MovedRun, OutlineRow, VersionInfo};
+pub use repair::{KeptState, MovedRun, OutlineRow, VersionInfo};
 pub use rows::{
     Claimed, Diagnostic, EnqueueOptions, Execution, ExecutionFilter, Heartbeat, HeartbeatStatus,
     LogLine, Outcome, QueueInfo, StartOptions, State, TaskInfo, WorkerInfo, WorkflowInfo,

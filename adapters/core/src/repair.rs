@@ -1,4 +1,5 @@
-//! Repair of runs: results given by hand, runs that go on in another version, and what becomes of versions.
+//! Repair of runs: results given by hand, runs that go on in another version or begin again at an earlier step, and what becomes of
+//! versions.
 
 use std::time::SystemTime;
 
@@ -25,6 +26,24 @@ pub struct MovedRun {
     pub old_place: Option<String>,
     /// The same in the other version.
     pub new_place: Option<String>,
+}
+
+/// A row of `states`: an earlier state of a run, from which it can be forked.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeptState {
+    /// The step that has left it.
+    pub step: i32,
+    /// When that was.
+    #[serde(with = "time")]
+    pub at: SystemTime,
+    /// The version that it ran on.
+    pub version: i32,
+    /// `file:line:column` where it waited.
+    pub place: Option<String>,
+    /// For what.
+    pub waits_for: Option<String>,
+    /// How large it is.
+    pub bytes: i32,
 }
 
 /// A row of the view `versions`.
@@ -155,6 +174,44 @@ impl Client {
                 })
             })
             .collect()
+    }
+
+    /// The last `max` of the states of a run that are kept, the earliest first.
+    pub async fn states(&self, id: Uuid, max: i32) -> Result<Vec<KeptState>> {
+        let sql =
+            "select step, at, version, place, waits_for, bytes from rhythm.states($1, max => $2)";
+        self.rows(sql, &[(&id, Type::UUID), (&max, Type::INT4)])
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(KeptState {
+                    step: row.try_get(0)?,
+                    at: row.try_get(1)?,
+                    version: row.try_get(2)?,
+                    place: row.try_get(3)?,
+                    waits_for: row.try_get(4)?,
+                    bytes: row.try_get(5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Starts a new run from an earlier state of another, in its version or in this one (0: the newest); gives its id.
+    pub async fn fork(
+        &self,
+        id: Uuid,
+        step: i32,
+        task_id: Option<&str>,
+        version: Option<i32>,
+    ) -> Result<Uuid> {
+        let sql = "select rhythm.fork($1, $2, task_id => $3, version => $4)";
+        let parameters: [Parameter<'_>; 4] = [
+            (&id, Type::UUID),
+            (&step, Type::INT4),
+            (&task_id, Type::TEXT),
+            (&version, Type::INT4),
+        ];
+        Ok(self.row(sql, &parameters).await?.try_get(0)?)
     }
 
     /// All versions of all workflows, the newest first; of one workflow if it is named.

@@ -1,4 +1,4 @@
-//! The client's calls for repair: results given by hand, runs that go on in another version, and versions.
+//! The client's calls for repair: results given by hand, runs that go on in another version or begin at an earlier step, and versions.
 
 use pyo3::prelude::*;
 
@@ -51,6 +51,27 @@ impl Repairs {
         Ok(Call::new(async move {
             let runs = client.move_many(&workflow, version, after, max, dry_run);
             Answer::json(&runs.await?)
+        }))
+    }
+
+    fn states(&self, id: &str, max: i32) -> PyResult<Call> {
+        let (client, id) = (self.client(), uuid(id)?);
+        Ok(Call::new(async move {
+            Answer::json(&client.states(id, max).await?)
+        }))
+    }
+
+    fn fork(
+        &self,
+        id: &str,
+        step: i32,
+        task_id: Option<String>,
+        version: Option<i32>,
+    ) -> PyResult<Call> {
+        let (client, id) = (self.client(), uuid(id)?);
+        Ok(Call::new(async move {
+            let fork = client.fork(id, step, task_id.as_deref(), version);
+            fork.await.map(Answer::Id)
         }))
     }
 

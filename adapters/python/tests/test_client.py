@@ -292,6 +292,34 @@ def test_results_are_given_by_hand_and_runs_moved(client: rhythm.Client, queue: 
     assert asyncio.run(same()) == 2
 
 
+def test_runs_are_forked_from_states_that_are_kept(client: rhythm.Client, queue: str, url: str) -> None:
+    name = f"fork-{uuid.uuid4()}"
+    client.deploy(name, f"const a = await Task.run('a', {{}}, {{queue: '{queue}'}});\nreturn a;\n")
+    run = client.start(name)
+    # Without the setting.
+    assert client.states(run) == []
+    with pytest.raises(rhythm.ControlError) as caught:
+        client.fork(run, 1)
+    assert caught.value.code == "RH350"
+    keeping = rhythm.Client(f"{url}{'&' if '?' in url else '?'}options=-c%20rhythm.kept_states%3D5")
+    run = keeping.start(name)
+    (state,) = client.states(run)
+    assert (state.step, state.version, state.waits_for) == (1, 1, "task 'a'")
+    assert state.place == f"{name}.flow:1:11" and state.bytes > 0
+    fork = client.fork(run, 1, task_id="again")
+
+    async def same() -> object:
+        async with rhythm.AsyncClient(url) as later:
+            assert len(await later.states(run, max=1)) == 1
+            return await later.fork(run, 1, task_id="again", version=0)
+
+    assert asyncio.run(same()) == fork
+    for task in client.executions(queue=queue):
+        client.resolve(task.id, str(task.parent_id))
+    assert client.result(fork).value() == str(fork)
+    keeping.close()
+
+
 def test_both_clients_and_the_module_have_the_same_calls() -> None:
     def calls(of: object) -> set[str]:
         return {name for name in dir(of) if not name.startswith("_") and callable(getattr(of, name))}

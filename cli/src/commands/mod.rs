@@ -15,6 +15,7 @@ pub(crate) mod enqueue_rows;
 pub(crate) mod explain;
 pub(crate) mod explain_workflow;
 pub(crate) mod fmt;
+pub(crate) mod fork;
 pub(crate) mod input;
 pub(crate) mod limits;
 pub(crate) mod list;

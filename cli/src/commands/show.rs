@@ -293,6 +293,14 @@ fn event(event: &TimelineEvent) -> Event {
         };
     }
     let mut detail = name.to_owned();
+    if let (Some(id), Some(step)) = (data["id"].as_str(), data["step"].as_i64()) {
+        let way = if event.event == "forked" {
+            "to"
+        } else {
+            "from"
+        };
+        detail = format!("{way} {id} at step {step}, by {name}");
+    }
     if let Some(attempt) = data["attempt"].as_i64().filter(|attempt| *attempt > 1) {
         detail.push_str(&format!("  attempt {attempt}"));
     }

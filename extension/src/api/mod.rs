@@ -5,6 +5,7 @@ mod analyze;
 mod begin;
 mod definition;
 mod floor;
+mod fork;
 mod jsonb;
 mod keys;
 mod limits;

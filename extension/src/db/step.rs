@@ -76,6 +76,10 @@ thread_local! {
             Type::UUIDARRAYOID,
         ],
     ) };
+    static KEEP: Plan = const { Plan::new(
+        "select rhythm._keep_states($1, $2)",
+        &[Type::UUIDARRAYOID, Type::INT4OID],
+    ) };
     static SIZES: Plan = const { Plan::new(
         "select name, bytes from rhythm._attribute_sizes($1)",
         &[Type::UUIDOID],
@@ -230,11 +234,16 @@ impl Writes {
         self.bytes
     }
 
-    /// Writes it all; gives those for which an event is there already.
-    pub(crate) fn write(self) -> DbResult<Vec<pgrx::Uuid>> {
+    /// Writes it all; gives those for which an event is there already. Of those that wait the last `kept` states are kept.
+    pub(crate) fn write(self, kept: i32) -> DbResult<Vec<pgrx::Uuid>> {
         if self.ids.is_empty() {
             return Ok(Vec::new());
         }
+        let waiting: Option<Vec<pgrx::Uuid>> = (kept > 0).then(|| {
+            let each = self.ids.iter().zip(&self.saves);
+            each.filter_map(|(id, save)| save.as_ref().map(|_| *id))
+                .collect()
+        });
         let effects = self.effects.iter().any(Option::is_some).then(|| {
             let each: Vec<&str> = self
                 .effects
@@ -254,11 +263,17 @@ impl Writes {
             self.told.into(),
             self.begun.into(),
         ];
-        WRITE.with(|plan| {
+        let news = WRITE.with(|plan| {
             plan.query(&args, |rows| {
                 Ok(rows.first().get_one()?.unwrap_or_default())
             })
-        })
+        })?;
+        if let Some(waiting) = waiting
+            && !waiting.is_empty()
+        {
+            KEEP.with(|plan| plan.query(&[waiting.into(), kept.into()], |_| Ok(())))?;
+        }
+        Ok(news)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::db::DbResult;
 use crate::db::step::{self as store, Event, Loaded, Writes, Written};
+use crate::guc;
 
 mod clock;
 mod effects;
@@ -148,7 +149,10 @@ pub(crate) enum Ran {
 /// Writes what has succeeded since `begin`; gives those for which an event is there already; none if nothing was begun.
 pub(crate) fn end() -> DbResult<Option<Vec<pgrx::Uuid>>> {
     let _running = Running::begin();
-    BEGUN.take().map(|batch| batch.writes.write()).transpose()
+    BEGUN
+        .take()
+        .map(|batch| batch.writes.write(guc::kept_states()))
+        .transpose()
 }
 
 /// Steps that are done together.
@@ -228,7 +232,7 @@ impl Batch {
     fn write(&mut self, ends: &mut [Stepped]) -> DbResult<()> {
         loop {
             let mut waiting = std::mem::take(&mut self.waiting);
-            let news = std::mem::take(&mut self.writes).write()?;
+            let news = std::mem::take(&mut self.writes).write(guc::kept_states())?;
             if news.is_empty() {
                 return Ok(());
             }

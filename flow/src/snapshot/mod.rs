@@ -6,7 +6,9 @@
 //! update is refused, rather than turned into another value. It is no signature: who can write
 //! saves can write anything, and the reader trusts none of it.
 
+mod context;
 mod fit;
+mod fork;
 mod read;
 mod transfer;
 mod write;
@@ -14,6 +16,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use fork::{Fork, fork};
 pub(crate) use read::load;
 pub use transfer::{TransferError, transfer};
 pub(crate) use write::save;

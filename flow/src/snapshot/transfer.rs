@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::{load, save};
-use crate::builtins::registry;
+use super::fork::too_large;
+use super::{context, load, save};
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::op::Op;
@@ -14,7 +14,6 @@ use crate::program::lockstep;
 use crate::program::twins::{Kinship, Refusal, Twin, place};
 use crate::program::{Capture, Func, Program};
 use crate::value::heap::Closure;
-use crate::value::object::{Integrity, Key};
 use crate::value::{Body, Heap, Ref, Value};
 
 /// So many instructions are looked at for one frame at most.
@@ -79,12 +78,9 @@ pub fn transfer(
         let twin = kinship.twin(function)?;
         closure(&mut heap, (old, new), at, function, &twin)?;
     }
-    tell_version(&mut heap, version);
-    let saved = save(new, &heap, &state, most).ok_or_else(|| Refusal {
-        what: "the state would be larger than rhythm.save_size allows".to_owned(),
-        old: None,
-        new: None,
-    })?;
+    let version = Value::Number(f64::from(version));
+    context::tell(&mut heap, "version", version);
+    let saved = save(new, &heap, &state, most).ok_or_else(too_large)?;
     // What cannot be read again would be found out too late.
     load(new, &saved, limits)?;
     Ok(saved)
@@ -237,36 +233,4 @@ fn first_read(
         }
     }
     found
-}
-
-/// Lets the run's `Context` tell the new version.
-fn tell_version(heap: &mut Heap, version: i32) {
-    let Ok(name) = heap.str("version") else {
-        return;
-    };
-    let Value::String(name) = name else {
-        return;
-    };
-    let key = Key::Name(heap.intern_ref(name));
-    let set = registry().find("Context.set");
-    let contexts: Vec<Ref> =
-        heap.iter()
-            .filter(|(_, body)| match body {
-                Body::Object(props) => props.integrity == Integrity::Frozen
-                    && props.get(key).is_some()
-                    && props.iter().any(|(_, value)| match value {
-                        Value::Object(at) => {
-                            matches!(heap.body(at), Body::Native(number) if Some(*number) == set)
-                        }
-                        _ => false,
-                    }),
-                _ => false,
-            })
-            .map(|(at, _)| at)
-            .collect();
-    for at in contexts {
-        if let Body::Object(props) = heap.body_mut(at) {
-            props.set(key, Value::Number(f64::from(version)));
-        }
-    }
 }

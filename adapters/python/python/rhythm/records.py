@@ -294,6 +294,22 @@ class MovedRun:
 
 
 @dataclass(frozen=True)
+class KeptState:
+    """A state of a run from which `fork` can start another."""
+
+    #: The step that has left it.
+    step: int
+    at: datetime
+    #: The version that it ran on.
+    version: int
+    #: `file:line:column` where it waited.
+    place: str | None
+    #: Such as "task 'charge'".
+    waits_for: str | None
+    bytes: int
+
+
+@dataclass(frozen=True)
 class OutlineRow:
     """What `explain_workflow` tells: a part of a workflow, or a line of a diagram, of which only `text` is there."""
 

@@ -1,4 +1,5 @@
-"""Repair, of both clients: results given by hand, runs that go on in another version, and versions of workflows."""
+"""Repair, of both clients: results given by hand, runs that go on in another version or begin at an earlier step, and
+versions of workflows."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from rhythm import _native
 from rhythm.pending import Pending
-from rhythm.records import MovedRun, OutlineRow, VersionInfo, rows_of
+from rhythm.records import KeptState, MovedRun, OutlineRow, VersionInfo, rows_of
 
 Id = Union[UUID, str]
 
@@ -31,6 +32,12 @@ class Calls:
     ) -> Pending[list[MovedRun]]:
         behind = None if after is None else str(after)
         return Pending(self.native.move_many(workflow, version, behind, max, dry_run), rows_of(MovedRun))
+
+    def states(self, id: Id, max: int) -> Pending[list[KeptState]]:
+        return Pending(self.native.states(str(id), max), rows_of(KeptState))
+
+    def fork(self, id: Id, step: int, task_id: str | None, version: int | None) -> Pending[UUID]:
+        return Pending(self.native.fork(str(id), step, task_id, version), UUID)
 
     def versions(self, workflow: str | None) -> Pending[list[VersionInfo]]:
         return Pending(self.native.versions(workflow), rows_of(VersionInfo))
@@ -83,6 +90,21 @@ class Repairs:
         dry_run: only says what would become of them.
         """
         return self._repairs.move_many(workflow, version, after, max, dry_run).wait()
+
+    def states(self, id: Id, max: int = 1000) -> list[KeptState]:
+        """Lists the states of a run from which `fork` can start another, the last `max`, the earliest first. None are
+        kept unless the setting `rhythm.kept_states` says how many."""
+        return self._repairs.states(id, max).wait()
+
+    def fork(self, id: Id, step: int, *, task_id: str | None = None, version: int | None = None) -> UUID:
+        """Starts a new run from the state that this step of a run has left; gives its id. What the run was waiting for
+        then, and has ended since, is not done again. Raises `ControlError` when the state is not kept, or an outcome is
+        not known any more.
+
+        task_id: makes the call repeatable.
+        version: goes on in this version, 0 being the newest, where `move` would allow it.
+        """
+        return self._repairs.fork(id, step, task_id, version).wait()
 
     def versions(self, workflow: str | None = None) -> list[VersionInfo]:
         """Tells the versions of workflows, also those that were undeployed, with their live runs, the newest first."""
@@ -137,6 +159,14 @@ class AsyncRepairs:
     ) -> list[MovedRun]:
         """As `Client.move_many`."""
         return await self._repairs.move_many(workflow, version, after, max, dry_run)
+
+    async def states(self, id: Id, max: int = 1000) -> list[KeptState]:
+        """As `Client.states`."""
+        return await self._repairs.states(id, max)
+
+    async def fork(self, id: Id, step: int, *, task_id: str | None = None, version: int | None = None) -> UUID:
+        """As `Client.fork`."""
+        return await self._repairs.fork(id, step, task_id, version)
 
     async def versions(self, workflow: str | None = None) -> list[VersionInfo]:
         """As `Client.versions`."""
