@@ -1,4 +1,4 @@
--- Forks: a new run begins where an earlier step of another has left it (71_kept_state.sql), and goes on from there under its own id.
+-- Forks: a new run begins where an earlier step of another has left it (71_earlier_save.sql), and goes on from there under its own id.
 --
 -- What was pending then is settled for the new run as follows, by the number of the promise:
 --
@@ -15,21 +15,21 @@
 -- or not, and each child is met in one form, as one statement looks at all of them.
 
 -- Returns a kept state, or raises. No locks.
-create function rhythm._kept_state(p_id uuid, p_step int) returns rhythm.kept_states
+create function rhythm._kept_state(p_id uuid, p_step int) returns rhythm.earlier_saves
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_state rhythm.kept_states;
+  v_state rhythm.earlier_saves;
   v_detail text;
 begin
-  select k.* into v_state from rhythm.kept_states k where k.execution_id = p_id and k.step = p_step;
+  select k.* into v_state from rhythm.earlier_saves k where k.execution_id = p_id and k.step = p_step;
   if not found then
     v_detail := (select format('Steps %s to %s are kept.', min(k.step), max(k.step))
-      from rhythm.kept_states k where k.execution_id = p_id having count(*) > 0);
+      from rhythm.earlier_saves k where k.execution_id = p_id having count(*) > 0);
     perform rhythm._raise('RH350', format('run %s has no state of step %s', p_id, p_step),
       coalesce(v_detail, 'None of its states is kept.'),
       case when v_detail is not null then 'See rhythm.states(id) for what it waited for at each.'
-        else 'Let runs keep some from now on: alter database ... set rhythm.kept_states = 20.' end);
+        else 'Let runs keep some from now on: alter system set rhythm.kept_states = 20; select pg_reload_conf().' end);
   end if;
   return v_state;
 end
@@ -37,7 +37,7 @@ $$;
 
 -- Returns the definition on which a fork goes on, and the state in its form; raises where that cannot be. `p_version` null: that of the
 -- state; 0: the newest. A fork is a new start, so it is refused where starts are. No locks.
-create function rhythm._fork_definition(p_name text, p_inputs jsonb, p_state rhythm.kept_states, p_version int, out definition_id bigint,
+create function rhythm._fork_definition(p_name text, p_inputs jsonb, p_state rhythm.earlier_saves, p_version int, out definition_id bigint,
   out save bytea)
 language plpgsql as $$
 #variable_conflict use_column
@@ -98,7 +98,7 @@ $$;
 
 -- Writes for a new run what is to settle its promises, as the head of this file says. Gives how many are settled, how many calls are
 -- started anew, and those promises of which nothing is known. Locks: as _start_children. Dying halfway undoes the fork.
-create function rhythm._fork_pending(p_new uuid, p_state rhythm.kept_states, p_promises int[],
+create function rhythm._fork_pending(p_new uuid, p_state rhythm.earlier_saves, p_promises int[],
   out settled int, out started int, out lost int[])
 language plpgsql as $$
 #variable_conflict use_column
@@ -190,7 +190,7 @@ declare
   v_now timestamptz := rhythm._now();
   v_id uuid := rhythm._new_id();
   v_run record;
-  v_state rhythm.kept_states;
+  v_state rhythm.earlier_saves;
   v_target record;
   v_fork record;
   v_held uuid;
@@ -256,7 +256,7 @@ comment on function rhythm.fork(uuid, int, text, int) is
 'Starts a new run from an earlier step of another, which may be alive or have ended; gives its id. The setting rhythm.kept_states says of how many steps the states are kept (0 by default), and rhythm.states(id) lists them. Tasks and children that the old run was waiting for then, and that have ended since, are not done again: the new run gets the same outcomes; those that are alive, or were cancelled, are started anew. Timers keep their times; signals are to be sent to the new run. With a version (0: the newest) it goes on in that one, as rhythm.move allows. A task_id makes the call repeatable. Example: select rhythm.fork(''0190a1b2-0000-7000-8000-000000000000'', 3, task_id => ''order-17-again'')';
 
 -- Tells where promises are awaited whose outcome is not known, the first ten places, or what they were. No locks.
-create function rhythm._lost_places(p_state rhythm.kept_states, p_promises int[]) returns text
+create function rhythm._lost_places(p_state rhythm.earlier_saves, p_promises int[]) returns text
 language sql stable as $$
   select format('They are awaited at %s.', string_agg(w.place, ', ' order by w.n)) from (
     select format('%s:%s:%s', f.frames ->> 'file', x.f ->> 'line', x.f ->> 'col') as place, min(x.n) as n
@@ -270,7 +270,7 @@ language sql stable as $$
 $$;
 
 -- Tells what a kept state waited for, of these promises. No locks.
-create function rhythm._kept_waits(p_state rhythm.kept_states, p_promises int[]) returns text
+create function rhythm._kept_waits(p_state rhythm.earlier_saves, p_promises int[]) returns text
 language plpgsql stable as $$
 #variable_conflict use_column
 declare
@@ -308,7 +308,7 @@ begin
   perform rhythm._check_known(states.id);
   return query
   select (k.kept).step, (k.kept).at, d.version, p.place, rhythm._kept_waits(k.kept, p.promises), octet_length((k.kept).save)
-  from (select o as kept from rhythm.kept_states o where o.execution_id = states.id order by o.step desc limit states.max) k
+  from (select o as kept from rhythm.earlier_saves o where o.execution_id = states.id order by o.step desc limit states.max) k
   join rhythm.definitions d on d.id = (k.kept).definition_id
   cross join lateral rhythm._place_in(rhythm._suspended(d.program, (k.kept).save, 1000, 1)) p
   order by (k.kept).step;

@@ -205,7 +205,7 @@ begin
     delete from rhythm.published a where a.id = any (v_flows);
     delete from rhythm.long_runs r where r.execution_id = any (v_flows);
     delete from rhythm.limit_marks m where m.execution_id = any (v_flows);
-    delete from rhythm.kept_states k where k.execution_id = any (v_flows);
+    delete from rhythm.earlier_saves k where k.execution_id = any (v_flows);
     delete from rhythm.signal_keys k where k.execution_id = any (v_flows);
     delete from rhythm.signals s where s.execution_id = any (v_flows);
     perform rhythm._forget(v_flows);

@@ -58,8 +58,8 @@ pub async fn nothing_is_left(session: &Session) {
             "rhythm.limit_marks t where not exists (select from rhythm.archive a where a.id = t.execution_id)",
         ),
         (
-            "kept_states",
-            "rhythm.kept_states t where not exists (select from rhythm.archive a where a.id = t.execution_id)",
+            "earlier_saves",
+            "rhythm.earlier_saves t where not exists (select from rhythm.archive a where a.id = t.execution_id)",
         ),
         ("keys", "rhythm.keys t where t.until <= rhythm._now()"),
         (

@@ -155,7 +155,7 @@ async fn states_are_listed_and_forked() {
     );
     let none = s.start("order", "{}").await;
     s.run(&format!(
-        "delete from rhythm.kept_states where execution_id = '{none}'"
+        "delete from rhythm.earlier_saves where execution_id = '{none}'"
     ))
     .await;
     let said = says(&database, &["states", &none.to_string()]).await;

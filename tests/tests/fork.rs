@@ -178,7 +178,7 @@ async fn so_many_states_are_kept_as_the_setting_says_and_none_without_it() {
     let id = s.start("count", "{}").await;
     let go = format!("select rhythm.signal('{id}', 'go')");
     let steps = format!(
-        "select coalesce(string_agg(step::text, ' ' order by step), '') from rhythm.kept_states where execution_id = '{id}'"
+        "select coalesce(string_agg(step::text, ' ' order by step), '') from rhythm.earlier_saves where execution_id = '{id}'"
     );
     for _ in 0..5 {
         s.run(&go).await;
@@ -221,7 +221,7 @@ async fn so_many_states_are_kept_as_the_setting_says_and_none_without_it() {
         none.code == "RH350" && none.hint.contains("rhythm.kept_states"),
         "{none:?}"
     );
-    let rows = format!("select count(*) from rhythm.kept_states where execution_id = '{bare}'");
+    let rows = format!("select count(*) from rhythm.earlier_saves where execution_id = '{bare}'");
     assert_eq!(s.number(&rows).await, 0);
 
     // With it, what cleans up is not kept, nor what has no history.
@@ -239,7 +239,7 @@ async fn so_many_states_are_kept_as_the_setting_says_and_none_without_it() {
     s.run(&format!("select rhythm.cancel('{cleans}')")).await;
     s.work("1").await;
     let rows = format!(
-        "select string_agg(step::text, ' ') from rhythm.kept_states where execution_id in ('{unkept}', '{cleans}')"
+        "select string_agg(step::text, ' ') from rhythm.earlier_saves where execution_id in ('{unkept}', '{cleans}')"
     );
     assert_eq!(s.text(&rows).await, "1");
     for one in [id, bare, unkept, fourth] {
@@ -262,7 +262,10 @@ async fn states_go_with_the_run_and_not_before() {
     s.completed(late).await;
     advance(&s, "30 days").await;
     retain(&s).await;
-    assert_eq!(s.number("select count(*) from rhythm.kept_states").await, 0);
+    assert_eq!(
+        s.number("select count(*) from rhythm.earlier_saves").await,
+        0
+    );
     let gone = s.fails(&fork(id, 2)).await;
     assert_eq!(gone.code, "RH301", "{gone:?}");
 
@@ -274,12 +277,18 @@ async fn states_go_with_the_run_and_not_before() {
         .await;
     s.run(&format!("select rhythm.terminate('{turns}')")).await;
     retain(&s).await;
-    assert_eq!(s.number("select count(*) from rhythm.kept_states").await, 0);
+    assert_eq!(
+        s.number("select count(*) from rhythm.earlier_saves").await,
+        0
+    );
     // And by hand.
     let id = s.start("order", "{}").await;
     s.run(&format!("select rhythm.terminate('{id}')")).await;
     s.run("select rhythm.cleanup('0')").await;
-    assert_eq!(s.number("select count(*) from rhythm.kept_states").await, 0);
+    assert_eq!(
+        s.number("select count(*) from rhythm.earlier_saves").await,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -344,7 +353,7 @@ async fn what_cannot_be_forked_is_refused_with_a_hint() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_sessions_fork_a_run_that_goes_on() {
-    const TASKS: i64 = 40;
+    const TASKS: i64 = 20;
     let database = Arc::new(Database::create().await);
     let s = keeping(&database, 100).await;
     s.deploy(
@@ -358,7 +367,7 @@ async fn sixteen_sessions_fork_a_run_that_goes_on() {
         async move {
             let s = keeping(&database, 100).await;
             let state =
-                format!("select max(step) from rhythm.kept_states where execution_id = '{id}'");
+                format!("select max(step) from rhythm.earlier_saves where execution_id = '{id}'");
             start.wait().await;
             let mut made = Vec::new();
             if i == 0 {
@@ -370,7 +379,7 @@ async fn sixteen_sessions_fork_a_run_that_goes_on() {
                 return made;
             }
             // The newest state, which is about to be an old one.
-            for _ in 0..5 {
+            for _ in 0..3 {
                 let step = i32::try_from(s.number(&state).await).expect("a small number");
                 made.push(s.id(&fork(id, step)).await);
             }
@@ -390,7 +399,7 @@ async fn sixteen_sessions_fork_a_run_that_goes_on() {
     let all = json!((0..TASKS).collect::<Vec<_>>());
     assert_eq!(s.completed(id).await, all);
     let forks: Vec<Uuid> = forks.into_iter().flatten().collect();
-    assert_eq!(forks.len(), 80);
+    assert_eq!(forks.len(), 48);
     for fork in forks {
         assert_eq!(s.completed(fork).await, all);
     }

@@ -274,7 +274,7 @@ async fn what_was_cancelled_begins_anew_and_what_is_not_known_is_refused() {
     // That it was done is known, but not with which result.
     let refused = s.fails(&fork(copy, 1)).await;
     assert!(
-        refused.code == "RH351" && refused.detail.contains("order.flow:2:7"),
+        refused.code == "RH351" && refused.detail.contains("order.flow:2:1"),
         "{refused:?}"
     );
     let done = s.id(&fork(id, 1)).await;
@@ -316,7 +316,7 @@ async fn a_fork_in_a_transaction_that_is_undone_leaves_nothing() {
     let id = s.start("order", "{}").await;
     let rows = "select (select count(*) from rhythm.live) || ' ' || (select count(*) from rhythm.saves) || ' '
       || (select count(*) from rhythm.timers) || ' ' || (select count(*) from rhythm.signal_waits) || ' '
-      || (select count(*) from rhythm.history) || ' ' || (select count(*) from rhythm.kept_states)";
+      || (select count(*) from rhythm.history) || ' ' || (select count(*) from rhythm.earlier_saves)";
     let before = s.text(rows).await;
     s.run(&format!("begin; {}; rollback", fork(id, 1))).await;
     assert_eq!(s.text(rows).await, before);

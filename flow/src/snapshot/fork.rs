@@ -1,7 +1,6 @@
 //! A save as the beginning of another run.
 
 use super::{TransferError, context, load, save};
-use crate::host::PromiseId;
 use crate::limits::Limits;
 use crate::program::{Program, Refusal};
 use crate::value::{Heap, Value};
@@ -11,8 +10,8 @@ use crate::value::{Heap, Value};
 pub struct Fork {
     /// The save, whose `Context` names the other run.
     pub save: Vec<u8>,
-    /// The promises that the host has still to settle, in the order of their numbers.
-    pub pending: Vec<PromiseId>,
+    /// The numbers of the promises that the host has still to settle, in their order.
+    pub pending: Vec<u32>,
 }
 
 /// Makes a save one of another run: `Context.executionId` and `Context.taskId` are those of it from then on. What the program has

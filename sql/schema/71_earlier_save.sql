@@ -5,7 +5,7 @@
 --
 -- Locks: none but rows of the run, which only who holds its tree writes; retention, when it has been swept.
 
-create table rhythm.kept_states (
+create table rhythm.earlier_saves (
   execution_id uuid not null,
   -- Counted from 1 by the steps that have kept one.
   step int not null,
@@ -25,7 +25,7 @@ create table rhythm.kept_states (
   events jsonb,
   primary key (execution_id, step)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
-comment on table rhythm.kept_states is 'States that earlier steps of workflows have left, for rhythm.fork.';
+comment on table rhythm.earlier_saves is 'States that earlier steps of workflows have left, for rhythm.fork.';
 
 -- Keeps the states that steps have just saved, and of each run the last `p_most`. One statement for all: it sees the rows as one moment
 -- has them, so a timer that fires meanwhile is either a timer or an event. None of a run that cleans up, since it was told to cancel,
@@ -36,16 +36,16 @@ language plpgsql as $$
 begin
   with kept as materialized (
     select l.id, l.definition_id, s.saved_at, s.save, 1 + coalesce((
-      select k.step from rhythm.kept_states k where k.execution_id = l.id order by k.step desc limit 1), 0) as step
+      select k.step from rhythm.earlier_saves k where k.execution_id = l.id order by k.step desc limit 1), 0) as step
     from rhythm.live l
     join rhythm.saves s on s.id = l.id
     left join rhythm.queue_settings q on q.name = l.queue
     where l.id = any (p_ids) and s.save is not null and l.cancelling is not true
       and rhythm._expires_on('workflow', q.retention, s.saved_at) is not null
   ), gone as (
-    delete from rhythm.kept_states k using kept n where k.execution_id = n.id and k.step <= n.step - p_most
+    delete from rhythm.earlier_saves k using kept n where k.execution_id = n.id and k.step <= n.step - p_most
   )
-  insert into rhythm.kept_states (execution_id, step, definition_id, at, save, attributes, timers, signals, watchers, deferred, fan_outs,
+  insert into rhythm.earlier_saves (execution_id, step, definition_id, at, save, attributes, timers, signals, watchers, deferred, fan_outs,
     events)
   select n.id, n.step, n.definition_id, n.saved_at, n.save,
     (select p.attributes from rhythm.published p where p.id = n.id),
@@ -74,13 +74,13 @@ declare
   v_after uuid;
 begin
   with recursive t (id, n) as (
-    (select k.execution_id, 1 from rhythm.kept_states k, rhythm.maintenance m
+    (select k.execution_id, 1 from rhythm.earlier_saves k, rhythm.maintenance m
       where m.states_after is null or k.execution_id > m.states_after order by k.execution_id limit 1)
     union all
-    select (select k.execution_id from rhythm.kept_states k where k.execution_id > t.id order by k.execution_id limit 1), t.n + 1
+    select (select k.execution_id from rhythm.earlier_saves k where k.execution_id > t.id order by k.execution_id limit 1), t.n + 1
     from t where t.id is not null and t.n < 1000
   ), gone as (
-    delete from rhythm.kept_states k where k.execution_id in (select t.id from t where t.id is not null
+    delete from rhythm.earlier_saves k where k.execution_id in (select t.id from t where t.id is not null
       and not exists (select from rhythm.live l where l.id = t.id) and not exists (select from rhythm.archive a where a.id = t.id))
   )
   select t.id into v_after from t where t.n = 1000;
