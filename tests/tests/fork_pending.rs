@@ -333,3 +333,71 @@ async fn a_fork_in_a_transaction_that_is_undone_leaves_nothing() {
     s.run(&format!("select rhythm.terminate('{id}')")).await;
     nothing_is_left(&s).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_had_happened_when_the_state_was_left_and_was_not_taken_has_happened() {
+    let database = quiet().await;
+    let s = keeping(&database, 10).await;
+    s.run("create table gate (n int); insert into gate values (0)")
+        .await;
+    s.deploy(
+        "meets",
+        "const nap = sleep('1h').then(() => 'slept');
+         await Signal.next('go');
+         await Sql.exec('update gate set n = n + 1');
+         return [await Signal.next('end'), await nap];",
+    )
+    .await;
+    let id = s.start("meets", "{}").await;
+    let gate = database.session().await;
+    gate.run("begin; update gate set n = n").await;
+    let steps = keeping(&database, 10).await;
+    let step = tokio::spawn(async move {
+        steps
+            .run(&format!("select rhythm.signal('{id}', 'go')"))
+            .await;
+    });
+    s.until("select count(*) > 0 from pg_locks where not granted")
+        .await;
+    // The timer fires while the step runs.
+    advance(&s, "61 minutes").await;
+    gate.run("commit").await;
+    step.await.expect("the signal is sent");
+    let early = format!(
+        "select timers is null and jsonb_array_length(events) = 1 from rhythm.earlier_saves where execution_id = '{id}' and step = 2"
+    );
+    assert_eq!(s.text(&early).await, "t");
+    let copy = s.id(&fork(id, 2)).await;
+    for run in [id, copy] {
+        s.run(&format!("select rhythm.signal('{run}', 'end', '1')"))
+            .await;
+        advance(&s, "0").await;
+        assert_eq!(s.completed(run).await, json!([1, "slept"]));
+    }
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_put_off_is_put_off_for_the_fork() {
+    let database = Database::create().await;
+    let s = keeping(&database, 10).await;
+    s.deploy(
+        "pays",
+        "return await Task.run('pay', {}, {taskId: 'order-7'});",
+    )
+    .await;
+    let other = database.session().await;
+    other
+        .run("begin; select rhythm.enqueue('pay', task_id => 'order-7')")
+        .await;
+    let id = s.start("pays", "{}").await;
+    let copy = s.id(&fork(id, 1)).await;
+    other.run("rollback").await;
+    s.work("7").await;
+    for run in [id, copy] {
+        s.becomes(run, "completed").await;
+        assert_eq!(s.completed(run).await, json!(7));
+    }
+    assert_eq!(count(&s, "pay").await, 1);
+    nothing_is_left(&s).await;
+}
