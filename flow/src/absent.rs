@@ -321,6 +321,27 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
         "Signals come from outside, by `rhythm.signal(…)` in SQL; a workflow calls `Sql.query(\"select rhythm.signal($1, $2)\", [id, \"name\"])`.",
     ),
     (
+        "Mutex",
+        &[
+            "lock",
+            "get",
+            "take",
+            "enter",
+            "wait",
+            "acquireLock",
+            "run",
+            "runExclusive",
+            "with",
+            "withLock",
+        ],
+        "Write `const lock = await Mutex.acquire(\"name\")`, then `try { … } finally { lock.release(); }`.",
+    ),
+    (
+        "Mutex",
+        &["release", "unlock", "leave", "free"],
+        "Write `lock.release()` of what `await Mutex.acquire(\"name\")` has given.",
+    ),
+    (
         "Sql",
         &["execute", "run", "one", "many", "all", "get", "select"],
         "Write `await Sql.query(\"select …\", [value])`, which gives an array of rows, or `await Sql.exec(\"update …\", [value])`, which gives their number.",

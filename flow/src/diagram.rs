@@ -83,7 +83,7 @@ pub fn mermaid(root: &OutlineNode) -> String {
             Step::Leaf(number, node) => {
                 let (before, behind) = match node.kind {
                     OutlineKind::Timer | OutlineKind::Await => ("([", "])"),
-                    OutlineKind::Signal => ("{{", "}}"),
+                    OutlineKind::Signal | OutlineKind::Mutex => ("{{", "}}"),
                     OutlineKind::Child => ("[[", "]]"),
                     OutlineKind::Sql => ("[(", ")]"),
                     _ => ("[", "]"),
@@ -137,7 +137,7 @@ pub fn dot(root: &OutlineNode) -> String {
             Step::Leaf(number, node) => {
                 let shape = match node.kind {
                     OutlineKind::Timer | OutlineKind::Await => "ellipse",
-                    OutlineKind::Signal => "hexagon",
+                    OutlineKind::Signal | OutlineKind::Mutex => "hexagon",
                     OutlineKind::Child => "box3d",
                     OutlineKind::Sql => "cylinder",
                     _ => "box",

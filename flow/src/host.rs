@@ -54,6 +54,15 @@ pub struct SignalWait {
     pub is_request: bool,
 }
 
+/// What `Mutex.acquire` waits for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LockWait {
+    /// The name of the mutex.
+    pub name: String,
+    /// When the wait is over, in milliseconds since 1970.
+    pub due_ms: Option<f64>,
+}
+
 /// Bytes of JSON, names included, that `Context.set` may publish of one run.
 pub const ATTRIBUTES: usize = 64 << 10;
 
@@ -133,6 +142,17 @@ pub trait Host {
     fn start_timer(&mut self, promise: PromiseId, due_ms: f64) -> Result<(), HostError>;
     /// Waits for the next signal that fits; rejects `promise` with a `TimeoutError` when its time is up.
     fn next_signal(&mut self, promise: PromiseId, wait: SignalWait) -> Result<(), HostError>;
+    /// Waits for a mutex; fulfils `promise` with `{"name": …, "id": …}` (the number of the promise) when the run holds it, and
+    /// rejects it with a `TimeoutError` when its time is up.
+    fn acquire(&mut self, _promise: PromiseId, _wait: LockWait) -> Result<(), HostError> {
+        Err(HostError {
+            name: "TypeError".into(),
+            message: "There is no Mutex here.".into(),
+            ..HostError::default()
+        })
+    }
+    /// The run gives back what it got by this promise; what it does not hold stays as it is.
+    fn release(&mut self, _promise: PromiseId) {}
     /// Answers the request with this id; `value` is JSON text. What was answered already stays as it is.
     fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError>;
     /// The program has given up a promise, which is settled already: what is behind it need not go on.

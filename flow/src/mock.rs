@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 pub use crate::host::Settlement;
-use crate::host::{CallError, Host, HostError, Interrupt, PromiseId, SignalWait, TaskCall};
+use crate::host::{
+    CallError, Host, HostError, Interrupt, LockWait, PromiseId, SignalWait, TaskCall,
+};
 
 /// A host that remembers.
 #[derive(Debug, Default)]
@@ -20,6 +22,10 @@ pub struct MockHost {
     pub signals: Vec<(PromiseId, SignalWait)>,
     /// Answers to requests: id and JSON text.
     pub replies: Vec<(String, String)>,
+    /// Waits for mutexes that were not taken yet.
+    pub locks: Vec<(PromiseId, LockWait)>,
+    /// What was released.
+    pub released: Vec<PromiseId>,
     /// Promises that were given up.
     pub cancelled: Vec<PromiseId>,
     /// What `Context.set` published, as JSON text.
@@ -104,6 +110,15 @@ impl Host for MockHost {
         Ok(())
     }
 
+    fn acquire(&mut self, promise: PromiseId, wait: LockWait) -> Result<(), HostError> {
+        self.locks.push((promise, wait));
+        Ok(())
+    }
+
+    fn release(&mut self, promise: PromiseId) {
+        self.released.push(promise);
+    }
+
     fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {
         self.replies.push((request.to_owned(), value.to_owned()));
         Ok(())
@@ -113,6 +128,7 @@ impl Host for MockHost {
         self.tasks.retain(|(id, _)| *id != promise);
         self.timers.retain(|(id, _)| *id != promise);
         self.signals.retain(|(id, _)| *id != promise);
+        self.locks.retain(|(id, _)| *id != promise);
         self.cancelled.push(promise);
         Ok(())
     }

@@ -91,6 +91,23 @@ workflow order
 }
 
 #[test]
+fn a_mutex_is_a_place_to_wait() {
+    let text = "const lock = await Mutex.acquire(`customer:${Inputs.id}`);
+try { await Task.run('pay'); } finally { lock.release(); }
+Mutex.acquire('later', { timeout: '1m' });
+";
+    assert_eq!(
+        listed(text),
+        "\
+workflow order
+  mutex `customer:${Inputs.id}`  1:20, waits
+  task pay  2:13, waits
+  mutex later  3:1
+"
+    );
+}
+
+#[test]
 fn bounds_are_told_only_where_they_are_sure() {
     let bound = |head: &str, body: &str| {
         let text = format!("{head} {{ await sleep(1); {body} }}");

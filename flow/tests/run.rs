@@ -370,6 +370,32 @@ fn a_fan_out_that_cannot_be_starts_nothing() {
 }
 
 #[test]
+fn a_lock_is_released_by_its_number_also_after_a_save() {
+    let program = compile(
+        "const lock = await Mutex.acquire('m', {timeout: 5}); await sleep(1); lock.release(); const {release} = lock; try { release(); } catch (e) { return [lock.name, e.message]; }",
+    );
+    let mut vm = start(&program, Limits::default());
+    let mut host = MockHost::default();
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    let (promise, wait) = host.locks.remove(0);
+    assert_eq!((promise, &*wait.name), (1, "m"));
+    assert_eq!(wait.due_ms, Some(host.now_ms + 5000.0));
+    let save = vm.save().unwrap();
+    let mut vm = Vm::load(program.clone(), &save, Limits::default()).unwrap();
+    vm.settle(
+        1,
+        Settlement::Fulfilled(Some(r#"{"name":"m","id":1}"#.into())),
+    );
+    assert_eq!(vm.run(&mut host), Outcome::Suspended);
+    let save = vm.save().unwrap();
+    let mut vm = Vm::load(program, &save, Limits::default()).unwrap();
+    vm.settle(2, Settlement::Fulfilled(None));
+    let expected = r#"["m","release belongs to a lock: call it as lock.release()."]"#;
+    assert_eq!(vm.run(&mut host), Outcome::Completed(expected.into()));
+    assert_eq!(host.released, [1]);
+}
+
+#[test]
 fn a_group_that_fails_or_comes_in_any_order_is_right() {
     let program = compile(
         "try { return await Promise.all([Task.run('a'), Task.run('b')]); } catch (e) { return e.message; }",

@@ -138,7 +138,10 @@ begin
           or exists (
             select from rhythm.signal_waits w
             join rhythm.signals s on s.execution_id = w.execution_id and s.name = w.name and (w.key is null or s.key = w.key)
-            where w.execution_id = l.id))
+            where w.execution_id = l.id)
+          or exists (
+            select from rhythm.mutex_claims c join rhythm.mutexes m on m.name = c.name and m.seq = c.seq
+            where c.execution_id = l.id and not c.told))
       order by l.id) r;
     v_ids := '{}';
     v_groups := '{}';
@@ -252,8 +255,7 @@ declare
   v_news uuid[];
 begin
   -- A signal is taken, whatever becomes of the step, as without SQL: it is an event then.
-  perform rhythm._match_signals(w.execution_id)
-  from (select distinct w.execution_id from rhythm.signal_waits w where w.execution_id = any (p_ids)) w;
+  perform rhythm._match(p_ids);
   if cardinality(p_ids) = 1 then
     return jsonb_build_array(rhythm._step_one(p_ids[1]));
   end if;
@@ -380,14 +382,16 @@ declare
   v_watching uuid[];
   -- Children that were started to end with it.
   v_closed uuid[];
+  v_claims bool;
 begin
   select (array_agg(coalesce(c.reason, 'cancelled') order by c.at_once desc, c.at))[1], bool_or(c.at_once), min(c.grace)
   into v_reason, v_at_once, v_grace
   from rhythm.cancels c where c.execution_id = p_id;
   select v_reason is not null or coalesce(l.cancelling, false), rhythm._expires_on(l.kind, q.retention, rhythm._now()) is not null,
     l.name, l.task_id,
-    (select array_agg(k.id order by k.id) from rhythm.live k where k.parent_id = p_id and k.parent_close = 'cancel')
-  into v_cancelled, v_is_kept, v_name, v_task_id, v_closed
+    (select array_agg(k.id order by k.id) from rhythm.live k where k.parent_id = p_id and k.parent_close = 'cancel'),
+    exists (select from rhythm.mutex_claims m where m.execution_id = p_id)
+  into v_cancelled, v_is_kept, v_name, v_task_id, v_closed, v_claims
   from rhythm.live l left join rhythm.queue_settings q on q.name = l.queue where l.id = p_id;
   if v_cancelled then
     v_state := 'cancelled';
@@ -408,6 +412,9 @@ begin
     where s.id = s.parent_id);
   if v_watching <> '{}' then
     perform rhythm._mark(v_watching, array_fill(null::int, array[cardinality(v_watching)]), false);
+  end if;
+  if v_claims then
+    perform rhythm._leave_mutexes(p_id, v_state in ('failed', 'timed_out') and v_is_kept);
   end if;
   if v_state in ('failed', 'timed_out') and v_is_kept then
     insert into rhythm.saves (id) values (p_id) on conflict do nothing;
@@ -433,7 +440,7 @@ end
 $$;
 
 -- Deletes what belonged to workflows that are over. Timers and waits may be firing in another transaction, which then
--- deletes them itself; signals that may start the next run are for _pass_on_signals. Locks: timers and waits with SKIP LOCKED;
+-- deletes them itself; signals that may start the next run are for _pass_on_signals. Locks: timers, waits and claims with SKIP LOCKED;
 -- the rest is nobody else's, as the caller has the tree, or the run is swept.
 create function rhythm._forget(p_ids uuid[]) returns void
 language plpgsql as $$
@@ -447,6 +454,11 @@ begin
   delete from rhythm.signals s where s.execution_id = any (p_ids) and s.start is null;
   delete from rhythm.cancels c where c.execution_id = any (p_ids);
   delete from rhythm.watchers w where w.execution_id = any (p_ids);
+  with claims as (
+    -- Those of failed ones; what is in a queue is taken back before.
+    delete from rhythm.mutex_claims c where c.ctid = any (array(
+      select o.ctid from rhythm.mutex_claims o where o.execution_id = any (p_ids) for update skip locked))
+  )
   delete from rhythm.deferred_starts d where d.execution_id = any (p_ids);
   delete from rhythm.fan_outs f where f.execution_id = any (p_ids);
   if found then

@@ -27,16 +27,29 @@ language sql stable as $$
   where l.id = any (p_ids)
 $$;
 
--- Gives the events that have arrived, those of each execution in their order, after matching stored signals to waits. They stay: a
--- step that fails leaves them for a retry. The library hands those it took to _write_steps. Locks: waits and signals, as
--- _match_signals; the caller has the trees.
+-- Makes events of what has come for workflows that wait for it: stored signals, and mutexes that they hold now. The caller has the
+-- trees. Locks and halfway: as _match_signals and _tell_mutexes.
+create function rhythm._match(p_ids uuid[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform case when w.for_mutex then rhythm._tell_mutexes(w.execution_id) else rhythm._match_signals(w.execution_id) end
+  from (
+    select distinct w.execution_id, false as for_mutex from rhythm.signal_waits w where w.execution_id = any (p_ids)
+    union all
+    select distinct c.execution_id, true from rhythm.mutex_claims c where c.execution_id = any (p_ids) and not c.told) w;
+end
+$$;
+
+-- Gives the events that have arrived, those of each execution in their order, after matching what they wait for. They stay: a
+-- step that fails leaves them for a retry. The library hands those it took to _write_steps. Locks: as _match; the caller has the
+-- trees.
 create function rhythm._take_events(p_ids uuid[])
 returns table (execution_id uuid, seq bigint, promise int, ok bool, value text, error text)
 language plpgsql as $$
 #variable_conflict use_column
 begin
-  perform rhythm._match_signals(w.execution_id)
-  from (select distinct w.execution_id from rhythm.signal_waits w where w.execution_id = any (p_ids)) w;
+  perform rhythm._match(p_ids);
   return query
   select e.execution_id, e.seq, e.promise, e.ok, e.value::text, e.error::text
   from rhythm.events e where e.execution_id = any (p_ids) order by e.execution_id, e.seq;
@@ -55,8 +68,8 @@ begin
 end
 $$;
 
--- Writes what steps want from the world: p_effects[i] is {tasks, held, fan_outs, ended_fan_outs, timers, signals, replies, cancels,
--- attributes, logs, long, near} of the i-th, or null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
+-- Writes what steps want from the world: p_effects[i] is {tasks, held, fan_outs, ended_fan_outs, timers, signals, locks, releases,
+-- replies, cancels, attributes, logs, long, near} of the i-th, or null. Gives those for which an event is there already (a stored signal, say), so that the step may take events again and run on.
 -- Locks: as its parts; none of them waits, and keys for 50 ms at most. The caller has the trees. Dying halfway undoes the steps.
 create function rhythm._apply_effects(p_ids uuid[], p_effects jsonb) returns uuid[]
 language plpgsql as $$
@@ -86,6 +99,9 @@ begin
   end if;
   if 'timers' = any (v_keys) then
     perform rhythm._start_timers(p_ids, p_effects);
+  end if;
+  if v_keys && '{locks,releases}' then
+    v_news := v_news || rhythm._apply_mutexes(p_ids, p_effects);
   end if;
   if 'logs' = any (v_keys) then
     perform rhythm._keep_logs(p_ids, p_effects);

@@ -4,7 +4,7 @@
 -- The new attempt's promises have higher numbers than all that was left behind, so that no outcome of an earlier attempt is ever
 -- taken for one of this.
 --
--- Locks: timers, waits and watchers with SKIP LOCKED; the caller has the tree.
+-- Locks: timers, waits, claims and watchers with SKIP LOCKED; the caller has the tree.
 
 -- Returns whether a policy names an error, or one of its causes, as one that no other attempt would mend.
 create function rhythm._is_final(p_retry jsonb, p_error jsonb) returns bool
@@ -55,6 +55,9 @@ begin
     select o.ctid from rhythm.timers o where o.execution_id = p_id for update skip locked));
   delete from rhythm.signal_waits w where w.ctid = any (array(
     select o.ctid from rhythm.signal_waits o where o.execution_id = p_id for update skip locked));
+  if exists (select from rhythm.mutex_claims c where c.execution_id = p_id) then
+    perform rhythm._leave_mutexes(p_id, false);
+  end if;
   delete from rhythm.watchers w where w.ctid = any (array(
     select o.ctid from rhythm.watchers o where o.execution_id = p_id for update skip locked));
   delete from rhythm.deferred_starts d where d.execution_id = p_id;
@@ -83,6 +86,7 @@ language sql stable as $$
     union all select e.promise from rhythm.events e where e.execution_id = p_id
     union all select t.promise from rhythm.timers t where t.execution_id = p_id
     union all select w.promise from rhythm.signal_waits w where w.execution_id = p_id
+    union all select c.promise from rhythm.mutex_claims c where c.execution_id = p_id
     union all select w.promise from rhythm.watchers w where w.execution_id = p_id
     -- What has ended may be retried, or be given a result.
     union all select a.promise from rhythm.archive a where a.parent_id = p_id) p

@@ -72,16 +72,20 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := rhythm._now();
-  v_ids uuid[];
+  v_ids uuid[] := p_ids;
 begin
+  if exists (select from rhythm.mutex_claims c where c.execution_id = any (p_ids)) then
+    -- Retried runs: they go on when they hold again what they held.
+    v_ids := rhythm._hold_again(p_ids);
+  end if;
   update rhythm.live l set state = 'pending', due_at = least(l.start_by, l.end_by),
     started_at = case when l.kind = 'workflow' then coalesce(l.started_at, v_now) else l.started_at end,
     -- One that begins again (74_attempt.sql); what has not begun is counted when it has taken a step.
     attempt = case when l.kind = 'workflow' and l.attempt > 0 then l.attempt + 1 else l.attempt end
-  where l.id = any (p_ids);
+  where l.id = any (v_ids);
   perform rhythm._wake_queue(l.queue, count(*)::int)
-  from rhythm.live l where l.id = any (p_ids) and l.kind = 'task' group by l.queue;
-  v_ids := array(select l.id from rhythm.live l where l.id = any (p_ids) and l.kind = 'workflow');
+  from rhythm.live l where l.id = any (v_ids) and l.kind = 'task' group by l.queue;
+  v_ids := array(select l.id from rhythm.live l where l.id = any (v_ids) and l.kind = 'workflow');
   perform rhythm._advance(v_ids, array_fill(null::int, array[cardinality(v_ids)]));
 end
 $$;

@@ -148,7 +148,7 @@ end
 $$;
 
 -- Looks again at what somebody held when it was cancelled: tasks, of which those that run hear it from heartbeat, and workflows that
--- were to begin or to go on later, whose roots the caller has locked.
+-- were to begin or to go on later, whose roots the caller has locked; among them those that were to hold a mutex first.
 create function rhythm._apply_cancels(p_ids uuid[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
@@ -169,7 +169,9 @@ begin
     select l.id, l.parent_id, exists (select from rhythm.saves s where s.id = l.id and s.save is not null) as has_begun
     from rhythm.live l
     where l.id = any (p_ids) and l.kind = 'workflow' and l.state = 'scheduled'
-      and exists (select from rhythm.cancels c where c.execution_id = l.id)
+      and (exists (select from rhythm.cancels c where c.execution_id = l.id)
+        -- One that was retried, and waits for the mutexes that it held.
+        or exists (select from rhythm.mutex_claims m where m.execution_id = l.id and m.told and not m.parked))
     order by l.id
   loop
     if v_one.has_begun then
@@ -303,7 +305,7 @@ end
 $$;
 
 -- Stops what is behind promises that a step has given up: [{promises, reason}]. The program has settled them itself, so what
--- comes of them is of no interest. Timers and waits that are just firing in another transaction go with it. Locks: timers, waits
+-- comes of them is of no interest. Timers and waits that are just firing in another transaction go with it. Locks: timers, waits, claims
 -- and watchers with SKIP LOCKED, then as _cancel_started; the caller has the tree. Dying halfway undoes the step.
 create function rhythm._give_up(p_id uuid, p_cancels jsonb) returns void
 language plpgsql as $$
@@ -321,6 +323,9 @@ begin
     select o.ctid from rhythm.watchers o where o.execution_id = p_id and o.promise = any (v_promises) for update skip locked));
   delete from rhythm.deferred_starts d
   where d.execution_id = p_id and (d.item ->> 'promise')::int = any (v_promises);
+  if exists (select from rhythm.mutex_claims c where c.execution_id = p_id and c.promise = any (v_promises)) then
+    perform rhythm._give_up_mutexes(p_id, v_promises);
+  end if;
   for v_children in
     -- One look at all children, however many are given up.
     select array_agg(l.id order by l.id) as ids, e ->> 'reason' as reason
@@ -476,6 +481,9 @@ begin
   end if;
   if p_delay > interval '0' then
     v_run_at := v_now + p_delay;
+  elsif v_old.kind = 'workflow' and exists (select from rhythm.mutex_claims c where c.execution_id = p_id) then
+    -- It goes on when it holds again what it held: _promote sees to that.
+    v_run_at := v_now;
   end if;
   v_end_by := coalesce(v_run_at, v_now) + v_old.timeout;
   -- The time for the start begins again too: no attempt came before its end, so run_at is that of the enqueue, unless an earlier retry noted it.

@@ -22,4 +22,4 @@ begin
 end
 $$;
 comment on function rhythm.explain_workflow(text, int, text) is
-'Tells what a version of a workflow (the current one, if none is given) may do, as its source says: tasks, children, signals, timers and SQL, each with its place, whether a run may wait there, and how often it happens at most in one call of the function around it (null: any number of times), inside the loops, branches and functions around them. format: tree gives rows, mermaid and dot the lines of a diagram, in the column text. Example: select text from rhythm.explain_workflow(''order'')';
+'Tells what a version of a workflow (the current one, if none is given) may do, as its source says: tasks, children, signals, mutexes, timers and SQL, each with its place, whether a run may wait there, and how often it happens at most in one call of the function around it (null: any number of times), inside the loops, branches and functions around them. format: tree gives rows, mermaid and dot the lines of a diagram, in the column text. Example: select text from rhythm.explain_workflow(''order'')';

@@ -234,7 +234,7 @@ begin
     from e where e.id = timeline.id and e.started_at is not null
     union all
     select h.at, 2, h.seq, h.event, h.name, h.data,
-      case when h.event = 'timer_fired' then rhythm._span((h.data ->> 'since')::timestamptz, h.at) end,
+      case when h.event in ('timer_fired', 'mutex_acquired', 'mutex_timed_out') then rhythm._span((h.data ->> 'since')::timestamptz, h.at) end,
       case when h.event = 'attempt_failed' then rhythm._span((h.data ->> 'started_at')::timestamptz, h.at) end,
       case when h.event = 'attempt_failed' then h.name end,
       case when h.event = 'attempt_failed' then (h.data ->> 'attempt')::int end

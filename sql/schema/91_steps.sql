@@ -67,7 +67,7 @@ begin
         where a.parent_id = v_id and a.kind = 'task' and a.state = 'completed' and a.task_id is null
         order by a.promise desc offset v_keep limit 1);
       v_seq := (select h.seq from rhythm.history h
-        where h.execution_id = v_id and h.event in ('timer_fired', 'signal_received', 'signal_timed_out')
+        where h.execution_id = v_id and h.event in ('timer_fired', 'signal_received', 'signal_timed_out', 'mutex_acquired', 'mutex_timed_out')
         order by h.seq desc offset v_keep limit 1);
     end if;
     with d as (
@@ -87,7 +87,7 @@ begin
       delete from rhythm.history h
       where h.execution_id = v_id and h.seq = any (array(
         select x.seq from rhythm.history x
-        where x.execution_id = v_id and x.seq <= v_seq and x.event in ('timer_fired', 'signal_received', 'signal_timed_out')
+        where x.execution_id = v_id and x.seq <= v_seq and x.event in ('timer_fired', 'signal_received', 'signal_timed_out', 'mutex_acquired', 'mutex_timed_out')
         order by x.seq limit v_most))
       returning h.at
     )

@@ -253,6 +253,32 @@ begin
 end
 $$;
 
+-- Returns which mutex a workflow waits for, of these promises (null: of all), and who holds it; null: none. `p_at`: where it waits.
+create function rhythm._why_mutex(p_run rhythm.live, p_promises int[], p_at text) returns rhythm.why
+language sql stable as $$
+  select row('waits_for_mutex', format('it waits%s for the mutex %L%s%s', p_at, c.name,
+      case when h.execution_id = c.execution_id then format(', which it holds itself since %s', to_char(m.since, 'YYYY-MM-DD HH24:MI:SS'))
+        when h.execution_id is not null
+        then format(', which run %s of %L holds since %s', h.execution_id, l.name, to_char(m.since, 'YYYY-MM-DD HH24:MI:SS')) end,
+      case when b.before > 0 then format('; %s before it', case when b.before = 1000 then '1000 or more are' when b.before = 1 then '1 is'
+        else b.before || ' are' end) end),
+    c.asked_at, c.due_at,
+    case when h.execution_id = c.execution_id
+      then format('It waits for itself: let it release the lock first; to end it, call rhythm.cancel(%L).', p_run.id)
+      when h.execution_id is not null then format('Ask rhythm.why(%L), which is the other one.', h.execution_id)
+      else 'It is given out in a moment; without the background worker, call rhythm.tick().' end)::rhythm.why
+  from rhythm.mutex_claims c
+  left join rhythm.mutexes m on m.name = c.name
+  left join rhythm.mutex_claims h on h.execution_id = m.execution_id and h.promise = m.promise and h.seq = m.seq and not h.parked
+  left join rhythm.live l on l.id = h.execution_id
+  cross join lateral (
+    select count(*) as before from (
+      select from rhythm.mutex_claims o where o.name = c.name and o.seq < c.seq and not o.parked and o.seq is distinct from h.seq
+      limit 1000) o) b
+  where c.execution_id = p_run.id and not c.parked and c.seq is distinct from h.seq and (p_promises is null or c.promise = any (p_promises))
+  order by c.seq limit 1
+$$;
+
 -- Returns what a workflow waits for: of what it has begun only what its frames wait for, where its save can tell.
 create function rhythm._why_waiting(p_run rhythm.live, p_now timestamptz) returns rhythm.why
 language plpgsql stable as $$
@@ -327,6 +353,10 @@ begin
         case when v_children >= 1000 then '1000 or more of its own, such as ' when v_children > 1
           then v_children || ' of its own, such as ' else '' end, v_child.kind, v_child.name, v_child.id, v_too,
         v_why.explanation), coalesce(v_why.since, v_since), least(v_why.until, v_timer, v_signal_due), v_why.hint)::rhythm.why;
+  end if;
+  v_why := rhythm._why_mutex(p_run, v_place.promises, v_at);
+  if v_why.reason is not null then
+    return v_why;
   elsif v_signals is not null then
     return row('waits_for_signal', format('it waits%s for the signal %s%s%s', v_at, v_signals,
         case when v_signal_due is not null then ', with a timeout' end, case when v_timer is not null then ', and for a timer' end),
@@ -387,6 +417,10 @@ begin
       select (h.data ->> 'attempt')::int as attempt, (h.data ->> 'next_at')::timestamptz as next_at
       from rhythm.history h where h.execution_id = why.id and h.event = 'attempt_failed' order by h.seq desc limit 1) f
     where f.next_at = v_row.run_at);
+  if v_why.reason is null and v_row.state = 'scheduled' and v_row.kind = 'workflow' and v_row.run_at <= v_now then
+    -- It was retried, and holds first again what it held.
+    v_why := rhythm._why_mutex(v_row, null, ', to go on,');
+  end if;
   if v_why.reason is not null then
     return v_why;
   elsif v_row.state = 'scheduled' and v_failed is not null then

@@ -261,6 +261,7 @@ begin
     when 'watchers' then rhythm._confirm_watchers(p_max, p_only)
     when 'long runs' then rhythm._trim_runs(p_max, p_only)
     when 'requests' then rhythm._drop_requests(p_max)
+    when 'mutexes' then rhythm._do_mutexes(p_max)
     -- As many as it does in one call: there may be more.
     when 'left signals' then case when rhythm._pass_on_signals() = 32 then p_max else 0 end
     when 'schedules' then rhythm._fire_schedules(p_max)
@@ -296,7 +297,7 @@ begin
       v_size := v_size * 2;
     exception when others or assert_failure then
       v_message := format('%s (%s)', sqlerrm, sqlstate);
-      v_is_stuck := v_size <= v_least or p_duty in ('requests', 'left signals', 'schedules');
+      v_is_stuck := v_size <= v_least or p_duty in ('requests', 'mutexes', 'left signals', 'schedules');
       v_size := v_least;
     end;
   end loop;
@@ -381,7 +382,7 @@ begin
   select coalesce(bool_or(d.done >= _run_duties.max or d.done < 0), false), coalesce(bool_or(d.done < 0), false), bool_or(d.done is null)
   into again, has_failed, v_in_vain
   from (select rhythm._do_duty(k, _run_duties.max) as done
-    from unnest(array['executions', 'timers', 'signals', 'requests', 'left signals', 'ended', 'marks', 'starts', 'watchers', 'schedules',
+    from unnest(array['executions', 'timers', 'signals', 'requests', 'mutexes', 'left signals', 'ended', 'marks', 'starts', 'watchers', 'schedules',
         'long runs'])
       with ordinality u (k, at)
     order by u.at offset 0) d;
@@ -391,6 +392,7 @@ begin
   -- Marks of trees that somebody holds: the holder's commit wakes the worker; the time is for a wake-up that comes
   -- between our look and its.
   v_busy := exists (select from rhythm.runnable r where r.alone_at is null)
+    or exists (select from rhythm.mutex_marks)
     or exists (select from rhythm.deferred_starts d where coalesce(d.not_before <= rhythm._now(), true))
     or exists (select from rhythm.watchers w where not w.confirmed and coalesce(w.not_before <= rhythm._now(), true))
     or (v_sweeps and v_turn is null);
@@ -398,6 +400,10 @@ begin
       (select min(l.due_at) from rhythm.live l where l.due_at is not null),
       (select min(t.due_at) from rhythm.timers t),
       (select min(w.due_at) from rhythm.signal_waits w),
+      -- One that has the mutex is told by its own step.
+      (select c.due_at from rhythm.mutex_claims c
+        where c.due_at is not null and not exists (select from rhythm.mutexes m where m.name = c.name and m.seq = c.seq)
+        order by c.due_at limit 1),
       (select min(q.until) from rhythm.requests q where q.until > rhythm._now()),
       (select min(q.until) from rhythm.requests q) + interval '1 second',
       rhythm._schedules_due(),

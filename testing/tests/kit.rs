@@ -123,6 +123,25 @@ fn so_many_of_a_fan_out_run_at_once() {
     passes(include_str!("kit/fan_out.test.flow"), &[("map", map)]);
 }
 
+const LOCKS: &str = "const branch = async (n, timeout) => {
+  const lock = await Mutex.acquire('m', { timeout });
+  try {
+    await Task.run('work', n);
+    return n;
+  } finally {
+    lock.release();
+  }
+};
+const late = (error) => `${error.name}: ${error.message}`;
+const all = [branch('a'), branch('b'), branch('c', '90s').catch(late)];
+return await Promise.all(all);
+";
+
+#[test]
+fn a_mutex_is_held_by_one_at_a_time() {
+    passes(include_str!("kit/locks.test.flow"), &[("locks", LOCKS)]);
+}
+
 #[test]
 fn a_child_that_nobody_plays_and_nobody_has_is_told() {
     let test = "test('a', async () => {

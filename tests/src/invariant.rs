@@ -27,6 +27,8 @@ pub async fn nothing_is_left(session: &Session) {
         "events",
         "watchers",
         "deferred_starts",
+        "mutexes",
+        "mutex_claims",
         "fan_outs",
         "fan_out_items",
         "cancels",

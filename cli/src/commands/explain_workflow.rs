@@ -11,7 +11,7 @@ use crate::cli::Context;
 use crate::commands::input;
 use crate::error::{CliError, Result};
 
-/// Tell what a workflow may do: tasks, children, signals, timers, SQL, and where it may wait
+/// Tell what a workflow may do: tasks, children, signals, mutexes, timers, SQL, and where it may wait
 ///
 /// As its source says, with the loops, branches and functions around them, and how often each happens at most. Of a .flow file without a
 /// server, or of a workflow that is deployed.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rhythm_flow::host::{HostError, PromiseId, SignalWait, TaskCall};
+use rhythm_flow::host::{HostError, LockWait, PromiseId, SignalWait, TaskCall};
 
 use super::json::{self, key, quote};
 use super::near::{Limit, Near};
@@ -49,6 +49,8 @@ pub(super) struct Effects {
     ended_fan_outs: Vec<PromiseId>,
     timers: Vec<(PromiseId, f64)>,
     signals: Vec<(PromiseId, SignalWait)>,
+    locks: Vec<(PromiseId, LockWait)>,
+    releases: Vec<PromiseId>,
     replies: Vec<(String, String)>,
     /// What is given up together, for one reason.
     cancels: Vec<(Vec<PromiseId>, String)>,
@@ -80,6 +82,14 @@ impl Effects {
 
     pub(super) fn signal(&mut self, promise: PromiseId, wait: SignalWait) {
         self.signals.push((promise, wait));
+    }
+
+    pub(super) fn acquire(&mut self, promise: PromiseId, wait: LockWait) {
+        self.locks.push((promise, wait));
+    }
+
+    pub(super) fn release(&mut self, promise: PromiseId) {
+        self.releases.push(promise);
     }
 
     pub(super) fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {
@@ -152,6 +162,8 @@ impl Effects {
         if taken.tasks.is_empty()
             && taken.timers.is_empty()
             && taken.signals.is_empty()
+            && taken.locks.is_empty()
+            && taken.releases.is_empty()
             && taken.replies.is_empty()
             && taken.cancels.is_empty()
             && taken.ended_fan_outs.is_empty()
@@ -235,6 +247,17 @@ impl Effects {
                 out.push('}');
             },
         );
+        list(&mut out, "locks", &taken.locks, |out, (promise, wait)| {
+            out.push_str(&format!("{{\"promise\":{promise},\"name\":"));
+            quote(out, &wait.name);
+            if let Some(due_ms) = wait.due_ms {
+                out.push_str(&format!(",\"due_ms\":{due_ms}"));
+            }
+            out.push('}');
+        });
+        list(&mut out, "releases", &taken.releases, |out, promise| {
+            out.push_str(&promise.to_string());
+        });
         list(&mut out, "replies", &taken.replies, |out, (id, value)| {
             out.push_str("{\"id\":");
             quote(out, id);

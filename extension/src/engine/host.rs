@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use rhythm_flow::Used;
 use rhythm_flow::host::{
-    self, ATTRIBUTES, CallError, Host, HostError, Interrupt, PromiseId, SignalWait, TaskCall,
+    self, ATTRIBUTES, CallError, Host, HostError, Interrupt, LockWait, PromiseId, SignalWait,
+    TaskCall,
 };
 
 use super::clock::Clock;
@@ -170,6 +171,16 @@ impl Host for StepHost {
         }
         self.effects.signal(promise, wait);
         Ok(())
+    }
+
+    fn acquire(&mut self, promise: PromiseId, wait: LockWait) -> Result<(), HostError> {
+        check_name("a mutex's name", &wait.name, NAME)?;
+        self.effects.acquire(promise, wait);
+        Ok(())
+    }
+
+    fn release(&mut self, promise: PromiseId) {
+        self.effects.release(promise);
     }
 
     fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {

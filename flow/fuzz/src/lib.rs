@@ -133,6 +133,7 @@ const WORDS: &[&str] = &[
     "Task.try(",
     "sleep(",
     "Signal.next(",
+    "Mutex.acquire(",
     "Sql.query(",
     "Context.set(",
     "console.log(",

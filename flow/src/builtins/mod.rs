@@ -27,6 +27,7 @@ mod math_log;
 mod math_reduce;
 mod math_trig;
 mod merge_runs;
+mod mutex;
 mod number;
 mod object;
 pub(crate) mod options;
@@ -45,6 +46,7 @@ mod workflow;
 
 pub(crate) use coverage::COVER;
 pub(crate) use merge_runs::Sorts;
+pub(crate) use mutex::RELEASE;
 pub(crate) use signal::REPLY;
 
 use std::collections::HashMap;
@@ -141,6 +143,7 @@ const TABLES: &[&[Builtin]] = &[
     encoding::TABLE,
     error::TABLE,
     fan_out::TABLE,
+    mutex::TABLE,
     promise::TABLE,
     regexp::TABLE,
     signal::TABLE,

@@ -115,6 +115,8 @@ const FAN_OUT_OF_WORKFLOWS: &[(&str, Wanted)] = &[
 
 const SIGNAL: &[(&str, Wanted)] = &[("timeout", Wanted::Duration), ("key", Wanted::Name)];
 
+const LOCK: &[(&str, Wanted)] = &[("timeout", Wanted::Duration)];
+
 const STARTED: &[(&str, Wanted)] = &[
     ("name", Wanted::Name),
     ("inputs", Wanted::Any),
@@ -193,6 +195,13 @@ const CALLS: &[Call] = &[
     Call {
         path: "Signal.request",
         args: &[("name", Wanted::Name), ("options", Wanted::Options(SIGNAL))],
+        required: 1,
+        waits: true,
+        promises: true,
+    },
+    Call {
+        path: "Mutex.acquire",
+        args: &[("name", Wanted::Name), ("options", Wanted::Options(LOCK))],
         required: 1,
         waits: true,
         promises: true,

@@ -1,4 +1,4 @@
-//! What a workflow may do, as a tree in the order of its text: tasks, children, signals, timers and SQL that it may reach, where it may wait,
+//! What a workflow may do, as a tree in the order of its text: tasks, children, signals, mutexes, timers and SQL that it may reach, where it may wait,
 //! and the loops, branches and functions around them. Made from the text alone; text forms of it are `diagram`.
 
 use super::host::{self, is_sql, without_parentheses};
@@ -28,6 +28,8 @@ pub enum OutlineKind {
     Child,
     /// A signal or request is awaited.
     Signal,
+    /// A mutex is acquired.
+    Mutex,
     /// A timer is started.
     Timer,
     /// SQL runs, within the step.
@@ -50,6 +52,7 @@ impl OutlineKind {
             Self::Task => "task",
             Self::Child => "child",
             Self::Signal => "signal",
+            Self::Mutex => "mutex",
             Self::Timer => "timer",
             Self::Sql => "sql",
             Self::Call => "call",
@@ -200,6 +203,7 @@ impl Outliner<'_> {
             path if path.starts_with("Task.") => OutlineKind::Task,
             path if path.starts_with("Workflow.") => OutlineKind::Child,
             path if path.starts_with("Signal.") => OutlineKind::Signal,
+            "Mutex.acquire" => OutlineKind::Mutex,
             path if path == "sleep" || path.starts_with("Timer.") => OutlineKind::Timer,
             _ if is_sql(call) => OutlineKind::Sql,
             _ => return None,

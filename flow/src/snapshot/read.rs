@@ -293,10 +293,11 @@ impl Loader<'_> {
         };
         let host = match self.input.byte()? {
             0 => None,
-            wrap @ 1..=3 => {
+            wrap @ 1..=4 => {
                 let wrap = match wrap {
                     2 => Wrap::Try,
                     3 => Wrap::Request,
+                    4 => Wrap::Lock,
                     _ => Wrap::Plain,
                 };
                 Some(HostPromise {

@@ -229,6 +229,7 @@ impl Saver<'_> {
                     Wrap::Plain => 1,
                     Wrap::Try => 2,
                     Wrap::Request => 3,
+                    Wrap::Lock => 4,
                 });
                 out.number(u64::from(host.id));
             }

@@ -47,6 +47,8 @@ pub enum Wrap {
     Try,
     /// Fulfil with a request that can be answered, or reject.
     Request,
+    /// Fulfil with a lock that can be released, or reject.
+    Lock,
 }
 
 /// What happens when a promise settles.

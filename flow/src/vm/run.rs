@@ -381,12 +381,15 @@ impl Cx<'_> {
             }
         };
         match (wrap, ok) {
-            (Wrap::Request, true) => {
-                self.add_reply(value);
+            (Wrap::Plain | Wrap::Request | Wrap::Lock, true) => {
+                match wrap {
+                    Wrap::Request => self.add_method(value, "reply", crate::builtins::REPLY),
+                    Wrap::Lock => self.add_method(value, "release", crate::builtins::RELEASE),
+                    _ => {}
+                }
                 self.settle(at, value, false);
             }
-            (Wrap::Plain, true) => self.settle(at, value, false),
-            (Wrap::Plain | Wrap::Request, false) => self.settle(at, value, true),
+            (Wrap::Plain | Wrap::Request | Wrap::Lock, false) => self.settle(at, value, true),
             (Wrap::Try, ok) => {
                 let object = self.heap.object();
                 self.set_name(object, "success", Value::Bool(ok));
@@ -397,14 +400,13 @@ impl Cx<'_> {
         Ok(())
     }
 
-    /// Gives a request of the host its `reply`.
-    fn add_reply(&mut self, request: Value) {
-        if let (Value::Object(request), Some(number)) = (
-            request,
-            crate::builtins::registry().find(crate::builtins::REPLY),
-        ) {
-            let reply = self.heap.native(number);
-            self.set_name(request, "reply", reply);
+    /// Gives a value of the host its method: a request its `reply`, a lock its `release`.
+    fn add_method(&mut self, value: Value, name: &str, path: &str) {
+        if let (Value::Object(object), Some(number)) =
+            (value, crate::builtins::registry().find(path))
+        {
+            let method = self.heap.native(number);
+            self.set_name(object, name, method);
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) enum Due {
     },
     Timer(PromiseId),
     SignalTimeout(PromiseId),
+    LockTimeout(PromiseId),
     Signal(Sent),
     Cancel {
         reason: String,

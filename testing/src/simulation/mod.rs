@@ -9,6 +9,7 @@
 
 mod agenda;
 mod fan_out;
+mod locks;
 mod policy;
 mod report;
 mod setup;
@@ -26,6 +27,7 @@ use rhythm_flow::{ContextInfo, ExecutionError, Outcome, Start, Vm};
 use crate::Workflow;
 use agenda::{Agenda, Due};
 use fan_out::FanOuts;
+use locks::Locks;
 pub use report::{Call, Ended, LogLine, Report, State};
 pub use setup::Setup;
 use signals::{Sent, Signals};
@@ -87,6 +89,7 @@ pub struct Simulation {
     is_cancelling: bool,
     tasks: Vec<Task>,
     fan_outs: FanOuts,
+    locks: Locks,
     signals: Signals,
     /// Promises that the program has given up.
     given_up: HashSet<PromiseId>,
@@ -138,6 +141,7 @@ impl Simulation {
             is_cancelling: false,
             tasks: Vec::new(),
             fan_outs: FanOuts::default(),
+            locks: Locks::default(),
             signals: Signals::default(),
             given_up: HashSet::new(),
             answers: Vec::new(),
@@ -302,6 +306,7 @@ impl Simulation {
             Due::SignalTimeout(promise) => {
                 self.ended.is_none() && self.signals.is_awaited_by(*promise)
             }
+            Due::LockTimeout(promise) => self.ended.is_none() && self.locks.awaits(*promise),
             Due::Timer(promise) => self.ended.is_none() && !self.given_up.contains(promise),
             Due::Signal(_) | Due::Cancel { .. } => self.ended.is_none(),
         }
@@ -361,6 +366,7 @@ impl Simulation {
                     self.inbox.push_back((promise, Settlement::Rejected(error)));
                 }
             }
+            Due::LockTimeout(promise) => self.inbox.extend(self.locks.time_out(promise)),
             Due::Signal(sent) => {
                 self.signals.come(sent);
                 self.match_signals();
@@ -409,7 +415,7 @@ impl Simulation {
     fn run_step(&mut self) {
         let mut vm = match self.prepare() {
             Ok(vm) => vm,
-            Err(message) => return self.end(Ended::failed(internal(message))),
+            Err(message) => return self.end(Ended::broken(&message)),
         };
         // One event a step: the state between any two of them is saved and loaded.
         if let Some((promise, settlement)) = self.inbox.front().filter(|_| self.begun) {
@@ -455,7 +461,7 @@ impl Simulation {
             },
             Outcome::Completed(result) => Some(Ended::completed(stored(&result))),
             Outcome::Failed(error) => Some(Ended::failed(error)),
-            Outcome::Abandoned => Some(Ended::failed(internal("a step was given up".into()))),
+            Outcome::Abandoned => Some(Ended::broken("a step was given up")),
         };
         // What a failed step wanted does not happen, unless the run was cancelled and cleaned up.
         let cleaned_up =
@@ -484,6 +490,7 @@ impl Simulation {
                 }
             }
             self.fan_outs.end(&effects.ended_fan_outs);
+            self.apply_locks(&effects.releases, effects.locks);
             for (request, value) in effects.replies {
                 self.signals.reply(&request, &value);
             }
@@ -552,6 +559,7 @@ impl Simulation {
     fn give_up(&mut self, promise: PromiseId, reason: &str) {
         self.given_up.insert(promise);
         self.signals.give_up(promise);
+        self.inbox.extend(self.locks.take_back(promise));
         for number in 0..self.tasks.len() {
             if self.tasks[number].give_up(promise, reason) {
                 self.tell_failure(number);
@@ -586,13 +594,5 @@ impl Simulation {
             &self.queries,
             self.signals.replies(),
         )
-    }
-}
-
-fn internal(message: String) -> ExecutionError {
-    ExecutionError {
-        name: "InternalError".into(),
-        message: format!("Rhythm could not run this step ({message}). This is a bug of Rhythm."),
-        ..ExecutionError::default()
     }
 }

@@ -56,6 +56,17 @@ impl Ended {
         }
     }
 
+    /// It could not be run.
+    pub(super) fn broken(message: &str) -> Self {
+        Self::failed(ExecutionError {
+            name: "InternalError".into(),
+            message: format!(
+                "Rhythm could not run this step ({message}). This is a bug of Rhythm."
+            ),
+            ..ExecutionError::default()
+        })
+    }
+
     /// One that was told to cancel ends cancelled, whatever its program made of it.
     pub(super) fn cancelled(&mut self) {
         self.state = State::Cancelled;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use rhythm_flow::host::{
-    ATTRIBUTES, CallError, Host, HostError, Interrupt, PromiseId, SignalWait, TaskCall,
+    ATTRIBUTES, CallError, Host, HostError, Interrupt, LockWait, PromiseId, SignalWait, TaskCall,
 };
 
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub(super) struct Effects {
     pub(super) ended_fan_outs: Vec<PromiseId>,
     pub(super) timers: Vec<(PromiseId, f64)>,
     pub(super) waits: Vec<(PromiseId, SignalWait)>,
+    pub(super) locks: Vec<(PromiseId, LockWait)>,
+    pub(super) releases: Vec<PromiseId>,
     pub(super) replies: Vec<(String, String)>,
     pub(super) cancels: Vec<(PromiseId, String)>,
     pub(super) attributes: Vec<(String, String)>,
@@ -116,6 +118,15 @@ impl Host for StepHost<'_> {
     fn next_signal(&mut self, promise: PromiseId, wait: SignalWait) -> Result<(), HostError> {
         self.effects.waits.push((promise, wait));
         Ok(())
+    }
+
+    fn acquire(&mut self, promise: PromiseId, wait: LockWait) -> Result<(), HostError> {
+        self.effects.locks.push((promise, wait));
+        Ok(())
+    }
+
+    fn release(&mut self, promise: PromiseId) {
+        self.effects.releases.push(promise);
     }
 
     fn reply(&mut self, request: &str, value: &str) -> Result<(), HostError> {

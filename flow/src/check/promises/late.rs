@@ -68,11 +68,11 @@ impl<'a> Failing<'a, '_> {
             return None;
         };
         if let Some(call) = host::called(self.facts.names, callee) {
-            // A signal that has all the time of the world does not fail.
+            // A wait that has all the time of the world does not fail.
             let fails = match call.path {
                 "Task.run" | "Task.map" | "Workflow.run" | "Workflow.map" | "Sql.query"
                 | "Sql.exec" => true,
-                "Signal.next" => args.len() > 1,
+                "Signal.next" | "Mutex.acquire" => args.len() > 1,
                 _ => false,
             };
             return fails.then(|| call.path.to_owned());
