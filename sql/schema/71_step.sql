@@ -27,9 +27,11 @@ language sql stable as $$
   where l.id = any (p_ids)
 $$;
 
--- Makes events of what has come for workflows that wait for it: stored signals, and mutexes that they hold now. The caller has the
--- trees. Locks and halfway: as _match_signals and _tell_mutexes.
-create function rhythm._match(p_ids uuid[]) returns void
+-- Gives the events that have arrived, those of each execution in their order, after matching stored signals to waits, and telling
+-- who holds a mutex now. They stay: a step that fails leaves them for a retry. The library hands those it took to _write_steps. Locks:
+-- waits, signals and claims, as _match_signals and _tell_mutexes; the caller has the trees.
+create function rhythm._take_events(p_ids uuid[])
+returns table (execution_id uuid, seq bigint, promise int, ok bool, value text, error text)
 language plpgsql as $$
 #variable_conflict use_column
 begin
@@ -38,18 +40,6 @@ begin
     select distinct w.execution_id, false as for_mutex from rhythm.signal_waits w where w.execution_id = any (p_ids)
     union all
     select distinct c.execution_id, true from rhythm.mutex_claims c where c.execution_id = any (p_ids) and not c.told) w;
-end
-$$;
-
--- Gives the events that have arrived, those of each execution in their order, after matching what they wait for. They stay: a
--- step that fails leaves them for a retry. The library hands those it took to _write_steps. Locks: as _match; the caller has the
--- trees.
-create function rhythm._take_events(p_ids uuid[])
-returns table (execution_id uuid, seq bigint, promise int, ok bool, value text, error text)
-language plpgsql as $$
-#variable_conflict use_column
-begin
-  perform rhythm._match(p_ids);
   return query
   select e.execution_id, e.seq, e.promise, e.ok, e.value::text, e.error::text
   from rhythm.events e where e.execution_id = any (p_ids) order by e.execution_id, e.seq;

@@ -272,12 +272,17 @@ create function rhythm._do_mutexes(p_max int) returns int
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_now timestamptz := rhythm._now();
+  v_now timestamptz;
   v_names text[] := '{}';
   v_ids uuid[];
   v_late text[];
   v_count int;
 begin
+  -- Where nobody uses them, nothing more is asked.
+  if not exists (select from rhythm.mutex_marks) and not exists (select from rhythm.mutex_claims c where c.due_at is not null) then
+    return 0;
+  end if;
+  v_now := rhythm._now();
   if exists (select from rhythm.mutex_marks) then
     v_names := array(select d.name from (select distinct k.name from rhythm.mutex_marks k offset 0) d where rhythm._try_mutex(d.name));
     -- A mark that is not seen here is for the next round.
