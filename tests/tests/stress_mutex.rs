@@ -116,6 +116,8 @@ async fn no_two_hold_a_mutex_whatever_is_killed_and_none_is_stuck() {
     let left = "select to_jsonb(l), rhythm.why(l.id) from rhythm.live l limit 5";
     assert!(s.rows(left).await.is_empty(), "{:#?}", s.rows(left).await);
     assert_eq!(s.number("select count(*) from public.wrong").await, 0);
+    let errors = "select distinct h.data -> 'error' ->> 'message' from rhythm.history h where h.event = 'retried'";
+    assert_eq!(s.rows(errors).await, [[Some("no".to_owned())]]);
     assert_eq!(
         s.number("select sum(n) from public.counted").await,
         s.number("select count(*) from public.effects").await
