@@ -322,18 +322,7 @@ const MEMBERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "Mutex",
-        &[
-            "lock",
-            "get",
-            "take",
-            "enter",
-            "wait",
-            "acquireLock",
-            "run",
-            "runExclusive",
-            "with",
-            "withLock",
-        ],
+        &["lock", "get", "take", "wait", "run", "with"],
         "Write `const lock = await Mutex.acquire(\"name\")`, then `try { … } finally { lock.release(); }`.",
     ),
     (

@@ -22,6 +22,7 @@ create table rhythm.earlier_saves (
   watchers jsonb,
   deferred jsonb,
   fan_outs jsonb,
+  claims jsonb,
   events jsonb,
   primary key (execution_id, step)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
@@ -46,7 +47,7 @@ begin
     delete from rhythm.earlier_saves k using kept n where k.execution_id = n.id and k.step <= n.step - p_most
   )
   insert into rhythm.earlier_saves (execution_id, step, definition_id, at, save, attributes, timers, signals, watchers, deferred, fan_outs,
-    events)
+    claims, events)
   select n.id, n.step, n.definition_id, n.saved_at, n.save,
     (select p.attributes from rhythm.published p where p.id = n.id),
     (select jsonb_agg(jsonb_build_object('promise', t.promise, 'due_at', t.due_at, 'since', t.since))
@@ -58,6 +59,8 @@ begin
     (select jsonb_agg(d.item order by d.seq) from rhythm.deferred_starts d where d.execution_id = n.id),
     (select jsonb_agg(jsonb_build_object('group', f.wake_group, 'concurrency', f.concurrency, 'next', f.next, 'last', f.last))
       from rhythm.fan_outs f where f.execution_id = n.id),
+    (select jsonb_agg(jsonb_build_object('promise', c.promise, 'name', c.name, 'told', c.told, 'due_at', c.due_at) order by c.seq)
+      from rhythm.mutex_claims c where c.execution_id = n.id),
     (select jsonb_agg(jsonb_build_object('promise', e.promise, 'ok', e.ok)
         || case when e.value is not null then jsonb_build_object('value', e.value) else '{}' end
         || case when e.error is not null then jsonb_build_object('error', e.error) else '{}' end order by e.seq)

@@ -7,6 +7,7 @@
 --   a turn of Task.map that is held back   held back for the new run, too
 --   a timer                                fires when it would have
 --   Signal.next, Signal.request            waits for signals of the new run, as long as it had left then
+--   Mutex.acquire                          waits for the new run, likewise; what the state holds, it gets first (74_mutex.sql)
 --
 -- Where an outcome is not known any more (trimmed, swept, discarded, or a turn that was given up) the fork is refused: to do such a thing
 -- once more could do harm, and the operator can choose another step.
@@ -152,6 +153,16 @@ begin
       case when w ->> 'due_at' is not null then v_now + greatest((w ->> 'due_at')::timestamptz - p_state.at, interval '0') end
     from jsonb_array_elements(p_state.signals) w where (w ->> 'promise')::int = any (p_promises)
     returning promise, due_at
+  ), claims as (
+    -- What its program holds is pending for nobody.
+    insert into rhythm.mutex_claims (execution_id, promise, name, asked_at, due_at, told, parked)
+    select p_new, (m ->> 'promise')::int, m ->> 'name', v_now,
+      case when m ->> 'due_at' is not null then v_now + greatest((m ->> 'due_at')::timestamptz - p_state.at, interval '0') end,
+      (m ->> 'told')::bool, true
+    from jsonb_array_elements(p_state.claims) with ordinality as x (m, at)
+    where (m ->> 'told')::bool or (m ->> 'promise')::int = any (p_promises)
+    order by x.at
+    returning promise, due_at
   ), watches as (
     insert into rhythm.watchers (id, execution_id, promise)
     select (w ->> 'id')::uuid, p_new, (w ->> 'promise')::int
@@ -165,9 +176,9 @@ begin
     where (d ->> 'promise')::int = any (p_promises) and not exists (select from child c where c.promise = (d ->> 'promise')::int)
   )
   select (select count(*) from told), (select jsonb_agg(c.call order by c.promise) from calls c),
-    least((select min(f.due_at) from fires f), (select min(w.due_at) from waits w), case when exists (select from watches) then v_now end),
+    least((select min(f.due_at) from fires f), (select min(w.due_at) from waits w), (select min(m.due_at) from claims m), case when exists (select from watches) then v_now end),
     array(select t.promise from told t union all select h.promise from held h union all select f.promise from fires f
-      union all select w.promise from waits w union all select w.promise from watches w union all select c.promise from calls c)
+      union all select w.promise from waits w union all select m.promise from claims m union all select w.promise from watches w union all select c.promise from calls c)
   into settled, v_calls, v_due, v_found;
   started := coalesce(jsonb_array_length(v_calls), 0);
   lost := array(select p from unnest(p_promises) p except select f from unnest(v_found) f order by 1);
@@ -248,7 +259,13 @@ begin
     (v_id, v_now, 'forked_from', session_user, jsonb_build_object('id', fork.id, 'step', fork.step, 'settled', v_pending.settled,
       'started', v_pending.started)),
     (fork.id, v_now, 'forked', session_user, jsonb_build_object('id', v_id, 'step', fork.step));
-  perform rhythm._advance(array[v_id], array[null::int]);
+  if exists (select from rhythm.mutex_claims c where c.execution_id = v_id) then
+    -- It goes on when it holds what its state holds: _promote sees to that.
+    update rhythm.live l set state = 'scheduled', attempt = 0, run_at = v_now, due_at = least(v_now, l.end_by) where l.id = v_id;
+    perform rhythm._wake_due(v_now);
+  else
+    perform rhythm._advance(array[v_id], array[null::int]);
+  end if;
   return v_id;
 end
 $$;

@@ -292,6 +292,54 @@ async fn a_retried_run_that_waits_may_be_cancelled_and_terminated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_goes_on_when_it_holds_what_its_state_held() {
+    let database = Database::alone(Setup {
+        settings: vec!["rhythm.kept_states=20".to_owned()],
+        ..Setup::default()
+    })
+    .await;
+    let s = database.session().await;
+    s.deploy("holder", HOLDER).await;
+    let first = s.start("holder", "{}").await;
+    holds(&s, first).await;
+    let second = s.start("holder", r#"{"timeout": "1h"}"#).await;
+    let fork = |of: Uuid| {
+        format!(
+            "select rhythm.fork('{of}', (select max(step) from rhythm.earlier_saves where execution_id = '{of}'))"
+        )
+    };
+    // One of the holder, which goes on inside, and one of a run that waits.
+    let inside = s.id(&fork(first)).await;
+    let waiting = s.id(&fork(second)).await;
+    s.until(&format!(
+        "select reason = 'waits_for_mutex' from rhythm.why('{inside}')"
+    ))
+    .await;
+    assert_eq!(s.state(inside).await, "scheduled");
+    s.becomes(waiting, "waiting").await;
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        s.until("select exists (select from rhythm.mutexes)").await;
+        let holder = s.id("select execution_id from rhythm.mutexes").await;
+        order.push(holder);
+        s.until(&format!(
+            "select state = 'waiting' from rhythm.live where id = '{holder}'"
+        ))
+        .await;
+        end(&s, holder, "").await;
+        assert_eq!(s.completed(holder).await, json!("m"));
+        s.until(&format!(
+            "select not exists (select from rhythm.mutexes where execution_id = '{holder}')"
+        ))
+        .await;
+    }
+    assert_eq!(order[..2], [first, second]);
+    assert!(order.contains(&inside) && order.contains(&waiting));
+    all_is_free(&s).await;
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_transaction_that_took_it_lets_nobody_wait_for_a_lock() {
     let database = Database::create().await;
     let (s, other) = (database.session().await, database.session().await);
