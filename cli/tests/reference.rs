@@ -2,7 +2,7 @@
 
 use crate::rhythm;
 
-const VERBS: [&[&str]; 65] = [
+const VERBS: [&[&str]; 66] = [
     &[],
     &["dev"],
     &["deploy"],
@@ -21,6 +21,7 @@ const VERBS: [&[&str]; 65] = [
     &["trace"],
     &["log"],
     &["why"],
+    &["limits"],
     &["signal"],
     &["call"],
     &["cancel"],

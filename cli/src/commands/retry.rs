@@ -13,7 +13,8 @@ use crate::error::Result;
 
 /// Run a failed execution again, or all that have failed
 ///
-/// It goes on under the same id: a task with all its attempts anew, a workflow from its last await.
+/// It goes on under the same id: a task with all its attempts anew, a workflow from its last await,
+/// with the tasks and child workflows that it has failed of.
 /// With --all, everything that fits does, the oldest first: all of it or nothing.
 #[derive(Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["id", "all"])), after_help = "Examples:
