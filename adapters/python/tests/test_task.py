@@ -10,7 +10,7 @@ import pytest
 
 import rhythm
 from rhythm.__main__ import duration
-from rhythm.task import tasks_of
+from rhythm.task import kept, tasks_of
 
 
 def test_a_decorated_function_stays_a_function() -> None:

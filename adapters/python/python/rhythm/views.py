@@ -162,7 +162,7 @@ class Views:
         return self._views.logs(id).wait()
 
     def limits(self) -> list[LimitInfo]:
-        """Tells every limit of runs: how much it allows, what it bounds, and how many runs have passed a quarter of it."""
+        """Tells every limit of runs: how much it allows, of what, and how many runs have passed a quarter of it."""
         return self._views.limits().wait()
 
     def near_limits(self, id: Id | None = None, *, workflow: str | None = None, max: int = 100) -> list[NearLimit]:
