@@ -12,12 +12,13 @@
 create function rhythm._await_again(p_run uuid, p_promise int) returns void
 language plpgsql as $$
 begin
-  if rhythm._in_step() then
-    return;
-  end if;
-  perform from rhythm.live l where l.id = p_run for update skip locked;
+  perform from rhythm.archive a where a.id = p_run and a.state in ('failed', 'timed_out') for update skip locked;
   if not found then
-    perform from rhythm.archive a where a.id = p_run and a.state in ('failed', 'timed_out') for update skip locked;
+    -- The SQL of a step has its own tree, but what that waits for is in the air.
+    if rhythm._in_step() then
+      return;
+    end if;
+    perform from rhythm.live l where l.id = p_run for update skip locked;
   end if;
   if found then
     delete from rhythm.events e where e.execution_id = p_run and e.promise = p_promise and not e.ok;

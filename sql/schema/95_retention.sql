@@ -121,7 +121,7 @@ end
 $$;
 
 -- Lets members of a tree that would expire within two days expire on this day, up to `p_max`; gives their number. Locks: the
--- rows that it moves on, as the head of this file says. Dying halfway moves none.
+-- rows that it moves on, skipping those that others hold. Dying halfway moves none.
 create function rhythm._keep_members(p_root uuid, p_until date, p_max int) returns int
 language plpgsql as $$
 declare
@@ -130,7 +130,9 @@ begin
   update rhythm.archive a set expires_on = p_until
   where a.id = any (array(
     select x.id from rhythm.archive x
-    where x.parent_id = p_root and x.root_id = p_root and x.expires_on <= rhythm._today() + 2 and x.expires_on < p_until limit p_max));
+    where x.parent_id = p_root and x.root_id = p_root and x.expires_on <= rhythm._today() + 2 and x.expires_on < p_until
+    -- One that is just retried, or deleted, needs it no more.
+    limit p_max for update skip locked));
   get diagnostics v_count = row_count;
   return v_count;
 end

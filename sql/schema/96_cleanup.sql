@@ -39,8 +39,8 @@ end
 $$;
 
 -- Deletes finished executions. Locks, until the caller's commit: the rows of the roots of their trees, in the order of ids and with
--- SKIP LOCKED, so that those which others hold are left alone; then the rows below them and what belongs to all of these (keys,
--- history, published values); a retry of one of these waits, or is waited for. Dying halfway deletes nothing.
+-- SKIP LOCKED, then the rows below them likewise: a tree of which others hold something is left alone. Then what belongs to all of these
+-- (keys, history, published values); a retry of one of these waits. Dying halfway deletes nothing.
 create function rhythm.cleanup(older_than interval, status text default null, queue text default null,
   dry_run bool default false, max int default 10000)
 returns bigint
@@ -49,6 +49,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set jit 
 declare
   v_before timestamptz;
   v_roots uuid[];
+  v_members uuid[];
   v_count bigint;
   v_is_last bool;
   v_rows record;
@@ -66,6 +67,14 @@ begin
   select array_agg(t.id), coalesce(sum(t.size), 0), coalesce(bool_or(t.is_last), true) into v_roots, v_count, v_is_last
   from rhythm._clean_trees(v_before, cleanup.status, cleanup.queue, cleanup.max, not cleanup.dry_run) t;
   if v_roots is not null and not cleanup.dry_run then
+    -- Who retries a task has it before its run, and would wait for us: that tree stays.
+    v_members := array(
+      select m.id from rhythm.archive m
+      where m.parent_id is not null and m.parent_id = any (v_roots) and m.root_id = m.parent_id
+      order by m.id for update skip locked);
+    v_roots := array(
+      select r from unnest(v_roots) r
+      where not exists (select from rhythm.archive m where m.parent_id = r and m.root_id = r and m.id not in (select unnest(v_members))));
     with d as (
       delete from rhythm.archive a
       where a.id = any (v_roots || array(

@@ -256,3 +256,73 @@ async fn of_two_who_retry_at_once_the_second_finds_it_done() {
     s.becomes(id, "completed").await;
     nothing_is_left(&s).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_that_meets_a_result_given_by_hand_does_nothing_for_nobody() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "both",
+        "return (await Promise.allSettled([Task.run('a'), Task.run('b')])).map((one) => {
+           if (one.status === 'rejected') throw one.reason;
+           return one.value;
+         });",
+    )
+    .await;
+    let id = s.start("both", "{}").await;
+    let tasks = s.claim(2).await;
+    // Both failures are told to one step.
+    let error = json!({"name": "IOError", "message": "disk full"});
+    let outcome = |id: Uuid, token: i64| json!({"id": id, "token": token.to_string(), "error": error, "retryable": false});
+    let outcomes: Vec<_> = tasks
+        .iter()
+        .map(|task| outcome(task.id, task.token))
+        .collect();
+    s.run(&format!("select rhythm.finish('w', '{}')", json!(outcomes)))
+        .await;
+    assert_eq!(s.state(id).await, "failed");
+    let mut ids: Vec<Uuid> = tasks.iter().map(|task| task.id).collect();
+    ids.sort();
+    let hand = database.session().await;
+    hand.run("begin").await;
+    hand.run(&format!(
+        "select rhythm.resolve('{}', '\"by hand\"')",
+        ids[1]
+    ))
+    .await;
+    let other = database.session().await;
+    let waits = tokio::spawn(async move { retry(&other, id).await });
+    s.until("select count(*) > 0 from pg_locks where not granted")
+        .await;
+    hand.run("commit").await;
+    waits.await.expect("the retry is done");
+    // It waits for the one that is done again, and no failure is left to be told.
+    s.work("1").await;
+    let result = s.completed(id).await;
+    assert!(
+        result == json!([1, "by hand"]) || result == json!(["by hand", 1]),
+        "{result}"
+    );
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_may_retry_runs_by_its_sql() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy("order", "return await Task.run('a');").await;
+    s.deploy(
+        "mend",
+        "await Sql.query('select rhythm.retry($1::uuid)', [Inputs.id]); return 1;",
+    )
+    .await;
+    let id = s.start("order", "{}").await;
+    fail(&s).await;
+    assert_eq!(s.state(id).await, "failed");
+    let mend = s.start("mend", &json!({"id": id}).to_string()).await;
+    s.becomes(mend, "completed").await;
+    s.becomes(id, "waiting").await;
+    s.work("5").await;
+    assert_eq!(s.completed(id).await, json!(5));
+    nothing_is_left(&s).await;
+}
