@@ -431,6 +431,7 @@ begin
     delete from rhythm.published p where p.id = p_id;
     delete from rhythm.long_runs r where r.execution_id = p_id;
     delete from rhythm.limit_marks m where m.execution_id = p_id;
+    delete from rhythm.earlier_saves k where k.execution_id = p_id;
     -- As long as its task_id is remembered, so are the keys of its signals; they go with that.
     delete from rhythm.signal_keys s where s.execution_id = p_id
       and not exists (select from rhythm.keys k where k.kind = 'workflow' and k.name = v_name and k.task_id = v_task_id and k.id = p_id);

@@ -50,6 +50,8 @@ begin
   end if;
   -- Signals stay for the next attempt, what it has published until that publishes anew.
   delete from rhythm.saves s where s.id = p_id;
+  -- A new attempt gives the numbers of their promises to others.
+  delete from rhythm.earlier_saves k where k.execution_id = p_id;
   delete from rhythm.events e where e.execution_id = p_id;
   delete from rhythm.timers t where t.ctid = any (array(
     select o.ctid from rhythm.timers o where o.execution_id = p_id for update skip locked));

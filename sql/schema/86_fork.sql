@@ -112,11 +112,11 @@ declare
 begin
   -- One statement, in which each child is either alive or ended, and each turn of a fan-out either held or a child.
   with child as materialized (
-    select c, c.promise, c.state from rhythm.archive c where c.parent_id = v_old and c.promise = any (p_promises)
+    select c, c.promise, c.state from rhythm.archive c where c.parent_id = v_old and c.promise in (select unnest(p_promises))
     union all
     -- What both tables know of it.
     select jsonb_populate_record(null::rhythm.archive, to_jsonb(l)), l.promise, l.state
-    from rhythm.live l where l.parent_id = v_old and l.promise = any (p_promises)
+    from rhythm.live l where l.parent_id = v_old and l.promise in (select unnest(p_promises))
   ), early as materialized (
     -- In the order of their arrival. A child's outcome is its archive's to tell: it may have been given by hand since.
     select (e ->> 'promise')::int as promise, (e ->> 'ok')::bool as ok, e -> 'value' as value, e -> 'error' as error, at
@@ -161,12 +161,16 @@ begin
       (m ->> 'told')::bool, true
     from jsonb_array_elements(p_state.claims) with ordinality as x (m, at)
     where (m ->> 'told')::bool or (m ->> 'promise')::int = any (p_promises)
-    order by x.at
+    order by (m ->> 'promise')::int
     returning promise, due_at
   ), watches as (
     insert into rhythm.watchers (id, execution_id, promise)
     select (w ->> 'id')::uuid, p_new, (w ->> 'promise')::int
     from jsonb_array_elements(p_state.watchers) w where (w ->> 'promise')::int = any (p_promises)
+      -- Of what was discarded or swept nobody knows the outcome, and what was cancelled is not to be told as if it had been called again.
+      and (exists (select from rhythm.live l where l.id = (w ->> 'id')::uuid)
+        or exists (select from rhythm.archive a where a.id = (w ->> 'id')::uuid
+          and (a.state in ('failed', 'timed_out') or a.state = 'completed' and a.discard is not true)))
     returning promise
   ), calls as materialized (
     select c.promise, rhythm._call_of(c.c) as call from child c where c.state not in ('completed', 'failed', 'timed_out')
@@ -174,6 +178,9 @@ begin
     -- Whose task_id was just being taken.
     select (d ->> 'promise')::int, d from jsonb_array_elements(p_state.deferred) d
     where (d ->> 'promise')::int = any (p_promises) and not exists (select from child c where c.promise = (d ->> 'promise')::int)
+      -- One that has begun since, and is swept, is not done again.
+      and exists (select from rhythm.deferred_starts x
+        where x.execution_id = v_old and (x.item ->> 'promise')::int = (d ->> 'promise')::int)
   )
   select (select count(*) from told), (select jsonb_agg(c.call order by c.promise) from calls c),
     least((select min(f.due_at) from fires f), (select min(w.due_at) from waits w), (select min(m.due_at) from claims m), case when exists (select from watches) then v_now end),
@@ -182,6 +189,12 @@ begin
   into settled, v_calls, v_due, v_found;
   started := coalesce(jsonb_array_length(v_calls), 0);
   lost := array(select p from unnest(p_promises) p except select f from unnest(v_found) f order by 1);
+  if (started > 0 or exists (select from rhythm.fan_out_items i where i.execution_id = p_new))
+    and exists (select from rhythm.mutex_claims c where c.execution_id = p_new and c.told) and not rhythm._claim_again(p_new)
+  then
+    perform rhythm._raise('RH343', format('run %s cannot be forked at step %s while somebody else holds its mutex', v_old, p_state.step),
+      'What it waited for inside would run beside the holder.', 'Call again when the mutex is free: rhythm.why(id) says who holds it.');
+  end if;
   if started > 0 then
     perform rhythm._start_children(array[p_new], jsonb_build_array(jsonb_build_object('tasks', v_calls)));
   end if;
@@ -208,11 +221,15 @@ declare
   v_pending record;
 begin
   perform rhythm._check_given('id', fork.id is not null), rhythm._check_given('step', fork.step is not null);
+  if not rhythm._sees_commits() then
+    perform rhythm._raise('RH201', 'fork cannot see in a REPEATABLE READ or SERIALIZABLE transaction what has ended', null,
+      'It would be done again: call it in READ COMMITTED.');
+  end if;
   select x.* into v_run from (
-    select l.kind, l.name, l.inputs, l.queue, l.priority, l.retry, l.timeout, l.remember, l.discard, l.trace
+    select l.kind, l.name, l.inputs, l.queue, l.priority, l.timeout, l.remember, l.discard, l.trace
     from rhythm.live l where l.id = fork.id
     union all
-    select a.kind, a.name, a.inputs, a.queue, a.priority, a.retry, a.timeout, a.remember, a.discard, a.trace
+    select a.kind, a.name, a.inputs, a.queue, a.priority, a.timeout, a.remember, a.discard, a.trace
     from rhythm.archive a where a.id = fork.id and a.expires_on > rhythm._today()) x;
   if not found then
     perform rhythm._check_known(fork.id);
@@ -223,6 +240,18 @@ begin
       'Give the id of a run; rhythm.retry(id) lets a task run again.');
   end if;
   perform rhythm._check_enqueue('workflow', v_run.name, v_run.inputs, null, fork.task_id, null, null, null, null, null, null, null, null);
+  if fork.task_id is not null then
+    -- The same call once more, though the state may be gone by now; two at once meet at the key.
+    select k.id into v_held from rhythm.keys k
+    join rhythm.history h on h.execution_id = k.id and h.event = 'forked_from'
+    where k.kind = 'workflow' and k.name = v_run.name and k.task_id = fork.task_id
+      and h.data ->> 'id' = fork.id::text and (h.data ->> 'step')::int = fork.step
+      and (exists (select from rhythm.live l where l.id = k.id)
+        or exists (select from rhythm.archive a where a.id = k.id and a.expires_on > rhythm._today()));
+    if found then
+      return v_held;
+    end if;
+  end if;
   v_state := rhythm._kept_state(fork.id, fork.step);
   v_target := rhythm._fork_definition(v_run.name, v_run.inputs, v_state, fork.version);
   if fork.task_id is not null then
@@ -244,7 +273,8 @@ begin
       'Rhythm''s library is older than what has written it, or the data is damaged, or the limit that it names is too low.');
   end if;
   perform rhythm._create(array[row(v_id, 'workflow', v_run.name, v_run.inputs, nullif(v_run.queue, 'default'), fork.task_id,
-    v_run.priority, null, v_run.retry, v_run.timeout, null, null, null, v_run.remember, v_run.discard, v_run.trace,
+    -- Attempts begin at the start: what is before the state would be done again.
+    v_run.priority, null, null, v_run.timeout, null, null, null, v_run.remember, v_run.discard, v_run.trace,
     v_target.definition_id, null, null, null, null)::rhythm.new_execution], v_now);
   update rhythm.live l set state = 'waiting', attempt = 1 where l.id = v_id;
   insert into rhythm.saves (id, save, saved_at) values (v_id, v_fork.save, v_now);
@@ -252,7 +282,7 @@ begin
   v_pending := rhythm._fork_pending(v_id, v_state, v_fork.promises);
   if v_pending.lost <> '{}' then
     perform rhythm._raise('RH351', format('run %s cannot be forked at step %s: the outcome of %s of what it waited for is not known any more',
-        fork.id, fork.step, cardinality(v_pending.lost)), rhythm._lost_places(v_state, v_pending.lost),
+        fork.id, fork.step, cardinality(v_pending.lost)), coalesce(rhythm._lost_places(v_state, v_pending.lost), 'Nobody awaits it.'),
       'Choose another step: see rhythm.states(id).');
   end if;
   insert into rhythm.history (execution_id, at, event, name, data) values

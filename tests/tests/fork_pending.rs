@@ -320,11 +320,12 @@ async fn a_fork_in_a_transaction_that_is_undone_leaves_nothing() {
     let before = s.text(rows).await;
     s.run(&format!("begin; {}; rollback", fork(id, 1))).await;
     assert_eq!(s.text(rows).await, before);
-    // In a transaction that sees no news the worker steps it.
+    // What such a transaction sees may have ended long ago.
     s.work("1").await;
     s.run("begin isolation level repeatable read").await;
+    assert_eq!(s.fails(&fork(id, 1)).await.code, "RH201");
+    s.run("rollback").await;
     let copy = s.id(&fork(id, 1)).await;
-    s.run("commit").await;
     s.run(&format!("select rhythm.signal('{copy}', 'x', '2')"))
         .await;
     advance(&s, "61 minutes").await;
@@ -399,5 +400,82 @@ async fn a_start_that_is_put_off_is_put_off_for_the_fork() {
         assert_eq!(s.completed(run).await, json!(7));
     }
     assert_eq!(count(&s, "pay").await, 1);
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_are_those_of_the_present_attempt_and_a_fork_has_one() {
+    let database = Database::create().await;
+    let s = keeping(&database, 10).await;
+    s.deploy(
+        "again",
+        "const a = await Task.run('a'); if (await Signal.next('ok') !== 1) throw new Error('no'); return a;",
+    )
+    .await;
+    let id = s
+        .id("select rhythm.start('again', retry => '{\"maxAttempts\": 2, \"initial\": \"1h\"}')")
+        .await;
+    s.work("1").await;
+    let copy = s.id(&fork(id, 2)).await;
+    s.run(&format!("select rhythm.signal('{id}', 'ok', '2')"))
+        .await;
+    assert_eq!(s.state(id).await, "scheduled");
+    assert_eq!(states(&s, id).await, "");
+    assert_eq!(s.fails(&fork(id, 2)).await.code, "RH350");
+    // It would do again what it was to spare.
+    s.run(&format!("select rhythm.signal('{copy}', 'ok', '2')"))
+        .await;
+    assert_eq!(s.failed(copy).await["message"], json!("no"));
+    s.run(&format!("select rhythm.terminate('{id}')")).await;
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_started_inside_a_mutex_that_somebody_else_holds() {
+    let database = Database::create().await;
+    let s = keeping(&database, 10).await;
+    s.deploy(
+        "holder",
+        "const lock = await Mutex.acquire('m'); const paid = await Task.run('charge'); lock.release(); return paid;",
+    )
+    .await;
+    let id = s.start("holder", "{}").await;
+    s.until("select count(*) = 1 from rhythm.live where kind = 'task'")
+        .await;
+    let step = s
+        .number(&format!("select max(step) from rhythm.states('{id}')"))
+        .await as i32;
+    assert_eq!(s.fails(&fork(id, step)).await.code, "RH343");
+    assert_eq!(
+        s.number("select count(*) from rhythm.live where kind = 'task'")
+            .await,
+        1
+    );
+    s.work("1").await;
+    assert_eq!(s.completed(id).await, json!(1));
+    let copy = s.id(&fork(id, step)).await;
+    assert_eq!(s.completed(copy).await, json!(1));
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_with_a_task_id_may_be_repeated_when_the_state_has_gone() {
+    let database = Database::create().await;
+    let s = keeping(&database, 1).await;
+    s.deploy(
+        "order",
+        "await Signal.next('go'); await Signal.next('go'); return 1;",
+    )
+    .await;
+    let id = s.start("order", "{}").await;
+    let call = format!("select rhythm.fork('{id}', 1, task_id => 'again')");
+    let copy = s.id(&call).await;
+    s.run(&format!("select rhythm.signal('{id}', 'go')")).await;
+    assert_eq!(s.fails(&fork(id, 1)).await.code, "RH350");
+    assert_eq!(s.id(&call).await, copy);
+    s.run(&format!(
+        "select rhythm.terminate(id) from (values ('{id}'::uuid), ('{copy}')) r (id)"
+    ))
+    .await;
     nothing_is_left(&s).await;
 }
