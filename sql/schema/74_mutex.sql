@@ -210,8 +210,8 @@ begin
 end
 $$;
 
--- Lets a run that was retried claim again what it held, one after the other in the order in which it had got it (in any other it might
--- wait for one that waits for it), then what it waited for. True: it holds all that it held, and may go on. Else who gives it the next one
+-- Lets a run that was retried claim again what it held, one after the other in the order in which it had asked (in any other it might
+-- wait for one that waits for it; the numbers of its promises tell it, however often it is retried), then what it waited for. True: it holds all that it held, and may go on. Else who gives it the next one
 -- leaves a mark. Locks: its claims, as the caller has the tree; then as _look_at_mutexes. Dying halfway leaves it to the next look.
 create function rhythm._claim_again(p_id uuid) returns bool
 language plpgsql as $$
@@ -224,10 +224,17 @@ begin
     select c.promise, c.name, c.parked into v_one from rhythm.mutex_claims c
     where c.execution_id = p_id and c.told
       and (c.parked or not exists (select from rhythm.mutexes m where m.name = c.name and m.seq = c.seq))
-    order by c.parked, c.seq limit 1;
+    order by c.parked, c.promise limit 1;
     exit when not found;
     if not v_one.parked then
-      return false;
+      -- Whoever was to give it the name may have looked before it was back.
+      perform rhythm._mark_told(rhythm._look_at_mutexes(array[v_one.name]));
+      if not exists (select from rhythm.mutex_claims c join rhythm.mutexes m on m.name = c.name and m.seq = c.seq
+        where c.execution_id = p_id and c.promise = v_one.promise)
+      then
+        return false;
+      end if;
+      continue;
     end if;
     update rhythm.mutex_claims c set parked = false, seq = default, asked_at = rhythm._now()
     where c.execution_id = p_id and c.promise = v_one.promise;
@@ -247,19 +254,31 @@ end
 $$;
 
 -- Returns which of these runs, that are to go on after a retry, may: the others wait for what they held. The caller has their trees. Locks:
--- as _claim_again. Dying halfway leaves them due.
+-- as _claim_again, and as _retry_below, for 50 ms at most. Dying halfway leaves them due.
 create function rhythm._hold_again(p_ids uuid[]) returns uuid[]
 language plpgsql as $$
 #variable_conflict use_column
 declare
   v_id uuid;
-  v_ready uuid[] := '{}';
+  v_ready uuid[] := array(
+    select i from unnest(p_ids) i where not exists (select from rhythm.mutex_claims c where c.execution_id = i));
+  v_timeout text := current_setting('lock_timeout');
+  v_until timestamptz;
 begin
-  for v_id in select i from unnest(p_ids) i order by i loop
+  for v_id in select i from unnest(p_ids) i where i <> all (v_ready) order by i loop
     if rhythm._claim_again(v_id) then
       v_ready := v_ready || v_id;
+      -- What it failed of inside was not retried before. A duty waits for nobody's transaction.
+      perform set_config('lock_timeout', '50ms', true);
+      perform rhythm._retry_below(array[v_id], array[null::interval]);
+      perform set_config('lock_timeout', v_timeout, true);
     else
-      update rhythm.live l set due_at = least(l.start_by, l.end_by) where l.id = v_id;
+      -- It hears of no cancel until it goes on, but its grace is over when it is.
+      v_until := (select min(c.at + c.grace) from rhythm.cancels c where c.execution_id = v_id);
+      update rhythm.live l set end_by = least(l.end_by, v_until), due_at = least(l.start_by, l.end_by, v_until) where l.id = v_id;
+      if v_until is not null then
+        perform rhythm._wake_due(v_until);
+      end if;
     end if;
   end loop;
   return v_ready;
@@ -284,10 +303,14 @@ begin
   end if;
   v_now := rhythm._now();
   if exists (select from rhythm.mutex_marks) then
-    v_names := array(select d.name from (select distinct k.name from rhythm.mutex_marks k offset 0) d where rhythm._try_mutex(d.name));
+    v_names := array(select d.name from (select distinct k.name from rhythm.mutex_marks k offset 0) d where rhythm._try_mutex(d.name) limit 64);
     -- A mark that is not seen here is for the next round.
     delete from rhythm.mutex_marks k where k.name = any (v_names);
     perform rhythm._mark_told(rhythm._give_mutexes(v_names));
+    if cardinality(v_names) = 64 then
+      -- As many as one transaction looks at. Of those behind them some may be free: nothing times out before they are looked at.
+      return p_max;
+    end if;
   end if;
   with due as materialized (
     select c.execution_id, c.promise from rhythm.mutex_claims c
@@ -312,7 +335,6 @@ begin
     where c.due_at <= v_now and not exists (select from rhythm.runnable r where r.root_id = c.execution_id));
   -- Somebody may be just giving the names to those that have given up.
   perform rhythm._mark_told(v_ids || rhythm._look_at_mutexes(v_late));
-  -- As many as one transaction looks at: there may be more.
-  return case when cardinality(v_names) >= 64 then p_max else v_count + cardinality(v_names) end;
+  return v_count + cardinality(v_names);
 end
 $$;

@@ -382,7 +382,7 @@ begin
   select coalesce(bool_or(d.done >= _run_duties.max or d.done < 0), false), coalesce(bool_or(d.done < 0), false), bool_or(d.done is null)
   into again, has_failed, v_in_vain
   from (select rhythm._do_duty(k, _run_duties.max) as done
-    from unnest(array['executions', 'timers', 'signals', 'requests', 'mutexes', 'left signals', 'ended', 'marks', 'starts', 'watchers', 'schedules',
+    from unnest(array['mutexes', 'executions', 'timers', 'signals', 'requests', 'left signals', 'ended', 'marks', 'starts', 'watchers', 'schedules',
         'long runs'])
       with ordinality u (k, at)
     order by u.at offset 0) d;

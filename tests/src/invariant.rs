@@ -27,8 +27,6 @@ pub async fn nothing_is_left(session: &Session) {
         "events",
         "watchers",
         "deferred_starts",
-        "mutexes",
-        "mutex_claims",
         "fan_outs",
         "fan_out_items",
         "cancels",
@@ -54,6 +52,12 @@ pub async fn nothing_is_left(session: &Session) {
             "saves",
             "rhythm.saves t where not exists (
                select from rhythm.archive a where a.id = t.id and a.state in ('failed', 'timed_out'))",
+        ),
+        ("mutexes", "rhythm.mutexes t"),
+        (
+            "mutex_claims",
+            "rhythm.mutex_claims t where not t.parked or not exists (
+               select from rhythm.archive a where a.id = t.execution_id and a.state in ('failed', 'timed_out'))",
         ),
         (
             "limit_marks",

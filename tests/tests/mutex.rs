@@ -248,7 +248,7 @@ async fn a_run_that_is_retried_goes_on_when_it_holds_again_what_it_held() {
     let b = s.start("holder", &held("b")).await;
     holds(&s, b).await;
     assert_eq!(s.state(two).await, "scheduled");
-    // A cancel is heard when it goes on, so that it cleans up what it holds.
+    // Then it waits for the second.
     end(&s, a, "").await;
     s.until(&format!(
         "select explanation like '%the mutex ''b'', which run {b}%' from rhythm.why('{two}')"
@@ -428,5 +428,57 @@ async fn one_transaction_takes_a_bounded_number_of_locks_and_all_names_are_given
         500
     );
     all_is_free(&s).await;
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_run_failed_of_inside_is_done_again_when_it_holds_the_mutex_again() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "pays",
+        "const lock = await Mutex.acquire('m'); const paid = await Task.run('charge', Inputs); lock.release(); return paid;",
+    )
+    .await;
+    let first = s.start("pays", "1").await;
+    let task = s.claim_one().await;
+    s.fail(&task, ", retryable => false").await;
+    s.becomes(first, "failed").await;
+    let second = s.start("pays", "2").await;
+    s.until("select count(*) = 1 from rhythm.live where name = 'charge'")
+        .await;
+    s.run(&format!("select rhythm.retry('{first}')")).await;
+    assert_eq!(s.state(first).await, "scheduled");
+    let inside = s.claim(5).await;
+    assert_eq!(inside.len(), 1, "one is inside at a time");
+    assert_eq!(inside[0].inputs, json!(2));
+    s.complete(&inside[0], "2").await;
+    assert_eq!(s.completed(second).await, json!(2));
+    s.work("1").await;
+    assert_eq!(s.completed(first).await, json!(1));
+    all_is_free(&s).await;
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_try_of_many_names_that_are_free_gets_each() {
+    let database = Database::create().await;
+    let s = database.session().await;
+    s.deploy(
+        "tries",
+        "const lock = await Mutex.acquire(`n${Inputs}`, {timeout: 0}); lock.release(); return 1;",
+    )
+    .await;
+    s.run(
+        "select count(*) from rhythm.start_many((select jsonb_agg(jsonb_build_object('workflow', 'tries', 'inputs', n))
+           from generate_series(1, 300) n))",
+    )
+    .await;
+    s.until("select count(*) = 0 from rhythm.live").await;
+    assert_eq!(
+        s.number("select count(*) from rhythm.archive where state = 'completed'")
+            .await,
+        300
+    );
     nothing_is_left(&s).await;
 }
