@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rhythm_testing::suite::is_test_file;
 
@@ -14,7 +14,7 @@ use crate::dev::database;
 use crate::error::Kind;
 use crate::output::note;
 
-/// How often the folder is looked at.
+/// How often the folder is looked at; less often if that takes long.
 const LOOK: Duration = Duration::from_millis(300);
 
 /// What tells that a file has changed, without reading it.
@@ -45,9 +45,12 @@ impl Flows {
 
     /// Deploys what changes, for ever.
     pub(crate) async fn keep_deploying(&mut self) -> Infallible {
+        let mut took = Duration::ZERO;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOOK.max(took * 20)).await;
+            let began = Instant::now();
             self.deploy_changed().await;
+            took = began.elapsed();
         }
     }
 

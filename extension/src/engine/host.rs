@@ -85,8 +85,8 @@ impl StepHost {
     }
 
     /// Notes how near the step has come to the limits that others watch.
-    pub(super) fn note_used(&mut self, used: Used) {
-        let millis = self.started.elapsed().as_millis();
+    pub(super) fn note_used(&mut self, used: Used, took: Duration) {
+        let millis = took.as_millis();
         let near = &mut self.effects.near;
         near.note(Limit::Timeout, u64::try_from(millis).unwrap_or(u64::MAX));
         near.note(Limit::Fuel, used.fuel);

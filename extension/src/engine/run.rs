@@ -61,7 +61,10 @@ impl Run {
             Err(message) => return Ok(Err(broken(&message))),
         };
         let keeps_written_logs = !program.uses_sql();
-        let host = StepHost::new(id, loaded.definition, clock, guc::step_timeout(), deployers);
+        let mut host = StepHost::new(id, loaded.definition, clock, guc::step_timeout(), deployers);
+        host.effects
+            .near
+            .note(Limit::Given, loaded.inputs.len() as u64);
         Ok(
             match process::catch_panic(|| prepare(id, program, &loaded)) {
                 Ok(Ok(vm)) => Ok(Self {
@@ -114,6 +117,7 @@ impl Run {
                 self.vm.settle(promise, settlement(event));
             }
         }
+        let began = Instant::now();
         let ran = process::catch_panic(|| {
             let outcome = self.vm.run(&mut self.host);
             let save =
@@ -124,7 +128,7 @@ impl Run {
             Ok(ran) => ran,
             Err(message) => return self.failed(&internal_error(&message)),
         };
-        self.host.note_used(self.vm.used());
+        self.host.note_used(self.vm.used(), began.elapsed());
         if let Some(Ok(save)) = &save {
             self.host.effects.near.note(Limit::Save, save.len() as u64);
         }

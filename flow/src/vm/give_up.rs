@@ -58,7 +58,8 @@ impl Cx<'_> {
         };
         let derived = body.derived;
         let numbers = body.first..body.first.saturating_add(body.values.len() as PromiseId);
-        if self.state.pending.range(numbers).next().is_none() {
+        let left: Vec<PromiseId> = self.state.pending.range(numbers).map(|(n, _)| *n).collect();
+        if left.is_empty() {
             // All of them are settled: so it is about to be.
             return Ok(false);
         }
@@ -67,12 +68,14 @@ impl Cx<'_> {
             message: reason.to_owned(),
             ..HostError::default()
         })?;
-        for number in self.end_fan_out(aggregate) {
+        // First, since the host may refuse the reason: then it goes on.
+        for number in left {
             self.work(1)?;
             if let Err(error) = self.host.cancel(number, reason) {
                 return Err(self.thrown_by_host(&error));
             }
         }
+        self.end_fan_out(aggregate);
         if let Some(promise) = self.promise(derived) {
             promise.handled = true;
         }
