@@ -165,6 +165,11 @@ async fn a_wait_ends_when_its_time_is_up_and_by_task_cancel() {
     let impatient = s.start("impatient", "{}").await;
     let patient = s.start("holder", r#"{"timeout": "2h"}"#).await;
     advance(&s, "61 seconds").await;
+    // Its second wait has begun.
+    s.until(&format!(
+        "select count(due_at) = 1 from rhythm.mutex_claims where execution_id = '{impatient}'"
+    ))
+    .await;
     assert_eq!(
         s.number("select count(*) from rhythm.mutex_claims").await,
         3
