@@ -426,6 +426,7 @@ _TIMES = frozenset(
         "created_at",
         "run_at",
         "finished_at",
+        "last_at",
         "lease_until",
         "last_seen",
         "registered_at",
