@@ -261,8 +261,8 @@ language sql stable as $$
 $$;
 
 -- Makes executions, in the order given. Wakes at commit who waits for the work: workers for what is pending, the background
--- worker for what is later. The caller steps workflows. `p_places`: those of the items in their batch, see `_first_row`; empty: in order. Locks:
--- none but the rows that it makes. Dying halfway makes none.
+-- worker for what is later. The caller steps workflows. `p_places`: those of the items in their batch, see `_first_row`; empty: in
+-- order. Locks: none but the rows that it makes. Dying halfway makes none.
 create function rhythm._create(p_items rhythm.new_execution[], p_now timestamptz, p_places int[] default null)
 returns void
 language plpgsql as $$

@@ -255,11 +255,7 @@ declare
   v_news uuid[];
 begin
   -- A signal is taken, whatever becomes of the step, as without SQL: it is an event then. So is a mutex.
-  perform case when w.for_mutex then rhythm._tell_mutexes(w.execution_id) else rhythm._match_signals(w.execution_id) end
-  from (
-    select distinct w.execution_id, false as for_mutex from rhythm.signal_waits w where w.execution_id = any (p_ids)
-    union all
-    select distinct c.execution_id, true from rhythm.mutex_claims c where c.execution_id = any (p_ids) and not c.told) w;
+  perform rhythm._meet_waits(p_ids);
   if cardinality(p_ids) = 1 then
     return jsonb_build_array(rhythm._step_one(p_ids[1]));
   end if;

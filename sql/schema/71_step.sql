@@ -27,19 +27,27 @@ language sql stable as $$
   where l.id = any (p_ids)
 $$;
 
--- Gives the events that have arrived, those of each execution in their order, after matching stored signals to waits, and telling
--- who holds a mutex now. They stay: a step that fails leaves them for a retry. The library hands those it took to _write_steps. Locks:
--- waits, signals and claims, as _match_signals and _tell_mutexes; the caller has the trees.
-create function rhythm._take_events(p_ids uuid[])
-returns table (execution_id uuid, seq bigint, promise int, ok bool, value text, error text)
+-- Makes events of what is there for runs that wait for it: stored signals, and mutexes that they hold by now. Locks: waits, signals and
+-- claims, as _match_signals and _tell_mutexes; the caller has the trees. Dying halfway undoes the steps.
+create function rhythm._meet_waits(p_ids uuid[]) returns void
 language plpgsql as $$
-#variable_conflict use_column
 begin
   perform case when w.for_mutex then rhythm._tell_mutexes(w.execution_id) else rhythm._match_signals(w.execution_id) end
   from (
     select distinct w.execution_id, false as for_mutex from rhythm.signal_waits w where w.execution_id = any (p_ids)
     union all
     select distinct c.execution_id, true from rhythm.mutex_claims c where c.execution_id = any (p_ids) and not c.told) w;
+end
+$$;
+
+-- Gives the events that have arrived, those of each execution in their order, with what _meet_waits makes. They stay: a step that fails
+-- leaves them for a retry. The library hands those it took to _write_steps. Locks: as _meet_waits; the caller has the trees.
+create function rhythm._take_events(p_ids uuid[])
+returns table (execution_id uuid, seq bigint, promise int, ok bool, value text, error text)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform rhythm._meet_waits(p_ids);
   return query
   select e.execution_id, e.seq, e.promise, e.ok, e.value::text, e.error::text
   from rhythm.events e where e.execution_id = any (p_ids) order by e.execution_id, e.seq;
@@ -139,8 +147,7 @@ $$;
 -- those that have returned (p_results) or have ended as they were told to (p_errors); an entry of these three is null where it does
 -- not apply. Deletes exactly the events that the steps took (p_taken, each by the run p_taken_by) and the requests to cancel that they
 -- told their programs (p_told): others may have arrived meanwhile. `p_begun`: those that wait for the first time. Gives those that may
--- run on at once. Locks: as its parts; the
--- caller has the trees. Dying halfway undoes the steps.
+-- run on at once. Locks: as its parts; the caller has the trees. Dying halfway undoes the steps.
 create function rhythm._write_steps(p_ids uuid[], p_effects jsonb, p_saves bytea[], p_results jsonb[], p_errors jsonb[],
   p_taken_by uuid[], p_taken bigint[], p_told bigint[], p_begun uuid[]) returns uuid[]
 language plpgsql as $$

@@ -14,7 +14,8 @@ from rhythm.archive a where (a.kind = 'task' or a.retry is not null) and a.state
     order by h.seq desc limit 1) is not true;
 comment on view rhythm.attempts is 'Every failed attempt of every task, and of every workflow that was started with retry (of one with more than a hundred the last hundred), and what was known of it. Example: select attempt, worker, failed_at, error ->> ''message'' as message from rhythm.attempts where id = ''0190a1b2-0000-7000-8000-000000000000'' order by attempt';
 
--- Retries what has failed, oldest first. Locks: as retry: first what is retried with runs, then these in the order of keys; what somebody else retries at the same time is left
+-- Retries what has failed, oldest first. Locks: as retry: first what is retried with runs, then these in the order of keys; what somebody
+-- else retries at the same time is left
 -- to him. All of them or none.
 create function rhythm.retry_many(queue text default null, name text default null, error text default null,
   since timestamptz default null, kind text default 'task', rate text default null, max int default 10000,
