@@ -100,6 +100,7 @@ codes! {
     UnknownInput "E0402" "unknown-input" "The declared type of `Inputs` has no such field."
     DuplicateInputType "E0403" "duplicate-input-type" "`Inputs` is declared more than once."
     TooBig "E0501" "program-too-big" "The program has more functions, constants or variables than one file may have."
+    CompilerFault "E0502" "compiler-fault" "The compiler made code that its own check refuses: a fault of Rhythm, not of the file."
     UnusedName "W0101" "unused-name" "A variable, parameter or function is declared and never used."
     UseBeforeDeclaration "W0102" "use-before-declaration" "A variable is used above its declaration, where it has no value yet."
     ShadowedBuiltin "W0103" "shadowed-builtin" "A declaration hides something that Flow provides."

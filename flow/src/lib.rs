@@ -100,11 +100,19 @@ fn compiled(
     if !diagnostics.iter().any(Diagnostic::is_error) {
         match compile::compile(script, source, cover) {
             Ok((compiled, covered)) => (program, lines) = (Some(compiled), covered),
-            Err(too_large) => diagnostics.push(Diagnostic::new(
+            Err(compile::Unfit::TooLarge(span)) => diagnostics.push(Diagnostic::new(
                 codes::Code::TooBig,
-                too_large.span,
+                span,
                 "the function has too many variables",
             )),
+            Err(compile::Unfit::Fault(fault)) => diagnostics.push(
+                Diagnostic::new(
+                    codes::Code::CompilerFault,
+                    source::Span::default(),
+                    format!("the compiler made code that its own check refuses: {fault}"),
+                )
+                .with_hint("this is a fault of Rhythm, not of the file: please report it with the file"),
+            ),
         }
     }
     diagnostic::sort(&mut diagnostics);

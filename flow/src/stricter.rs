@@ -19,6 +19,7 @@ pub(crate) fn refused_by(code: Code) -> Option<&'static str> {
         | Code::DeclarationPlace
         | Code::BadRegex
         | Code::TooMany
+        | Code::CompilerFault
         | Code::AwaitOutsideAsync
         | Code::BadBreak
         | Code::UnknownLabel

@@ -12,13 +12,14 @@ const WORDS = [
   [/\(reading '(async|function|\()[^]*?'\)(?=>|"|$)/gm, '<key>'],
   // How often V8 says it depends on what a function declares.
   [/(\(intermediate value\))+/g, '<unprinted>'],
+  // Brackets are around errors without frames, and which functions V8 finds waiting for a promise is its own matter.
+  [/\[(AggregateError: All promises were rejected)\]/g, '$1'],
 ]
 
 /**
  * V8 looks for what was iterated by its place in the source, and that depends on its bytecode, from one run to the next
- * too. Where it does not find it, or finds another part of it, only that it cannot be iterated is compared.
+ * too. Where answers differ in what it found there, only that it cannot be iterated is compared.
  */
-const UNFOUND = / is not iterable \(cannot read property Symbol\(Symbol\.iterator\)\)|Cannot destructure property 'Symbol\(Symbol\.iterator\)'/
 const UNITERABLE =
   /(TypeError: |")[^\n]*?(Cannot destructure property 'Symbol\(Symbol\.iterator\)' of '[^\n]*?' as it is \w+\.| is not a function or its return value is not iterable| is not iterable \(cannot read property Symbol\(Symbol\.iterator\)\)| is not iterable)/g
 
@@ -26,7 +27,7 @@ const UNITERABLE =
 function found(node, flow) {
   const [a, b] = [node.split('\n'), flow.split('\n')]
   for (let at = 0; at < Math.min(a.length, b.length); at++) {
-    if (a[at] === b[at] || !(UNFOUND.test(a[at]) || UNFOUND.test(b[at]))) continue
+    if (a[at] === b[at]) continue
     a[at] = a[at].replace(UNITERABLE, '<uniterable>')
     b[at] = b[at].replace(UNITERABLE, '<uniterable>')
   }
@@ -45,7 +46,7 @@ function upToRefusal(node, flow) {
   const refused = log.findIndex((line) => REFUSAL.test(line))
   const count = refused < 0 ? log.length : refused
   const before = (answer) => blur(['', ...answer.split('\n').slice(1, count + 1)].join('\n'))
-  const [a, b] = [before(node), before(flow)]
+  const [a, b] = found(before(node), before(flow))
   return a === b ? { verdict: 'skipped' } : { verdict: 'disagreed', kind: `in front of a refusal: ${kindOf(a, b)}` }
 }
 

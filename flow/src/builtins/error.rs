@@ -60,13 +60,14 @@ fn make(
 
 /// `new AggregateError([e1, e2], "both failed")`
 fn aggregate(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let errors = cx.spread_argument(cx.arg(call, 0))?;
     let error = make(
         cx,
         ErrorClass::AggregateError,
         cx.arg(call, 1),
         cx.arg(call, 2),
     )?;
+    // JavaScript looks at the errors last.
+    let errors = cx.spread_argument(cx.arg(call, 0))?;
     let errors = cx.heap.array(errors);
     cx.heap.error_hide(error, "errors", errors);
     Ok(Value::Object(error))

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::builtins::registry;
-use crate::error::Throw;
+use crate::error::{ErrorClass, Throw};
 use crate::program::NAME_OF_KEY;
 use crate::value::heap::{Iter, IterKind};
 use crate::value::object::Key;
@@ -278,13 +278,21 @@ fn stack_text(cx: &mut Cx<'_>, at: Ref) -> Result<String, Throw> {
         let stack = if stack.is_empty() { head } else { stack };
         return Ok(format!("[{stack}]"));
     };
-    let frames = &stack[from + frames..];
-    // A name that is not that of the class stands beside it.
     let class = match cx.heap.body(at) {
-        Body::Error(error) => error.class.name(),
-        _ => "Error",
+        Body::Error(error) => error.class,
+        _ => ErrorClass::Error,
     };
     let name = name.unwrap_or_default();
+    // A copy of an error whose class JavaScript does not copy has the text that was made of the error.
+    if name == class.name() && !stack.starts_with(class.name()) {
+        return Ok(stack);
+    }
+    let frames = &stack[from + frames..];
+    // A name that is not that of the class stands beside it.
+    let class = match class.legacy_code() {
+        Some(_) => "DOMException",
+        None => class.name(),
+    };
     let rest = head
         .strip_prefix(&*name)
         .filter(|_| name.ends_with("Error") && name != class);

@@ -220,9 +220,12 @@ impl Compiler<'_> {
                 self.call_this(whole, index.span, target, args, optional);
             }
             _ if spread => {
-                self.emit(Op::Undefined);
+                // A `?.` in the callee leaves the chain with one operand, so the receiver comes after it.
                 self.expr(target);
-                self.call_this(whole, callee.span, callee, args, optional);
+                self.short_circuit(optional);
+                self.emit(Op::Undefined);
+                self.emit(Op::Swap);
+                self.call_this(whole, callee.span, callee, args, false);
             }
             _ => {
                 self.expr(target);

@@ -20,6 +20,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::ast::Script;
 use crate::builtins::registry;
+use crate::error::Fault;
 use crate::op::Op;
 use crate::program::{Const, Func, Line, Program};
 use crate::source::{Source, Span};
@@ -27,11 +28,13 @@ use analyze::Analysis;
 use control::Control;
 use scope::Scope;
 
-/// The one thing that a checked script can still be: too large.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooLarge {
-    /// The function with too many variables.
-    pub(crate) span: Span,
+/// Why a script that the checker found without errors has no program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// The function here has too many variables.
+    TooLarge(Span),
+    /// The code is refused as that of a damaged program would be: a fault of this compiler.
+    Fault(Fault),
 }
 
 /// Compiles a script that the checker found without errors. Where `cover` is true, the program tells
@@ -40,7 +43,7 @@ pub(crate) fn compile(
     script: &Script,
     source: &Source,
     cover: bool,
-) -> Result<(Program, Vec<u32>), TooLarge> {
+) -> Result<(Program, Vec<u32>), Unfit> {
     let mut compiler = Compiler {
         source,
         analysis: analyze::analyze(script),
@@ -62,7 +65,7 @@ pub(crate) fn compile(
     };
     compiler.main(script);
     if let Some(span) = compiler.too_large {
-        return Err(TooLarge { span });
+        return Err(Unfit::TooLarge(span));
     }
     let mut task_names: Vec<String> = compiler.task_names.into_iter().collect();
     task_names.sort_unstable();
@@ -79,9 +82,12 @@ pub(crate) fn compile(
         names: compiler.names,
         hash: 0,
     };
-    // The compiler names only builtins that it found in the registry and makes balanced code.
-    let linked = program.finish();
-    debug_assert_eq!(linked, Ok(()), "{}", program.disassemble());
+    // The compiler names only builtins that it found in the registry and makes balanced code. Where it does not, the
+    // author is told; fuzzing stops here.
+    if let Err(fault) = program.finish() {
+        debug_assert!(false, "{fault}\n{}", program.disassemble());
+        return Err(Unfit::Fault(fault));
+    }
     Ok((program, compiler.covered.unwrap_or_default()))
 }
 

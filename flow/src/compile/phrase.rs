@@ -242,15 +242,13 @@ fn is_plain(item: &PatternItem) -> bool {
 
 /// The name that a key has as it is written.
 fn known_key(key: &PropKey) -> Option<String> {
-    let units = match key {
-        // Of an index V8 does not tell.
-        PropKey::Static { name, .. } if name.iter().all(|unit| (48..58).contains(unit)) => {
-            return None;
-        }
+    let units: &[u16] = match key {
         PropKey::Static { name, .. } => name,
         PropKey::Computed(expr) => text_of(expr)?,
     };
-    Some(String::from_utf16_lossy(units))
+    // Of an index V8 does not tell.
+    let is_index = units.iter().all(|unit| (48..58).contains(unit));
+    (!is_index).then(|| String::from_utf16_lossy(units))
 }
 
 fn is_literal(key: &PropKey) -> bool {
