@@ -111,7 +111,9 @@ fn compiled(
                     source::Span::default(),
                     format!("the compiler made code that its own check refuses: {fault}"),
                 )
-                .with_hint("this is a fault of Rhythm, not of the file: please report it with the file"),
+                .with_hint(
+                    "this is a fault of Rhythm, not of the file: please report it with the file",
+                ),
             ),
         }
     }

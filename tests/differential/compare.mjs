@@ -8,7 +8,7 @@ const WORDS = [
   // Messages of Flow are whole characters.
   [/\\+ud[0-9a-f]{3}|\ufffd/g, '<half a character>'],
   // Functions have no text in Flow.
-  [/(DataCloneError: |")(?!#<|\[object )[^\n]*? could not be cloned\./g, '$1<uncloneable>'],
+  [/(DataCloneError\]?: |")(?!#<|\[object )[^]*? could not be cloned\./g, '$1<uncloneable>'],
   [/\(reading '(async|function|\()[^]*?'\)(?=>|"|$)/gm, '<key>'],
   // How often V8 says it depends on what a function declares.
   [/(\(intermediate value\))+/g, '<unprinted>'],

@@ -104,6 +104,8 @@ fn exponential(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let number = receiver(call, "toExponential")?;
     let places = cx.arg(call, 0);
     if !number.is_finite() {
+        // Only a number with digits minds how many are asked for, but all mind what is no number.
+        cx.heap.to_integer(places)?;
         return cx.heap.str(&number::format(number));
     }
     let count = digits(cx.heap, places, 0.0, "toExponential")?;
@@ -115,7 +117,11 @@ fn exponential(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn precision(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let number = receiver(call, "toPrecision")?;
     let count = cx.arg(call, 0);
-    if count.is_undefined() || !number.is_finite() {
+    if !number.is_finite() {
+        cx.heap.to_integer(count)?;
+        return cx.heap.str(&number::format(number));
+    }
+    if count.is_undefined() {
         return cx.heap.str(&number::format(number));
     }
     let count = digits(cx.heap, count, 1.0, "toPrecision")?;

@@ -10,6 +10,7 @@ use crate::ast::{
     UnaryOp,
 };
 use crate::program::{Phrase, phrase};
+use crate::value::coerce::array_index;
 
 /// What a pattern takes apart.
 #[derive(Clone, Copy)]
@@ -121,6 +122,10 @@ impl Compiler<'_> {
         let mut inner = expr;
         while let ExprKind::Paren(within) = &inner.kind {
             inner = within;
+        }
+        if matches!(inner.kind, ExprKind::Chain(_)) {
+            // Of its call V8 says nothing of iteration.
+            return self.expr(expr);
         }
         let outer = self.iterated.replace(inner.span);
         self.expr(expr);
@@ -247,8 +252,9 @@ fn known_key(key: &PropKey) -> Option<String> {
         PropKey::Computed(expr) => text_of(expr)?,
     };
     // Of an index V8 does not tell.
-    let is_index = units.iter().all(|unit| (48..58).contains(unit));
-    (!is_index).then(|| String::from_utf16_lossy(units))
+    array_index(units)
+        .is_none()
+        .then(|| String::from_utf16_lossy(units))
 }
 
 fn is_literal(key: &PropKey) -> bool {

@@ -176,6 +176,14 @@ impl Cx<'_> {
 
     /// An iterator over the keys that `for … in` walks.
     pub(super) fn keys_to_walk(&mut self, value: Value) -> Result<Value, Throw> {
+        if let Value::Object(at) = value
+            && let Body::Error(error) = self.heap.body(at)
+            && error.class.legacy_code().is_some()
+        {
+            return Err(Throw::type_error(
+                "Flow does not list the legacy codes that an error of atob, btoa and structuredClone inherits.",
+            ));
+        }
         let keys = self.keys(value);
         self.work(keys.len())?;
         self.heap.meter.charge(keys.len() * 16)?;

@@ -10,6 +10,16 @@ use crate::program::{NO_WORDS, phrase};
 use crate::value::object::Key;
 use crate::value::{Body, Value};
 
+/// A text as V8 shows it where its builtins wanted something else: the first of a long one.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 100;
+    let units: Vec<u16> = text.encode_utf16().take(MOST + 1).collect();
+    if units.len() <= MOST {
+        return text.to_owned();
+    }
+    format!("{}<...>", String::from_utf16_lossy(&units[..MOST]))
+}
+
 impl Cx<'_> {
     /// A value as V8's messages name it: text as it is, `#<Object>`, `[object Array]`.
     #[must_use]
@@ -56,7 +66,7 @@ impl Cx<'_> {
             Value::Object(_) if self.heap.is_callable(value) => return "function".into(),
             Value::Object(_) => return "object".into(),
             Value::Null => return "object null".into(),
-            Value::String(_) => return format!("string \"{}\"", self.told(value)),
+            Value::String(_) => return format!("string \"{}\"", shortened(&self.told(value))),
             Value::Bool(_) => "boolean",
             Value::Number(_) => "number",
         };
