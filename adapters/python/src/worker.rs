@@ -12,12 +12,12 @@ use rhythm_client::worker::{
     BoxFuture, Handler, SESSIONS, TaskContext, TaskFailure, TaskOptions, WorkerEvent, WorkerHandle,
     WorkerOptions,
 };
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::attempt::{Attempt, HandlerResult};
 use crate::client::duration;
 use crate::error;
-use crate::runtime::runtime;
 
 /// A task as Python's half knows it; durations are seconds.
 #[derive(FromPyObject)]
@@ -150,11 +150,11 @@ impl Worker {
             messages,
             crew,
         } = parts.ok_or_else(|| PyRuntimeError::new_err("a worker runs only once"))?;
-        let runtime = runtime()?;
+        let runtime = serving_runtime().map_err(|error| PyOSError::new_err(error.to_string()))?;
         let served = py.detach(|| {
             let thread = std::thread::Builder::new()
                 .name("rhythm-crew".into())
-                .spawn(move || tell_crew(&messages, &crew))
+                .spawn(move || tell_crew(messages, &crew))
                 .map_err(|error| PyOSError::new_err(error.to_string()))?;
             let served = runtime.block_on(worker.run());
             // The worker is gone, and its senders with it, so the thread ends when it has told all.
@@ -173,6 +173,12 @@ impl Worker {
     fn quit(&self) {
         self.handle.quit();
     }
+}
+
+/// The runtime of a worker, on the thread that serves: from the socket to the crew no task waits for another thread to
+/// wake, which takes longer than all that is done there.
+fn serving_runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// A handler that hands the attempt over to the crew and waits for its outcome.
@@ -209,13 +215,24 @@ impl Handler for HandedOver {
     }
 }
 
-/// Tells the crew everything, as long as there is somebody who might say something.
-fn tell_crew(messages: &Receiver<Message>, crew: &Py<PyAny>) {
-    while let Ok(first) = messages.recv() {
-        Python::attach(|py| {
-            let crew = crew.bind(py);
+/// Tells the crew everything, as long as there is somebody who might say something. Python knows the thread all the
+/// while: to make itself known anew for each message would cost more than most messages.
+fn tell_crew(mut messages: Receiver<Message>, crew: &Py<PyAny>) {
+    Python::attach(|py| {
+        let crew = crew.bind(py);
+        loop {
+            // Without Python's lock; what is used there goes there and comes back.
+            let (back, all) = py.detach(move || {
+                let first = messages.recv().ok();
+                let all: Vec<Message> = first.into_iter().chain(messages.try_iter()).collect();
+                (messages, all)
+            });
+            messages = back;
+            if all.is_empty() {
+                return;
+            }
             let mut attempts = Vec::new();
-            for message in std::iter::once(first).chain(messages.try_iter()) {
+            for message in all {
                 let told = match message {
                     Message::Start(attempt) => {
                         attempts.push(attempt);
@@ -231,8 +248,8 @@ fn tell_crew(messages: &Receiver<Message>, crew: &Py<PyAny>) {
                 report(told, crew);
             }
             report(start(crew, &mut attempts), crew);
-        });
-    }
+        }
+    });
 }
 
 fn start(crew: &Bound<'_, PyAny>, attempts: &mut Vec<Attempt>) -> PyResult<()> {
