@@ -80,8 +80,22 @@ fn may_keep(kept: &Kept, before: u64) -> bool {
     snapshots_move && kept.changes.get() == before
 }
 
+/// Microseconds from 1970 to 2000, from which Postgres counts.
+pub(crate) const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
+
+/// What time it is for Rhythm, in microseconds since 2000.
+pub(crate) fn now() -> DbResult<i64> {
+    Ok(server_clock() + shift()?)
+}
+
+/// The server's clock, in microseconds since 2000.
+pub(crate) fn server_clock() -> i64 {
+    // SAFETY: reads the time.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
 /// How many microseconds Rhythm's clock is ahead.
-pub(crate) fn shift() -> DbResult<i64> {
+fn shift() -> DbResult<i64> {
     listen();
     KEPT.with(|kept| {
         if let Some(shift) = kept.shift.get() {

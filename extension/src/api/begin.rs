@@ -7,9 +7,6 @@ use pgrx::prelude::*;
 use crate::db::DbResult;
 use crate::{guc, kept, process};
 
-/// Microseconds from 1970 to 2000, from which Postgres counts.
-const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
-
 thread_local! {
     /// The state of the generator of this backend's ids; none before the first.
     static STATE: Cell<Option<u64>> = const { Cell::new(None) };
@@ -18,13 +15,13 @@ thread_local! {
 /// `_now()`: microseconds since 2000, which is a `timestamptz`.
 #[pg_extern(sql = false)]
 fn now() -> DbResult<i64> {
-    Ok(clock() + kept::shift()?)
+    kept::now()
 }
 
 /// `_new_id()`: a UUIDv7 as `sql/schema/00_setup.sql` describes it.
 #[pg_extern(sql = false)]
 fn new_id() -> pgrx::Uuid {
-    let microseconds = u64::try_from(clock() + EPOCH_MICROSECONDS).unwrap_or(0);
+    let microseconds = u64::try_from(kept::server_clock() + kept::EPOCH_MICROSECONDS).unwrap_or(0);
     let (milliseconds, rest) = (microseconds / 1000, microseconds % 1000);
     // 48 bits of milliseconds, the version, and 12 bits of the fraction.
     let high = milliseconds << 16 | 0x7000 | (rest * 512 / 125);
@@ -46,12 +43,6 @@ fn is_plain(name: &str, queue: &str) -> DbResult<bool> {
 fn announce_change(table: pg_sys::Oid) {
     // SAFETY: raises for a table that is gone, and does nothing else than to note the message.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(table) };
-}
-
-/// The server's clock, in microseconds since 2000.
-fn clock() -> i64 {
-    // SAFETY: reads the time.
-    unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
 /// 64 random bits: SplitMix64 (Steele, Lea and Flood, 2014), begun by the server's source. Asking that one each time would

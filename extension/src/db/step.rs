@@ -28,8 +28,6 @@ pub(crate) struct Loaded {
     pub(crate) cancels: Vec<i64>,
     /// Of an attempt that begins where others were: the number of its first promise.
     pub(crate) first_promise: Option<i32>,
-    /// Rhythm's clock, in milliseconds since 1970.
-    pub(crate) now_ms: f64,
     /// The oid of the schema: it tells one installation from the next in this database.
     pub(crate) schema: u32,
 }
@@ -46,8 +44,7 @@ pub(crate) struct Event {
 thread_local! {
     static LOAD: Plan = const { Plan::new(
         "select definition_id, save, inputs, workflow, version, task_id, started_at_ms, trace_id, cancel_reason, \
-           cancelling, cancels, extract(epoch from rhythm._now())::float8 * 1000, 'rhythm'::regnamespace::oid, id, first_promise, \
-           pending \
+           cancelling, cancels, 'rhythm'::regnamespace::oid, id, first_promise, pending \
          from rhythm._load_steps($1)",
         &[Type::UUIDARRAYOID],
     ) };
@@ -92,7 +89,7 @@ pub(crate) fn load(ids: &[pgrx::Uuid]) -> DbResult<HashMap<pgrx::Uuid, Loaded>> 
         plan.query(&[ids.to_vec().into()], |rows| {
             let mut found = HashMap::with_capacity(ids.len());
             for row in rows {
-                let (Some(id), Some(definition)) = (row.get(14)?, row.get(1)?) else {
+                let (Some(id), Some(definition)) = (row.get(13)?, row.get(1)?) else {
                     continue;
                 };
                 let loaded = Loaded {
@@ -107,10 +104,9 @@ pub(crate) fn load(ids: &[pgrx::Uuid]) -> DbResult<HashMap<pgrx::Uuid, Loaded>> 
                     cancel_reason: row.get(9)?,
                     is_cancelling: row.get(10)?.unwrap_or_default(),
                     cancels: row.get(11)?.unwrap_or_default(),
-                    now_ms: row.get(12)?.unwrap_or_default(),
-                    schema: row.get::<pg_sys::Oid>(13)?.map_or(0, |oid| oid.to_u32()),
-                    first_promise: row.get(15)?,
-                    is_pending: row.get(16)?.unwrap_or_default(),
+                    schema: row.get::<pg_sys::Oid>(12)?.map_or(0, |oid| oid.to_u32()),
+                    first_promise: row.get(14)?,
+                    is_pending: row.get(15)?.unwrap_or_default(),
                 };
                 found.insert(id, loaded);
             }

@@ -1,17 +1,26 @@
-//! The clock of a step: Rhythm's clock as SQL gave it at the start, moved on by the process's own.
+//! The clock of a step: Rhythm's clock when the step had its events, moved on by the process's own.
 
 use std::time::Instant;
 
-/// What time it is, without a call of SQL each time that a program asks.
+use crate::db::DbResult;
+use crate::kept;
+
+/// What time it is, without a call of the server each time that a program asks.
+#[derive(Clone, Copy)]
 pub(super) struct Clock {
     start_ms: f64,
     started: Instant,
 }
 
 impl Clock {
-    /// A clock that showed `start_ms` (since 1970) at `started`.
-    pub(super) fn at(start_ms: f64, started: Instant) -> Self {
-        Self { start_ms, started }
+    /// A clock that is right now. A step reads it when it has its events: what has happened is not in the future.
+    pub(super) fn read() -> DbResult<Self> {
+        let started = Instant::now();
+        let microseconds = kept::now()? + kept::EPOCH_MICROSECONDS;
+        Ok(Self {
+            start_ms: microseconds as f64 / 1000.0,
+            started,
+        })
     }
 
     /// Whole milliseconds since 1970, as `Date.now()` gives them.

@@ -31,7 +31,8 @@ const REASON: usize = 10_000;
 /// The host of one step.
 pub(super) struct StepHost {
     definition: i64,
-    clock: Clock,
+    /// What time it is; read anew whenever the run goes on.
+    pub(super) clock: Clock,
     started: Instant,
     timeout: Option<Duration>,
     pub(super) effects: Effects,

@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::time::Instant;
 
 use crate::db::DbResult;
 use crate::db::step::{self as store, Event, Loaded, Writes, Written};
@@ -23,6 +22,7 @@ mod run;
 
 pub(crate) use programs::program;
 
+use clock::Clock;
 use host::Deployers;
 use run::{Paused, Run};
 
@@ -159,8 +159,9 @@ pub(crate) fn end() -> DbResult<Option<Vec<pgrx::Uuid>>> {
 struct Batch {
     ids: Vec<pgrx::Uuid>,
     loaded: HashMap<pgrx::Uuid, Loaded>,
-    loaded_at: Instant,
     events: HashMap<pgrx::Uuid, Vec<Event>>,
+    /// What time it was when the events were there.
+    clock: Clock,
     deployers: Deployers,
     writes: Writes,
     /// Those that wait for what they have just asked for; some of it may be there at once.
@@ -172,8 +173,8 @@ impl Batch {
         Ok(Self {
             ids: ids.to_vec(),
             loaded: store::load(ids)?,
-            loaded_at: Instant::now(),
             events: store::events(ids)?,
+            clock: Clock::read()?,
             deployers: Deployers::default(),
             writes: Writes::default(),
             waiting: HashMap::new(),
@@ -189,7 +190,7 @@ impl Batch {
             return Ok(Stepped::Suspended);
         };
         Ok(
-            match Run::begin(id, loaded, self.loaded_at, self.deployers.clone())? {
+            match Run::begin(id, loaded, self.clock, self.deployers.clone())? {
                 Ok(run) => self.go_on(at, run, events, stays),
                 Err(end) => end,
             },
@@ -198,7 +199,7 @@ impl Batch {
 
     fn go_on(&mut self, at: usize, mut run: Run, events: Vec<Event>, stays: bool) -> Stepped {
         let taken: Vec<i64> = events.iter().map(|event| event.seq).collect();
-        let (end, effects, written) = match run.go_on(events) {
+        let (end, effects, written) = match run.go_on(events, self.clock) {
             Paused::Waiting { save, effects } => (Stepped::Suspended, effects, Written::Save(save)),
             Paused::Completed { result, effects } => {
                 let end = if run.is_cancelling() {
@@ -237,6 +238,7 @@ impl Batch {
                 return Ok(());
             }
             let mut events = store::events(&news)?;
+            self.clock = Clock::read()?;
             for id in news {
                 if let Some((at, mut run)) = waiting.remove(&id) {
                     run.is_written();

@@ -52,10 +52,9 @@ impl Run {
     pub(super) fn begin(
         id: pgrx::Uuid,
         loaded: Loaded,
-        loaded_at: Instant,
+        clock: Clock,
         deployers: Deployers,
     ) -> DbResult<Result<Self, Stepped>> {
-        let clock = Clock::at(loaded.now_ms, loaded_at);
         let program = match program(loaded.schema, loaded.definition)? {
             Ok(program) => program,
             Err(message) => return Ok(Err(broken(&message))),
@@ -108,8 +107,9 @@ impl Run {
         }
     }
 
-    /// Settles what has happened, and runs until every coroutine waits.
-    pub(super) fn go_on(&mut self, events: Vec<Event>) -> Paused {
+    /// Settles what has happened by `clock`, and runs until every coroutine waits.
+    pub(super) fn go_on(&mut self, events: Vec<Event>, clock: Clock) -> Paused {
+        self.host.clock = clock;
         for event in events {
             let bytes = event.value.as_ref().map_or(0, String::len);
             self.host.effects.near.note(Limit::Given, bytes as u64);
