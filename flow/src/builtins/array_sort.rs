@@ -14,7 +14,7 @@ use crate::vm::cx::{Cx, Native, Step};
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
-    stepped("Array.prototype.sort", 1, 1, 3, sort),
+    stepped("Array.prototype.sort", 1, 1, 4, sort),
     stepped("Array.prototype.toSorted", 1, 1, 3, to_sorted),
 ];
 
@@ -24,6 +24,8 @@ const WORK: usize = 2;
 /// How many there are, and how many behind them are `undefined`.
 const COUNT: usize = 3;
 const UNDEFINED: usize = 4;
+/// Of `sort` alone: how long the array was, holes included.
+const LENGTH: usize = 5;
 
 /// `[3, 1, 2].sort((a, b) => a - b)` → `[1, 2, 3]`, the same array.
 fn sort(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
@@ -116,6 +118,9 @@ fn begin(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<(), Throw> {
     cx.set_reg(frame, WORK, work);
     cx.set_reg(frame, COUNT, Value::from(count));
     cx.set_reg(frame, UNDEFINED, Value::from(behind));
+    if in_place {
+        cx.set_reg(frame, LENGTH, Value::from(length));
+    }
     Ok(())
 }
 
@@ -202,9 +207,12 @@ fn finish(cx: &mut Cx<'_>, frame: Native, in_place: bool) -> Result<Value, Throw
     }
     let this = cx.reg(frame, 0);
     let (at, _) = receiver(cx, this, "sort")?;
+    let length = number(cx, frame, LENGTH);
     if let Body::Array(array) = cx.heap.body_mut(at) {
-        let length = array.items.len().max(items.len());
-        items.resize(length, Value::Empty);
+        // Holes come last. What was added behind them meanwhile stays.
+        let holes = length.min(array.items.len()).saturating_sub(items.len());
+        items.extend(std::iter::repeat_n(Value::Empty, holes));
+        items.extend(array.items.iter().skip(items.len()));
         if array.integrity() == Integrity::Open {
             array.items = items;
             return Ok(this);

@@ -65,7 +65,7 @@ impl Compiler<'_> {
                 if iterated {
                     self.iterated(value);
                 } else {
-                    self.expr_named(value, kind.name());
+                    self.expr_named(value, target.name());
                 }
                 if wanted {
                     self.emit(Op::Dup);
@@ -104,7 +104,7 @@ impl Compiler<'_> {
                 };
                 self.load(place, &ident.name);
                 let end = self.jump(logical_jump(op));
-                self.expr_named(value, Some(&ident.name));
+                self.expr_named(value, target.name());
                 self.emit(Op::Dup);
                 self.store(place, &ident.name);
                 self.land(end);

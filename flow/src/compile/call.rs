@@ -1,7 +1,7 @@
 //! Member access, calls, and optional chains.
 
 use super::Compiler;
-use crate::ast::{Element, Expr, ExprKind, Ident};
+use crate::ast::{Element, Expr, ExprKind, Ident, PatternKind, Prop, PropKey};
 use crate::op::Op;
 use crate::program::NO_WORDS;
 
@@ -174,11 +174,13 @@ impl Compiler<'_> {
                 self.expr(object);
                 self.short_circuit(*short);
                 let words = self.words(&name.name);
-                if !optional && !spread {
+                // What is called is looked up before its arguments, which may put something else in its place.
+                let early = args.iter().any(|arg| changes_objects(&arg.value));
+                if !optional && !spread && !early {
                     // A receiver without properties throws before its arguments do anything.
                     let nothing = args
                         .iter()
-                        .any(|arg| has_effects(&arg.value))
+                        .any(|arg| self.may_be_told(&arg.value))
                         .then(|| self.jump(Op::JumpIfNullish));
                     let count = self.arguments(args).unwrap_or_default();
                     self.mark(name.span);
@@ -205,7 +207,8 @@ impl Compiler<'_> {
             } => {
                 self.expr(object);
                 self.short_circuit(*short);
-                if !optional && !spread && !args.iter().any(|arg| has_effects(&arg.value)) {
+                let told = args.iter().any(|arg| self.may_be_told(&arg.value));
+                if !optional && !spread && !told {
                     self.expr(index);
                     let count = self.arguments(args).unwrap_or_default();
                     self.mark(index.span);
@@ -261,6 +264,20 @@ impl Compiler<'_> {
         });
     }
 
+    /// Whether anybody could tell when an argument was evaluated.
+    fn may_be_told(&mut self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Null
+            | ExprKind::Bool(_)
+            | ExprKind::Number(_)
+            | ExprKind::String(_)
+            | ExprKind::Function(_) => false,
+            // One that may not be initialised throws.
+            ExprKind::Name(ident) => self.find(&ident.name).is_some_and(|place| place.early),
+            _ => true,
+        }
+    }
+
     fn call_global(&mut self, whole: &Expr, index: u32, args: &[Element]) {
         if Self::takes_array(args) {
             self.emit(Op::Undefined);
@@ -292,15 +309,51 @@ fn is_last_spread(args: &[Element]) -> bool {
     spreads == 1 && args.last().is_some_and(|last| last.spread)
 }
 
-/// Whether anybody could tell when an argument was evaluated.
-fn has_effects(expr: &Expr) -> bool {
-    !matches!(
-        expr.kind,
-        ExprKind::Null
-            | ExprKind::Bool(_)
-            | ExprKind::Number(_)
-            | ExprKind::String(_)
-            | ExprKind::Name(_)
-            | ExprKind::Function(_)
-    )
+/// Whether to evaluate an expression may change a property of anything: in what it calls, or while it waits. Nothing
+/// else runs code of the program: Flow has no getters, and converts no object by a function of its own.
+fn changes_objects(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Broken
+        | ExprKind::Null
+        | ExprKind::Bool(_)
+        | ExprKind::Number(_)
+        | ExprKind::String(_)
+        | ExprKind::Regex { .. }
+        | ExprKind::Name(_)
+        | ExprKind::Function(_) => false,
+        ExprKind::Template { exprs, .. } => exprs.iter().any(changes_objects),
+        ExprKind::Array(elements) => {
+            let mut values = elements.iter().flatten();
+            values.any(|element| changes_objects(&element.value))
+        }
+        ExprKind::Object(props) => props.iter().any(|prop| match prop {
+            Prop::Spread(value) => changes_objects(value),
+            Prop::Value { key, value, .. } => {
+                let computed = matches!(key, PropKey::Computed(key) if changes_objects(key));
+                computed || changes_objects(value)
+            }
+        }),
+        ExprKind::Unary { value, .. } | ExprKind::Paren(value) | ExprKind::Chain(value) => {
+            changes_objects(value)
+        }
+        ExprKind::Binary { left, right, .. } | ExprKind::Logical { left, right, .. } => {
+            changes_objects(left) || changes_objects(right)
+        }
+        ExprKind::Conditional {
+            test,
+            then,
+            otherwise,
+        } => [test, then, otherwise]
+            .into_iter()
+            .any(|part| changes_objects(part)),
+        ExprKind::Member { object, .. } => changes_objects(object),
+        ExprKind::Index { object, index, .. } => changes_objects(object) || changes_objects(index),
+        ExprKind::Assign { target, value } | ExprKind::Compound { target, value, .. } => {
+            !matches!(target.kind, PatternKind::Name(_)) || changes_objects(value)
+        }
+        ExprKind::Update { target, .. } => !matches!(target.kind, PatternKind::Name(_)),
+        ExprKind::Delete(_) | ExprKind::Call { .. } | ExprKind::New { .. } | ExprKind::Await(_) => {
+            true
+        }
+    }
 }

@@ -2,17 +2,18 @@
 
 use super::Compiler;
 use crate::ast::{
-    BinaryOp, Element, Expr, ExprKind, Ident, LogicalOp, PatternKind, Prop, PropKey, UnaryOp,
+    BinaryOp, Element, Expr, ExprKind, Ident, LogicalOp, Pattern, PatternKind, Prop, PropKey,
+    UnaryOp,
 };
 use crate::op::Op;
 use crate::program::NAME_OF_KEY;
 use crate::regex::Flags;
 
-impl PatternKind {
-    /// The variable, if the pattern is one: it names functions that have no name.
+impl Pattern {
+    /// The name that a function gets which is bound to it. A target in parentheses gives none.
     pub(super) fn name(&self) -> Option<&str> {
-        match self {
-            Self::Name(ident) => Some(&ident.name),
+        match &self.kind {
+            PatternKind::Name(ident) if ident.span == self.span => Some(&ident.name),
             _ => None,
         }
     }

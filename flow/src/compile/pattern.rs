@@ -24,7 +24,7 @@ impl Compiler<'_> {
             if matches!(item.target.kind, PatternKind::Array { .. }) && !is_param {
                 self.iterated(default);
             } else {
-                self.expr_named(default, item.target.kind.name());
+                self.expr_named(default, item.target.name());
             }
             self.land(given);
         }
@@ -96,9 +96,14 @@ impl Compiler<'_> {
         subject: Subject<'_>,
     ) {
         let base = self.this().next_slot;
-        self.mark(pattern.span);
-        self.phrase_object_pattern(subject, props, rest.is_some());
-        self.emit(Op::RequireObject(NO_WORDS));
+        // As V8 does, and JavaScript does not: where a path is the first target, what leads to it is evaluated before the
+        // value is looked at.
+        let mut late = first_is_path(props, rest);
+        if !late {
+            self.mark(pattern.span);
+            self.phrase_object_pattern(subject, props, rest.is_some());
+            self.emit(Op::RequireObject(NO_WORDS));
+        }
         let source = self.slot();
         self.emit(Op::StoreLocal(source));
         // The keys that a rest leaves out.
@@ -115,6 +120,12 @@ impl Compiler<'_> {
                         |this| {
                             this.mark(*span);
                             this.emit(Op::LoadLocal(source));
+                            if std::mem::take(&mut late) {
+                                this.mark(pattern.span);
+                                this.phrase_object_pattern(subject, props, rest.is_some());
+                                this.emit(Op::RequireObject(NO_WORDS));
+                                this.mark(*span);
+                            }
                             this.emit(Op::GetProp(name));
                         },
                     );
@@ -141,6 +152,11 @@ impl Compiler<'_> {
         if let Some(rest) = rest {
             self.target(rest, declares, Subject::Inner, |this| {
                 this.emit(Op::LoadLocal(source));
+                if late {
+                    this.mark(pattern.span);
+                    this.phrase_object_pattern(Subject::Inner, props, true);
+                    this.emit(Op::RequireObject(NO_WORDS));
+                }
                 for key in &keys {
                     this.emit(match key {
                         Ok(name) => Op::Const(*name),
@@ -187,4 +203,17 @@ impl Compiler<'_> {
             self.destructure(target, declares, subject);
         }
     }
+}
+
+/// Whether the first target of an object pattern is a path, and nothing is evaluated for its key.
+fn first_is_path(props: &[PatternProp], rest: Option<&Pattern>) -> bool {
+    let first = match props.first() {
+        Some(PatternProp {
+            key: PropKey::Static { .. },
+            item,
+        }) => Some(&item.target),
+        Some(_) => None,
+        None => rest,
+    };
+    first.is_some_and(|target| matches!(target.kind, PatternKind::Path(_)))
 }

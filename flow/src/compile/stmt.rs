@@ -131,7 +131,7 @@ impl Compiler<'_> {
                 Some(init) if matches!(part.target.kind, PatternKind::Array { .. }) => {
                     self.iterated(init);
                 }
-                Some(init) => self.expr_named(init, part.target.kind.name()),
+                Some(init) => self.expr_named(init, part.target.name()),
                 None => {
                     self.emit(Op::Undefined);
                 }

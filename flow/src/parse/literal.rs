@@ -1,5 +1,7 @@
 //! What numbers, strings, templates and names mean, from the text that they are written in.
 
+use pest::unicode::{ID_CONTINUE, ID_START};
+
 use super::Parser;
 use super::refuse::Refused;
 use super::token::Kind;
@@ -245,8 +247,8 @@ fn is_name_char(char: char, first: bool) -> bool {
     match char {
         '$' | '_' => true,
         '\u{200C}' | '\u{200D}' => !first,
-        // Near enough to ID_Start and ID_Continue for what is only ever written in an escape.
-        _ => char.is_alphabetic() || !first && char.is_alphanumeric(),
+        _ if first => ID_START(char),
+        _ => ID_CONTINUE(char),
     }
 }
 

@@ -383,6 +383,11 @@ impl Cx<'_> {
                     && let Some(value) = props.get(key)
                 {
                     self.stack.push(value);
+                } else if let Some((kind, number)) = self.constant(name).method
+                    && self.kind(object) == Some(kind)
+                {
+                    let method = self.heap.native(number);
+                    self.stack.push(method);
                 } else {
                     let value = self.get(object, key)?;
                     self.stack.push(value);

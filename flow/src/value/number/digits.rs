@@ -18,11 +18,19 @@ pub(super) fn shortest(number: f64) -> (String, i32) {
                 .strip_prefix(lower.as_str())
                 .and_then(|tail| tail.strip_prefix('5'))
                 .is_some_and(|rest| rest.bytes().all(|byte| byte == b'0'))
+            // Below a power of two the numbers are closer, and it may be another's.
+            && reads_as(&lower, exponent, number)
         {
             return (lower, exponent);
         }
     }
     (digits, exponent)
+}
+
+/// Whether digits, the first of which has this decimal exponent, are read as a number.
+fn reads_as(digits: &str, exponent: i32, number: f64) -> bool {
+    let scale = exponent - (digits.len() as i32 - 1);
+    format!("{digits}e{scale}").parse() == Ok(number)
 }
 
 /// `1.25e-7` as digits and exponent.

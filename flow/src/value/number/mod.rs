@@ -169,9 +169,9 @@ fn whole_number(digits: &[u16], radix: u32) -> f64 {
     if radix.is_power_of_two() {
         return binary_number(values, radix.trailing_zeros());
     }
-    // V8 adds up parts of 32 bits, and rounding errors with them.
+    // V8 adds up parts of 32 bits, and rounding errors with them. The first part begins with the first digit that counts.
     const MOST: u32 = u32::MAX / 36;
-    let mut values = values.peekable();
+    let mut values = values.skip_while(|value| *value == 0).peekable();
     let mut number = 0.0;
     while values.peek().is_some() {
         let (mut part, mut multiplier) = (0u32, 1u32);
