@@ -6,6 +6,7 @@
 // promise. Flow is suspended there, saved and loaded; in Node the same promise is settled in the same order.
 
 import { FORMS, LITERALS } from './grammar.mjs'
+import { order } from './order.mjs'
 import { regex } from './patterns.mjs'
 import { block, leaf, list, make } from './tree.mjs'
 
@@ -211,9 +212,9 @@ class Generator {
     if (this.isAsync && this.chance(this.holding / 8)) return make('stmt', 'await held()', [])
     const simple = ['declare', 'declare', 'declare', 'assign', 'log', 'log', 'effect', 'destructure']
     const nested = ['if', 'for', 'forOf', 'forIn', 'while', 'try', 'try', 'switch', 'func', 'func', 'labelled', 'doWhile', 'block']
-    const rare = ['jump', 'throw', 'return', 'dead', 'swap', 'compound', 'compound', 'chain', 'update', 'hoisted', 'search', 'search', 'quoted', 'quoted', 'quoted']
+    const rare = ['jump', 'throw', 'return', 'dead', 'swap', 'compound', 'compound', 'chain', 'update', 'hoisted', 'search', 'search', 'quoted', 'quoted', 'quoted', 'order', 'order']
     const kind = depth > 0 && this.chance(38) ? this.pick(nested) : this.chance(25) ? this.pick(rare) : this.pick(simple)
-    return this[`${kind}Statement`](depth)
+    return kind === 'order' ? order(this) : this[`${kind}Statement`](depth)
   }
 
   declareStatement(depth) {
