@@ -1,7 +1,7 @@
 //! Dates: arithmetic on milliseconds since 1970, always in UTC, in the proleptic Gregorian calendar.
 //!
-//! Flow knows no time zone, so what depends on one is not here. The algorithms for days and civil dates are Howard
-//! Hinnant's (`chrono-Compatible Low-Level Date Algorithms`).
+//! Flow knows no time zone, so what depends on one is not here. The algorithm for civil dates is Howard Hinnant's
+//! (`chrono-Compatible Low-Level Date Algorithms`), that for days is V8's.
 
 /// A day in milliseconds.
 pub const DAY: f64 = 86_400_000.0;
@@ -79,13 +79,13 @@ pub fn make(fields: Fields) -> f64 {
     {
         return f64::NAN;
     }
-    let month = month.trunc();
-    let year = year.trunc() + (month / 12.0).floor();
-    // Beyond this the result is out of range whatever the other fields are.
-    if year.abs() > 400_000.0 {
+    // As V8: these two have bounds of their own, whatever they come to together.
+    if year.abs() > 1e6 || month.abs() > 1e7 {
         return f64::NAN;
     }
-    let first = days_from_civil(year as i64, month.rem_euclid(12.0) as i64 + 1, 1);
+    let month = month.trunc();
+    let year = year.trunc() + (month / 12.0).floor();
+    let first = first_day(year as i64, month.rem_euclid(12.0) as usize);
     let time = hour.trunc() * 3_600_000.0
         + minute.trunc() * 60_000.0
         + second.trunc() * 1000.0
@@ -93,12 +93,18 @@ pub fn make(fields: Fields) -> f64 {
     (first as f64 + day.trunc() - 1.0) * DAY + time
 }
 
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+/// The day on which a month begins, from 0 for January.
+fn first_day(year: i64, month: usize) -> i64 {
+    const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    days_before(year) - days_before(1970) + BEFORE[month] + i64::from(leap && month > 1)
+}
+
+/// The days before a year, from some day on. Division rounds towards zero: so V8 is off by a day for years that no date
+/// has, and what a program adds in days shows that.
+fn days_before(year: i64) -> i64 {
+    let year = year + 399_999;
+    365 * year + year / 4 - year / 100 + year / 400
 }
 
 fn civil(days: i64) -> (i64, u8, u8) {
@@ -260,6 +266,9 @@ fn iso(text: &str) -> Option<f64> {
             }
         }
         offset = rest.zone()?;
+    } else if year.is_nan() && text.len() > 7 {
+        // A day of the year -0 alone is one of 2001 to V8.
+        return None;
     }
     let midnight = fields.hour == 24.0 && fields.minute + fields.second + fields.millisecond == 0.0;
     let fits = (1.0..=12.0).contains(&month)
