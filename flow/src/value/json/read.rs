@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
 
     fn escape(&mut self) -> Result<u16, Throw> {
         let Some(unit) = self.text.get(self.at).copied() else {
-            return Err(self.expected("Unterminated string"));
+            return Err(self.unexpected());
         };
         let meant = match u8::try_from(unit) {
             Ok(byte @ (b'"' | b'\\' | b'/')) => byte,

@@ -334,7 +334,8 @@ pub(crate) fn circle(
     );
     for (number, (key, at)) in circle.iter().enumerate().skip(1) {
         if number <= 2 || number + 1 == circle.len() {
-            let (key, class) = (key_words(heap, *key), constructor(heap, *at));
+            let (_, holder) = circle[number - 1];
+            let (key, class) = (key_words(heap, holder, *key), constructor(heap, *at));
             text.push_str(&format!(
                 "\n    |     {key} -> object with constructor '{class}'"
             ));
@@ -342,15 +343,17 @@ pub(crate) fn circle(
             text.push_str("\n    |     ...");
         }
     }
-    let key = key_words(heap, key);
+    let holder = circle.last().map_or(at, |(_, holder)| *holder);
+    let key = key_words(heap, holder, key);
     text.push_str(&format!("\n    --- {key} closes the circle"));
     Throw::type_error(text)
 }
 
-fn key_words(heap: &mut Heap, key: Option<Key>) -> String {
+fn key_words(heap: &mut Heap, holder: Ref, key: Option<Key>) -> String {
     match key {
         None => "property ''".to_owned(),
-        Some(Key::Index(index)) => format!("index {index}"),
+        Some(Key::Index(index)) if heap.items(holder).is_some() => format!("index {index}"),
+        Some(Key::Index(index)) => format!("property '{index}'"),
         Some(Key::Name(name)) => format!("property '{}'", heap.rust_text(name)),
     }
 }
