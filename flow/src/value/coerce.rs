@@ -252,7 +252,10 @@ impl Heap {
                         "A function has no string form in Flow: its source is not kept.",
                     ));
                 }
-                Body::Namespace(_) | Body::Iterator(_) => {
+                Body::Iterator(iter) => {
+                    out.extend(format!("[object {}]", iter.name(self)).encode_utf16());
+                }
+                Body::Namespace(_) => {
                     return Err(Throw::type_error(
                         "This builtin object has no string form in Flow.",
                     ));
