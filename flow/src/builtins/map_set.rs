@@ -58,7 +58,8 @@ fn new_map(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let entries = cx.arg(call, 0);
     let mut table = Table::default();
     if !entries.is_nullish() {
-        for entry in cx.spread_argument(entries)? {
+        let iterator = cx.iterate_argument(entries)?;
+        while let Some(entry) = cx.next(iterator)? {
             if !matches!(entry, Value::Object(_)) {
                 let what = cx.told(entry);
                 return Err(Throw::type_error(format!(

@@ -145,15 +145,15 @@ fn assign(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `Object.fromEntries([["a", 1]])` → `{a: 1}`
 fn from_entries(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let entries = match cx.arg(call, 0) {
+    let iterator = match cx.arg(call, 0) {
         // V8 forgets what it was given.
         entries if entries.is_nullish() => {
             return Err(Throw::type_error("undefined is not iterable"));
         }
-        entries => cx.spread_argument(entries)?,
+        entries => cx.iterate_argument(entries)?,
     };
     let mut props = Props::default();
-    for entry in entries {
+    while let Some(entry) = cx.next(iterator)? {
         cx.work(1)?;
         if !matches!(entry, Value::Object(_)) {
             let what = cx.told(entry);

@@ -45,6 +45,18 @@ impl Cx<'_> {
         self.spread(value)
     }
 
+    /// As `iterate`, of an argument of a builtin: V8 has other words there.
+    ///
+    /// # Errors
+    /// For values that cannot be iterated.
+    pub fn iterate_argument(&mut self, value: Value) -> Result<Ref, Throw> {
+        self.check_iterable(value)?;
+        match self.iterate(value)? {
+            Value::Object(iterator) => Ok(iterator),
+            _ => Err(Throw::fault("iterator")),
+        }
+    }
+
     /// That an argument of a builtin can be iterated.
     ///
     /// # Errors
