@@ -132,6 +132,10 @@ pub(crate) const WHILE_RUNNING: &[(&[&str], &str)] = &[
          any; `Object.assign(new Error(\"no\"), { code: 5 })` is how an error gets a code.",
     ),
     (
+        &["Flow cannot delete"],
+        "Deleting the `name` or `length` of a function, or what the library has.",
+    ),
+    (
         &["Flow does not list the legacy codes"],
         "`for…in` over an error of `atob`, `btoa` or `structuredClone`, which inherits the codes of all errors of a browser.",
     ),

@@ -1,7 +1,5 @@
 //! Reading and writing properties with JavaScript's meaning, without prototypes.
 
-use std::rc::Rc;
-
 use super::cx::Cx;
 use crate::builtins::registry;
 use crate::error::Throw;
@@ -56,7 +54,7 @@ impl Cx<'_> {
     pub fn get(&mut self, value: Value, key: Key) -> Result<Value, Throw> {
         match value {
             Value::Object(at) => {
-                if let Some(own) = self.get_own(at, key)? {
+                if let Some(own) = self.get_own(at, key)?.or_else(|| self.size(at, key)) {
                     return Ok(own);
                 }
             }
@@ -164,13 +162,6 @@ impl Cx<'_> {
                 }
             }
             Body::Error(error) => error.hidden.get(key).or_else(|| error.props.get(key)),
-            Body::Map(table) | Body::Set(table) => {
-                let size = table.len();
-                match key {
-                    Key::Name(name) if self.is_name(name, "size") => Some(Value::from(size)),
-                    _ => None,
-                }
-            }
             Body::Closure(closure) => {
                 let function = &self.program.functions[closure.function as usize];
                 match key {
@@ -198,6 +189,18 @@ impl Cx<'_> {
             }
             _ => None,
         })
+    }
+
+    /// The `size` of a map or set, which in JavaScript is no property of its own.
+    fn size(&self, at: Ref, key: Key) -> Option<Value> {
+        match (self.heap.body(at), key) {
+            (Body::Map(table) | Body::Set(table), Key::Name(name))
+                if self.is_name(name, "size") =>
+            {
+                Some(Value::from(table.len()))
+            }
+            _ => None,
+        }
     }
 
     fn member_of_native(&mut self, number: u16, key: Key) -> Result<Option<Value>, Throw> {
@@ -477,7 +480,9 @@ impl Cx<'_> {
             }
             return Ok(());
         };
-        let has = self.get_own(at, key)?.is_some();
+        let own = self.get_own(at, key)?;
+        let has = own.is_some();
+        let is_function = own.is_some_and(|own| self.heap.is_callable(own));
         let refused = match self.heap.body_mut(at) {
             Body::Object(props) => {
                 let refused = has && props.integrity >= Integrity::Sealed;
@@ -511,12 +516,23 @@ impl Cx<'_> {
                 }
                 refused
             }
+            Body::Closure(_) | Body::Native(_) if has => return Err(self.kept(key)),
+            // A constant cannot be deleted in JavaScript either.
+            Body::Namespace(_) if is_function => return Err(self.kept(key)),
             _ => has,
         };
         if refused {
             return Err(self.not_deletable(value, key));
         }
         Ok(())
+    }
+
+    /// The failure of a `delete` that JavaScript does.
+    fn kept(&mut self, key: Key) -> Throw {
+        let name = self.key_text(key);
+        Throw::type_error(format!(
+            "Flow cannot delete '{name}': functions and the library keep what they have."
+        ))
     }
 
     /// `key in value`
@@ -540,6 +556,7 @@ impl Cx<'_> {
         Ok(match (&*name, self.heap.body(at)) {
             ("name" | "message", Body::Error(_)) => true,
             ("code", Body::Error(error)) => error.class.legacy_code().is_some(),
+            ("size", Body::Map(_) | Body::Set(_)) => true,
             ("prototype", Body::Closure(closure)) => {
                 self.program.functions[closure.function as usize].is_constructor
             }
@@ -576,25 +593,6 @@ impl Cx<'_> {
                 .map(|at| Key::Index(at as u32))
                 .collect(),
             _ => Vec::new(),
-        }
-    }
-
-    /// Text of a value for messages; never fails.
-    #[must_use]
-    pub fn describe(&mut self, value: Value) -> String {
-        match value {
-            Value::String(at) => {
-                let units: Rc<[u16]> = self.heap.text(at);
-                let short = String::from_utf16_lossy(&units[..units.len().min(40)]);
-                format!("\"{short}\"")
-            }
-            Value::Object(_) | Value::Variable(_) => {
-                super::operate::type_name(self.heap, value).to_owned()
-            }
-            other => match self.heap.to_string(other) {
-                Ok(text) => self.heap.rust_text(text),
-                Err(_) => String::new(),
-            },
         }
     }
 }

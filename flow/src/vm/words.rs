@@ -21,6 +21,25 @@ fn shortened(text: &str) -> String {
 }
 
 impl Cx<'_> {
+    /// Text of a value for messages; never fails.
+    #[must_use]
+    pub fn describe(&mut self, value: Value) -> String {
+        match value {
+            Value::String(at) => {
+                let units = self.heap.text(at);
+                let short = String::from_utf16_lossy(&units[..units.len().min(40)]);
+                format!("\"{short}\"")
+            }
+            Value::Object(_) | Value::Variable(_) => {
+                super::operate::type_name(self.heap, value).to_owned()
+            }
+            other => match self.heap.to_string(other) {
+                Ok(text) => self.heap.rust_text(text),
+                Err(_) => String::new(),
+            },
+        }
+    }
+
     /// A value as V8's messages name it: text as it is, `#<Object>`, `[object Array]`.
     #[must_use]
     pub fn told(&mut self, value: Value) -> String {
