@@ -9,7 +9,7 @@ use crate::vm::cx::{Call, Cx};
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
-    plain("Date", 0, without_new),
+    plain("Date", 7, without_new),
     plain("new Date", 7, new_date),
     plain("Date.UTC", 7, utc),
     plain("Date.now", 0, now),

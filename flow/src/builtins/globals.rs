@@ -15,13 +15,14 @@ use crate::vm::cx::{Call, Cx};
 pub(super) const TABLE: &[Builtin] = &[
     plain("Boolean", 1, boolean),
     plain("Boolean.prototype.toString", 0, to_string),
+    plain("Boolean.prototype.valueOf", 0, value_of),
     plain("Number", 1, to_number),
     plain("String", 1, string),
     plain("isFinite", 1, is_finite),
     plain("isNaN", 1, is_nan),
     plain("parseFloat", 1, parse_float),
     plain("parseInt", 2, parse_int),
-    plain("structuredClone", 1, structured_clone),
+    plain("structuredClone", 2, structured_clone),
 ];
 
 /// `Boolean("")` → `false`
@@ -35,6 +36,20 @@ fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         Value::Bool(_) => cx.string(call.this).map(Value::String),
         _ => Err(Throw::type_error("'toString' was not called on a boolean.")),
     }
+}
+
+/// `true.valueOf()` → `true`
+fn value_of(_cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    match call.this {
+        Value::Bool(_) => Ok(call.this),
+        _ => Err(not_boolean("valueOf")),
+    }
+}
+
+fn not_boolean(name: &str) -> Throw {
+    Throw::type_error(format!(
+        "Boolean.prototype.{name} requires that 'this' be a Boolean"
+    ))
 }
 
 /// `Number("12")` → `12`
@@ -64,14 +79,14 @@ fn is_nan(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 }
 
 /// `parseFloat("1.5px")` → `1.5`
-pub(super) fn parse_float(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+fn parse_float(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let units = cx.units(cx.arg(call, 0))?;
     cx.work(units.len() / 16)?;
     Ok(Value::Number(number::parse_float(&units)))
 }
 
 /// `parseInt("ff", 16)` → `255`
-pub(super) fn parse_int(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+fn parse_int(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let units = cx.units(cx.arg(call, 0))?;
     cx.work(units.len() / 16)?;
     let radix = cx.heap.to_int32(cx.arg(call, 1))?;

@@ -34,7 +34,6 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("Set.prototype.isDisjointFrom", 1, is_disjoint_from),
     plain("Set.prototype.isSubsetOf", 1, is_subset_of),
     plain("Set.prototype.isSupersetOf", 1, is_superset_of),
-    plain("Set.prototype.keys", 0, keys),
     plain("Set.prototype.symmetricDifference", 1, symmetric_difference),
     plain("Set.prototype.union", 1, union),
     plain("Set.prototype.values", 0, values),
@@ -158,12 +157,8 @@ fn entries(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `[...new Map([["a", 1]]).keys()]` → `["a"]`
 fn keys(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let kind = match call.this {
-        Value::Object(at) if matches!(cx.heap.body(at), Body::Set(_)) => IterKind::Values,
-        _ => IterKind::Keys,
-    };
     table(cx, call.this)?;
-    Ok(cx.new_iterator(call.this, kind))
+    Ok(cx.new_iterator(call.this, IterKind::Keys))
 }
 
 /// `[...new Map([["a", 1]]).values()]` → `[1]`

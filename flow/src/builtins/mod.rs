@@ -153,9 +153,12 @@ const TABLES: &[&[Builtin]] = &[
     timer::TABLE,
 ];
 
-/// Older names of methods: the same function, as in JavaScript.
+/// Other names of functions: the same one, as in JavaScript. Programs and saves may name these too.
 pub const ALIASES: &[(&str, &str)] = &[
     ("Date.prototype.toGMTString", "Date.prototype.toUTCString"),
+    ("Number.parseFloat", "parseFloat"),
+    ("Number.parseInt", "parseInt"),
+    ("Set.prototype.keys", "Set.prototype.values"),
     ("String.prototype.trimLeft", "String.prototype.trimStart"),
     ("String.prototype.trimRight", "String.prototype.trimEnd"),
 ];
@@ -190,8 +193,12 @@ impl Registry {
             }
         }
         for (path, same) in ALIASES {
+            let Some(number) = paths.get(same).copied() else {
+                continue;
+            };
+            paths.insert(path, number);
             if let Some((class, name)) = path.split_once(".prototype.")
-                && let (Some(kind), Some(number)) = (Kind::of_name(class), paths.get(same).copied())
+                && let Some(kind) = Kind::of_name(class)
             {
                 methods.insert((kind, name), number);
             }
@@ -273,6 +280,7 @@ impl Registry {
             .all
             .iter()
             .map(|builtin| builtin.path)
+            .chain(ALIASES.iter().map(|(path, _)| *path))
             .chain(self.constants.keys().copied());
         let mut names: Vec<&'static str> = paths
             .filter_map(|path| path.strip_prefix(global)?.strip_prefix('.'))

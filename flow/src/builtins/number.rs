@@ -12,12 +12,11 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("Number.isInteger", 1, is_integer),
     plain("Number.isNaN", 1, is_nan),
     plain("Number.isSafeInteger", 1, is_safe_integer),
-    plain("Number.parseFloat", 1, super::globals::parse_float),
-    plain("Number.parseInt", 2, super::globals::parse_int),
     plain("Number.prototype.toExponential", 1, exponential),
     plain("Number.prototype.toFixed", 1, fixed),
     plain("Number.prototype.toPrecision", 1, precision),
     plain("Number.prototype.toString", 1, to_string),
+    plain("Number.prototype.valueOf", 0, value_of),
 ];
 
 /// The constants of this file.
@@ -146,4 +145,9 @@ fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         to_radix(number, radix as u32)
     };
     cx.heap.str(&text)
+}
+
+/// `(5).valueOf()` → `5`
+fn value_of(_cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    receiver(call, "valueOf").map(Value::Number)
 }

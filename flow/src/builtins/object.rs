@@ -11,6 +11,7 @@ use crate::vm::cx::{Call, Cx, Native, Step};
 pub(super) const TABLE: &[Builtin] = &[
     plain("Object", 1, constructor),
     plain("Function", 1, function),
+    plain("Function.prototype.toString", 0, function_to_string),
     plain("Object.assign", 2, assign),
     plain("Object.entries", 1, entries),
     plain("Object.freeze", 1, freeze),
@@ -48,6 +49,16 @@ fn constructor(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 /// `Function` is a class for `instanceof`; code cannot be made from text.
 fn function(_cx: &mut Cx<'_>, _call: Call) -> Result<Value, Throw> {
     Err(Throw::type_error("Flow cannot make functions from text."))
+}
+
+/// `(() => 1).toString()` throws by name: the source of a function is not kept.
+fn function_to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    if !cx.heap.is_callable(call.this) {
+        return Err(Throw::type_error(
+            "Function.prototype.toString requires that 'this' be a Function",
+        ));
+    }
+    cx.string(call.this).map(Value::String)
 }
 
 /// An argument that must not be `null` or `undefined`.
