@@ -136,6 +136,11 @@ pub(crate) const WHILE_RUNNING: &[(&[&str], &str)] = &[
         "Deleting the `name` or `length` of a function, or what the library has.",
     ),
     (
+        &["works on {what} alone"],
+        "Calling a method on a value of another kind, as in `const list = { length: 0, push: [].push }`: many of JavaScript's methods \
+         work on whatever has the properties they look for.",
+    ),
+    (
         &["Flow does not list the legacy codes"],
         "`for…in` over an error of `atob`, `btoa` or `structuredClone`, which inherits the codes of all errors of a browser.",
     ),

@@ -8,6 +8,7 @@ use crate::value::heap::IterKind;
 use crate::value::object::Integrity;
 use crate::value::{Body, Ref, Value};
 use crate::vm::cx::{Call, Cx};
+use crate::vm::words::works_on;
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
@@ -39,6 +40,23 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("Array.prototype.with", 2, with),
 ];
 
+/// The methods of which V8 tells the name where they are called on nothing.
+const CALLED_ON: [&str; 13] = [
+    "concat",
+    "every",
+    "filter",
+    "find",
+    "findIndex",
+    "findLast",
+    "findLastIndex",
+    "forEach",
+    "indexOf",
+    "map",
+    "reduce",
+    "reduceRight",
+    "some",
+];
+
 /// What an element costs.
 const ITEM_BYTES: usize = 16;
 
@@ -49,9 +67,15 @@ pub(super) fn receiver(cx: &Cx<'_>, this: Value, name: &str) -> Result<(Ref, usi
     {
         return Ok((at, items.len()));
     }
-    Err(Throw::type_error(format!(
-        "'{name}' was not called on an array."
-    )))
+    Err(if !this.is_undefined() {
+        works_on(name, "arrays")
+    } else if CALLED_ON.contains(&name) {
+        Throw::type_error(format!(
+            "Array.prototype.{name} called on null or undefined"
+        ))
+    } else {
+        Throw::type_error("Cannot convert undefined or null to object")
+    })
 }
 
 /// A copy of the elements of the receiver, paid for.

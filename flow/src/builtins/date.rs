@@ -4,8 +4,10 @@ use super::{Builtin, plain};
 use crate::error::Throw;
 use crate::value::coerce::Hint;
 use crate::value::date::{self, Fields};
+use crate::value::inherited::Kind;
 use crate::value::{Body, Value};
 use crate::vm::cx::{Call, Cx};
+use crate::vm::words::works_on;
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
@@ -160,6 +162,11 @@ fn time_of(cx: &Cx<'_>, value: Value) -> Result<f64, Throw> {
     }
 }
 
+/// The time value of what a method was called on that V8 tells by its name.
+fn time_of_this(cx: &mut Cx<'_>, call: Call) -> Result<f64, Throw> {
+    time_of(cx, call.this).map_err(|_| cx.incompatible(call))
+}
+
 fn get_time(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     Ok(Value::Number(time_of(cx, call.this)?))
 }
@@ -183,7 +190,7 @@ fn get_day(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 }
 
 fn set_time(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    time_of(cx, call.this)?;
+    time_of_this(cx, call)?;
     let value = cx.arg(call, 0);
     let ms = date::clip(cx.heap.to_number(value)?);
     Ok(store(cx, call, ms))
@@ -191,7 +198,7 @@ fn set_time(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// Sets up to `count` fields, beginning with number `first` (year, month, … millisecond).
 fn set(cx: &mut Cx<'_>, call: Call, first: usize, count: usize) -> Result<Value, Throw> {
-    let ms = time_of(cx, call.this)?;
+    let ms = time_of_this(cx, call)?;
     // The year of an invalid date can be set: the rest is then that of 1970.
     let fields = date::fields(if ms.is_nan() && first == 0 { 0.0 } else { ms });
     let Fields {
@@ -227,13 +234,23 @@ fn store(cx: &mut Cx<'_>, call: Call, ms: f64) -> Value {
 }
 
 fn to_iso_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    match date::to_iso(time_of(cx, call.this)?) {
+    match date::to_iso(time_of_this(cx, call)?) {
         Some(text) => cx.heap.str(&text),
         None => Err(Throw::range_error("Invalid time value")),
     }
 }
 
 fn to_json(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    match cx.kind(call.this) {
+        Some(Kind::Date) => {}
+        None => {
+            return Err(Throw::type_error(
+                "Cannot convert undefined or null to object",
+            ));
+        }
+        // JavaScript's asks for a `toISOString`.
+        Some(_) => return Err(works_on("toJSON", "dates")),
+    }
     match date::to_iso(time_of(cx, call.this)?) {
         Some(text) => cx.heap.str(&text),
         None => Ok(Value::Null),
@@ -241,7 +258,7 @@ fn to_json(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 }
 
 fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let text = date::to_string(time_of(cx, call.this)?);
+    let text = date::to_string(time_of_this(cx, call)?);
     cx.heap.str(&text)
 }
 
@@ -253,6 +270,6 @@ fn get_timezone_offset(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `new Date(0).toUTCString()` → `"Thu, 01 Jan 1970 00:00:00 GMT"`
 fn to_utc_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let text = date::to_utc_string(time_of(cx, call.this)?);
+    let text = date::to_utc_string(time_of_this(cx, call)?);
     cx.heap.str(&text)
 }

@@ -3,8 +3,10 @@
 use super::{Builtin, plain};
 use crate::error::{ErrorClass, Throw};
 use crate::value::Value;
+use crate::value::inherited::Kind;
 use crate::value::object::Key;
 use crate::vm::cx::{Call, Cx};
+use crate::vm::words::works_on;
 
 macro_rules! classes {
     ($($name:literal $new:literal $function:ident $class:ident;)+) => {
@@ -75,5 +77,10 @@ fn aggregate(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `new TypeError("no").toString()` → `"TypeError: no"`
 fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    match cx.kind(call.this) {
+        Some(Kind::Error) => {}
+        None => return Err(cx.incompatible(call)),
+        Some(_) => return Err(works_on("toString", "errors")),
+    }
     cx.string(call.this).map(Value::String)
 }

@@ -34,7 +34,7 @@ fn boolean(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     match call.this {
         Value::Bool(_) => cx.string(call.this).map(Value::String),
-        _ => Err(Throw::type_error("'toString' was not called on a boolean.")),
+        _ => Err(not_boolean("toString")),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{Builtin, plain};
 use crate::error::Throw;
-use crate::value::{Body, Value};
+use crate::value::{Body, Ref, Value};
 use crate::vm::cx::{Call, Cx};
+use crate::vm::words::works_on;
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
@@ -13,12 +14,7 @@ pub(super) const TABLE: &[Builtin] = &[
 
 /// `["a"].values().next()` → `{value: "a", done: false}`
 fn next(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    let Value::Object(at) = call.this else {
-        return Err(not_iterator());
-    };
-    if !matches!(cx.heap.body(at), Body::Iterator(_)) {
-        return Err(not_iterator());
-    }
+    let at = receiver(cx, call.this, "next")?;
     let value = cx.next(at)?;
     let result = cx.heap.object();
     cx.set_name(result, "value", value.unwrap_or_default());
@@ -28,15 +24,19 @@ fn next(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `["a"].keys().toArray()` → `[0]`
 fn to_array(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    match call.this {
-        Value::Object(at) if matches!(cx.heap.body(at), Body::Iterator(_)) => {
-            let items = cx.collect_iterator(call.this)?;
-            Ok(cx.heap.array(items))
-        }
-        _ => Err(not_iterator()),
-    }
+    receiver(cx, call.this, "toArray")?;
+    let items = cx.collect_iterator(call.this)?;
+    Ok(cx.heap.array(items))
 }
 
-pub(super) fn not_iterator() -> Throw {
-    Throw::type_error("The method was not called on an iterator.")
+/// The iterator that a method was called on.
+pub(super) fn receiver(cx: &Cx<'_>, this: Value, name: &str) -> Result<Ref, Throw> {
+    match this {
+        Value::Object(at) if matches!(cx.heap.body(at), Body::Iterator(_)) => Ok(at),
+        // There, each kind of iterator has its own `next`.
+        Value::Undefined if name != "next" => Err(Throw::type_error(format!(
+            "Iterator.prototype.{name} called on non-object"
+        ))),
+        _ => Err(works_on(name, "iterators")),
+    }
 }

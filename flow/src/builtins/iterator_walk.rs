@@ -3,9 +3,9 @@
 //! Those that give another iterator (`map`, `filter`, `take`, `drop`, `flatMap`) are not in Flow: what is read later would have to keep
 //! its place in a function through saves.
 
-use super::{Builtin, stepped};
+use super::{Builtin, iterator, stepped};
 use crate::error::Throw;
-use crate::value::{Body, Ref, Value};
+use crate::value::{Ref, Value};
 use crate::vm::cx::{Cx, Native, Step};
 
 /// The builtins of this file.
@@ -20,15 +20,13 @@ pub(super) const TABLE: &[Builtin] = &[
 const CALLBACK: usize = 1;
 
 /// The iterator of a frame whose callback is a function.
-fn receiver(cx: &mut Cx<'_>, frame: Native) -> Result<Ref, Throw> {
-    let Value::Object(at) = cx.reg(frame, 0) else {
-        return Err(super::iterator::not_iterator());
-    };
-    if !matches!(cx.heap.body(at), Body::Iterator(_)) {
-        return Err(super::iterator::not_iterator());
-    }
-    if frame.state == 0 {
-        cx.check_callback(cx.reg(frame, CALLBACK))?;
+fn receiver(cx: &Cx<'_>, frame: Native, name: &str) -> Result<Ref, Throw> {
+    let at = iterator::receiver(cx, cx.reg(frame, 0), name)?;
+    if frame.state == 0 && !cx.heap.is_callable(cx.reg(frame, CALLBACK)) {
+        // V8 names the method, and not what it was given.
+        return Err(Throw::type_error(format!(
+            "string \"Iterator.prototype.{name}\" is not a function"
+        )));
     }
     Ok(at)
 }
@@ -38,12 +36,13 @@ fn walk(
     cx: &mut Cx<'_>,
     frame: Native,
     input: Value,
+    name: &str,
     decide: fn(bool, Value) -> Option<Value>,
     end: Value,
 ) -> Result<Step, Throw> {
     const COUNT: usize = 2;
     const CURRENT: usize = 3;
-    let at = receiver(cx, frame)?;
+    let at = receiver(cx, frame, name)?;
     let count = if frame.state == 0 {
         0.0
     } else {
@@ -64,31 +63,31 @@ fn walk(
 /// `[1, 2].values().every((n) => n > 0)` → `true`
 fn every(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
     let decide = |held: bool, _| (!held).then_some(Value::Bool(false));
-    walk(cx, frame, input, decide, Value::Bool(true))
+    walk(cx, frame, input, "every", decide, Value::Bool(true))
 }
 
 /// `new Set([1, 2]).values().find((n) => n > 1)` → `2`
 fn find(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
     let decide = |held: bool, value| held.then_some(value);
-    walk(cx, frame, input, decide, Value::Undefined)
+    walk(cx, frame, input, "find", decide, Value::Undefined)
 }
 
 /// `map.keys().forEach((key) => { … })`
 fn for_each(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
-    walk(cx, frame, input, |_, _| None, Value::Undefined)
+    walk(cx, frame, input, "forEach", |_, _| None, Value::Undefined)
 }
 
 /// `[1, 2].values().some((n) => n > 1)` → `true`
 fn some(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
     let decide = |held: bool, _| held.then_some(Value::Bool(true));
-    walk(cx, frame, input, decide, Value::Bool(false))
+    walk(cx, frame, input, "some", decide, Value::Bool(false))
 }
 
 /// `map.values().reduce((sum, n) => sum + n, 0)`
 fn reduce(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw> {
     const INITIAL: usize = 2;
     const COUNT: usize = 3;
-    let at = receiver(cx, frame)?;
+    let at = receiver(cx, frame, "reduce")?;
     let (so_far, count) = if frame.state > 0 {
         (input, cx.heap.to_number(cx.reg(frame, COUNT))? + 1.0)
     } else if frame.count > 1 {

@@ -21,7 +21,9 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("Map.prototype.set", 2, set),
     plain("Map.prototype.values", 0, values),
     stepped("Map.groupBy", 2, 2, 4, group_by),
-    stepped("Map.prototype.forEach", 1, 2, 1, for_each),
+    stepped("Map.prototype.forEach", 1, 2, 1, |cx, frame, _| {
+        for_each(cx, frame, "Map.prototype.forEach")
+    }),
     plain("Set", 0, set_without_new),
     plain("new Set", 0, new_set),
     plain("Set.prototype.add", 1, add),
@@ -37,7 +39,9 @@ pub(super) const TABLE: &[Builtin] = &[
     plain("Set.prototype.symmetricDifference", 1, symmetric_difference),
     plain("Set.prototype.union", 1, union),
     plain("Set.prototype.values", 0, values),
-    stepped("Set.prototype.forEach", 1, 2, 1, for_each),
+    stepped("Set.prototype.forEach", 1, 2, 1, |cx, frame, _| {
+        for_each(cx, frame, "Set.prototype.forEach")
+    }),
 ];
 
 /// What an entry costs.
@@ -97,6 +101,10 @@ fn made(cx: &mut Cx<'_>, table: Table) -> Value {
     Value::Object(cx.heap.alloc(Body::Set(Box::new(table))))
 }
 
+fn is_table(cx: &Cx<'_>, value: Value) -> bool {
+    matches!(value, Value::Object(at) if matches!(cx.heap.body(at), Body::Map(_) | Body::Set(_)))
+}
+
 /// The table of a map or set.
 fn table<'a>(cx: &'a mut Cx<'_>, value: Value) -> Result<&'a mut Table, Throw> {
     if let Value::Object(at) = value
@@ -104,28 +112,35 @@ fn table<'a>(cx: &'a mut Cx<'_>, value: Value) -> Result<&'a mut Table, Throw> {
     {
         return Ok(table);
     }
-    Err(Throw::type_error(
-        "The method was not called on a map or set.",
-    ))
+    Err(Throw::fault("map or set"))
+}
+
+/// The table of the map or set that a method was called on. No method of a map can be called on a set: a map keeps no
+/// properties, and so no methods of others.
+fn receiver<'a>(cx: &'a mut Cx<'_>, call: Call) -> Result<&'a mut Table, Throw> {
+    if !is_table(cx, call.this) {
+        return Err(cx.incompatible(call));
+    }
+    table(cx, call.this)
 }
 
 /// `new Map([["a", 1]]).get("a")` → `1`
 fn get(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let key = cx.heap.table_key(cx.arg(call, 0));
-    Ok(table(cx, call.this)?.get(key).unwrap_or_default())
+    Ok(receiver(cx, call)?.get(key).unwrap_or_default())
 }
 
 /// `new Set([1]).has(1)` → `true`
 fn has(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let key = cx.heap.table_key(cx.arg(call, 0));
-    Ok(Value::Bool(table(cx, call.this)?.has(key)))
+    Ok(Value::Bool(receiver(cx, call)?.has(key)))
 }
 
 /// `new Map().set("a", 1)` → the map
 fn set(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let (key, value) = (cx.heap.table_key(cx.arg(call, 0)), cx.arg(call, 1));
     cx.heap.meter.charge(ENTRY_BYTES)?;
-    table(cx, call.this)?.set(key, value);
+    receiver(cx, call)?.set(key, value);
     Ok(call.this)
 }
 
@@ -133,37 +148,37 @@ fn set(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 fn add(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let key = cx.heap.table_key(cx.arg(call, 0));
     cx.heap.meter.charge(ENTRY_BYTES)?;
-    table(cx, call.this)?.set(key, Value::Undefined);
+    receiver(cx, call)?.set(key, Value::Undefined);
     Ok(call.this)
 }
 
 /// `new Set([1]).delete(1)` → `true`
 fn delete(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     let key = cx.heap.table_key(cx.arg(call, 0));
-    Ok(Value::Bool(table(cx, call.this)?.remove(key)))
+    Ok(Value::Bool(receiver(cx, call)?.remove(key)))
 }
 
 /// `new Set([1]).clear()` → `undefined`
 fn clear(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    table(cx, call.this)?.clear();
+    receiver(cx, call)?.clear();
     Ok(Value::Undefined)
 }
 
 /// `[...new Map([["a", 1]]).entries()]` → `[["a", 1]]`
 fn entries(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    table(cx, call.this)?;
+    receiver(cx, call)?;
     Ok(cx.new_iterator(call.this, IterKind::Entries))
 }
 
 /// `[...new Map([["a", 1]]).keys()]` → `["a"]`
 fn keys(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    table(cx, call.this)?;
+    receiver(cx, call)?;
     Ok(cx.new_iterator(call.this, IterKind::Keys))
 }
 
 /// `[...new Map([["a", 1]]).values()]` → `[1]`
 fn values(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    table(cx, call.this)?;
+    receiver(cx, call)?;
     Ok(cx.new_iterator(call.this, IterKind::Values))
 }
 
@@ -173,13 +188,15 @@ fn group_by(cx: &mut Cx<'_>, frame: Native, input: Value) -> Result<Step, Throw>
 }
 
 /// `new Map([["a", 1]]).forEach((value, key) => …)`
-fn for_each(cx: &mut Cx<'_>, frame: Native, _input: Value) -> Result<Step, Throw> {
+fn for_each(cx: &mut Cx<'_>, frame: Native, path: &str) -> Result<Step, Throw> {
     const CALLBACK: usize = 1;
     const ITERATOR: usize = 3;
     let this = cx.reg(frame, 0);
     let callback = cx.reg(frame, CALLBACK);
     if frame.state == 0 {
-        table(cx, this)?;
+        if !is_table(cx, this) {
+            return Err(cx.incompatible_with(path, this));
+        }
         cx.check_callback(callback)?;
         let iterator = cx.new_iterator(this, IterKind::Entries);
         cx.set_reg(frame, ITERATOR, iterator);
@@ -202,7 +219,7 @@ fn both(
 ) -> Result<(Vec<Value>, Ref, Vec<Value>, Ref), Throw> {
     let this = match call.this {
         Value::Object(at) if matches!(cx.heap.body(at), Body::Set(_)) => at,
-        _ => return Err(Throw::type_error("The method was not called on a set.")),
+        _ => return Err(cx.incompatible(call)),
     };
     let other = match cx.arg(call, 0) {
         Value::Object(at) if matches!(cx.heap.body(at), Body::Set(_) | Body::Map(_)) => at,

@@ -67,7 +67,7 @@ fn receiver(call: Call, name: &str) -> Result<f64, Throw> {
     match call.this {
         Value::Number(number) => Ok(number),
         _ => Err(Throw::type_error(format!(
-            "'{name}' was not called on a number."
+            "Number.prototype.{name} requires that 'this' be a Number"
         ))),
     }
 }

@@ -218,11 +218,27 @@ fn has_own_property(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 
 /// `({}).toString()` → `"[object Object]"`
 fn to_string(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
-    cx.string(call.this).map(Value::String)
+    let class = match (cx.kind(call.this), call.this) {
+        (None, _) => "Undefined",
+        // These have no text, or one that tells more.
+        (Some(Kind::Object | Kind::Iterator), Value::Object(at))
+            if !matches!(cx.heap.body(at), Body::Object(_)) =>
+        {
+            return cx.string(call.this).map(Value::String);
+        }
+        (Some(Kind::Bare), _) => "Object",
+        (Some(kind), _) => kind.name(),
+    };
+    cx.heap.str(&format!("[object {class}]"))
 }
 
 /// `({a: 1}).valueOf()` → the object
 fn value_of(_cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+    if call.this.is_nullish() {
+        return Err(Throw::type_error(
+            "Cannot convert undefined or null to object",
+        ));
+    }
     Ok(call.this)
 }
 

@@ -5,6 +5,7 @@ use crate::error::Throw;
 use crate::value::promise::{Combinator, Reaction};
 use crate::value::{Body, Ref, Value};
 use crate::vm::cx::{Call, Cx};
+use crate::vm::words::works_on;
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
@@ -109,9 +110,21 @@ fn reject(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
     Ok(Value::Object(promise))
 }
 
-fn receiver(cx: &Cx<'_>, call: Call, name: &str) -> Result<Ref, Throw> {
-    cx.as_promise(call.this)
-        .ok_or_else(|| Throw::type_error(format!("'{name}' was not called on a promise.")))
+/// The promise that a method was called on; those of JavaScript but `then` work on whatever has a `then`.
+fn receiver(cx: &mut Cx<'_>, call: Call, name: &str) -> Result<Ref, Throw> {
+    if let Some(promise) = cx.as_promise(call.this) {
+        return Ok(promise);
+    }
+    Err(match name {
+        "then" => cx.incompatible(call),
+        "catch" if call.this.is_undefined() => {
+            Throw::type_error("Cannot read properties of undefined (reading 'then')")
+        }
+        "finally" if call.this.is_undefined() => {
+            Throw::type_error("Promise.prototype.finally called on non-object")
+        }
+        _ => works_on(name, "promises"),
+    })
 }
 
 /// `Promise.resolve(1).then((n) => n + 1)` → a promise of `2`

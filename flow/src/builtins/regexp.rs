@@ -12,6 +12,7 @@ use crate::value::object::{Key, Props};
 use crate::value::regex::Regex;
 use crate::value::{Body, Ref, Value};
 use crate::vm::cx::{Call, Cx};
+use crate::vm::words::works_on;
 
 /// The builtins of this file.
 pub(super) const TABLE: &[Builtin] = &[
@@ -389,10 +390,11 @@ fn receiver(cx: &mut Cx<'_>, call: Call, name: &str) -> Result<Value, Throw> {
     if cx.heap.regex(call.this).is_some() {
         return Ok(call.this);
     }
-    let given = cx.describe(call.this);
-    Err(Throw::type_error(format!(
-        "Method RegExp.prototype.{name} called on incompatible receiver {given}"
-    )))
+    // JavaScript's `test` works on whatever has an `exec`, and `toString` on all objects.
+    if name != "exec" && matches!(call.this, Value::Object(_)) {
+        return Err(works_on(name, "regular expressions"));
+    }
+    Err(cx.incompatible(call))
 }
 
 /// `/b(.)/.exec("abc")` → `["bc", "c", index: 1, input: "abc", groups: undefined]`

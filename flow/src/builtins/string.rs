@@ -39,13 +39,17 @@ pub(super) const TABLE: &[Builtin] = &[
         to_locale_upper_case,
     ),
     plain("String.prototype.toLowerCase", 0, to_lower_case),
-    plain("String.prototype.toString", 0, to_string),
+    plain("String.prototype.toString", 0, |_, call| {
+        itself(call, "toString")
+    }),
     plain("String.prototype.toUpperCase", 0, to_upper_case),
     plain("String.prototype.toWellFormed", 0, to_well_formed),
     plain("String.prototype.trim", 0, trim),
     plain("String.prototype.trimEnd", 0, trim_end),
     plain("String.prototype.trimStart", 0, trim_start),
-    plain("String.prototype.valueOf", 0, to_string),
+    plain("String.prototype.valueOf", 0, |_, call| {
+        itself(call, "valueOf")
+    }),
 ];
 
 /// The units of the string that a method was called on.
@@ -473,12 +477,12 @@ fn trim_start(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
 }
 
 /// `"a".toString()` → `"a"`
-fn to_string(_cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
+fn itself(call: Call, name: &str) -> Result<Value, Throw> {
     match call.this {
         Value::String(_) => Ok(call.this),
-        _ => Err(Throw::type_error(
-            "String.prototype.toString requires that 'this' be a String",
-        )),
+        _ => Err(Throw::type_error(format!(
+            "String.prototype.{name} requires that 'this' be a String"
+        ))),
     }
 }
 

@@ -201,6 +201,7 @@ impl Cx<'_> {
                     this,
                     base: base as u32,
                     count: count as u32,
+                    builtin: number,
                 };
                 let value = run(self, call)?;
                 self.stack.truncate(floor);

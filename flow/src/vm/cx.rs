@@ -34,6 +34,8 @@ pub struct Call {
     pub(crate) base: u32,
     /// The number of arguments.
     pub count: u32,
+    /// Which builtin it is.
+    pub(crate) builtin: u16,
 }
 
 /// A frame of a stepped builtin.

@@ -21,7 +21,7 @@ mod stack;
 pub(crate) mod state;
 pub mod suspended;
 mod unwind;
-mod words;
+pub(crate) mod words;
 
 pub use run::{ContextInfo, ExecutionError, Outcome, Start, Vm};
 

@@ -3,8 +3,9 @@
 //! V8 quotes the source for what a program calls, walks through or takes apart. The compiler made these messages
 //! (`Program::phrases`); programs of compilers that did not get words of Flow's own.
 
-use super::cx::Cx;
+use super::cx::{Call, Cx};
 use super::frame::FrameKind;
+use crate::builtins::registry;
 use crate::error::Throw;
 use crate::program::{NO_WORDS, phrase};
 use crate::value::object::Key;
@@ -20,7 +21,29 @@ fn shortened(text: &str) -> String {
     format!("{}<...>", String::from_utf16_lossy(&units[..MOST]))
 }
 
+/// The failure of a method that in JavaScript works on whatever has the properties it looks for.
+#[cold]
+pub(crate) fn works_on(name: &str, what: &str) -> Throw {
+    Throw::type_error(format!("Flow's {name} works on {what} alone."))
+}
+
 impl Cx<'_> {
+    /// The failure of a method that was called on a value of another class.
+    #[cold]
+    pub(crate) fn incompatible(&mut self, call: Call) -> Throw {
+        let builtin = registry().all.get(usize::from(call.builtin));
+        self.incompatible_with(builtin.map_or("", |builtin| builtin.path), call.this)
+    }
+
+    /// As `incompatible`, of the method with a path.
+    #[cold]
+    pub(crate) fn incompatible_with(&mut self, path: &str, receiver: Value) -> Throw {
+        let receiver = self.told(receiver);
+        Throw::type_error(format!(
+            "Method {path} called on incompatible receiver {receiver}"
+        ))
+    }
+
     /// Text of a value for messages; never fails.
     #[must_use]
     pub fn describe(&mut self, value: Value) -> String {
