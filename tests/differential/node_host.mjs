@@ -14,49 +14,60 @@ Object.defineProperty(TaskError.prototype, 'name', { value: 'TaskError' })
 const refuse = (words) => {
   throw new TypeError(words)
 }
-Function.prototype.toString = () => refuse('A function has no string form in Flow: its source is not kept.')
+/** Puts a function into the place of another: programs see the name and the length of that one. */
+function replace(holder, name, made) {
+  const { length } = holder[name]
+  holder[name] = Object.defineProperties(made, { name: { value: name }, length: { value: length } })
+}
+
+replace(Function.prototype, 'toString', function () {
+  if (typeof this !== 'function') throw new TypeError("Function.prototype.toString requires that 'this' be a Function")
+  return refuse('A function has no string form in Flow: its source is not kept.')
+})
 
 const KINDS = [[Map, 'a map'], [Set, 'a set'], [Date, 'a date'], [Promise, 'a promise'], [RegExp, 'a regular expression'], [Iterator, 'an iterator']]
 for (const name of ['freeze', 'seal', 'preventExtensions']) {
   const original = Object[name]
-  Object[name] = (value) => {
+  replace(Object, name, (value) => {
     const kind = KINDS.find(([type]) => value instanceof type)
     return kind ? refuse(`Flow cannot freeze ${kind[1]}.`) : original(value)
-  }
+  })
 }
-const assign = Object.assign
+const { assign, isExtensible } = Object
 const isElement = (key) => key === 'length' || (String(key >>> 0) === key && key >>> 0 !== 0xffff_ffff)
 const propertyless = (value) => typeof value === 'function' || KINDS.some(([type]) => value instanceof type)
-Object.assign = (target, ...sources) => {
+replace(Object, 'assign', (target, ...sources) => {
   if (target != null && Object(target) !== target) return refuse('Object.assign of Flow needs an object as its first argument.')
   if (propertyless(target)) {
     const name = sources.flatMap((source) => Object.keys(source ?? {})).find((key) => key !== 'lastIndex')
     if (name !== undefined) refuse(`Flow keeps no properties on this kind of value: '${name}' cannot be set.`)
   }
-  for (const source of Array.isArray(target) ? sources : []) {
+  for (const source of Array.isArray(target) && isExtensible(target) ? sources : []) {
     if (source == null) continue
     // Those in front of it are set already.
     const own = Object.keys(source)
-    const odd = own.findIndex((key) => !isElement(key))
+    // The result of a match has names.
+    const odd = own.findIndex((key) => !isElement(key) && !Object.hasOwn(target, key))
     if (odd < 0) continue
     assign(target, ...sources.slice(0, sources.indexOf(source)))
     for (const key of own.slice(0, odd)) target[key] = source[key]
     refuse(`An array of Flow holds only elements: '${own[odd]}' cannot be set on it.`)
   }
   return assign(target, ...sources)
-}
+})
 
 const namesOf = Object.getOwnPropertyNames
-Object.getOwnPropertyNames = (value) =>
+replace(Object, 'getOwnPropertyNames', (value) =>
   typeof value === 'function' || value instanceof Error || KINDS.some(([type]) => value instanceof type)
     ? refuse('Object.getOwnPropertyNames of Flow takes plain objects, arrays and strings.')
-    : namesOf(value)
+    : namesOf(value),
+)
 for (const name of ['isFrozen', 'isSealed', 'isExtensible']) {
   const original = Object[name]
-  Object[name] = (value) => (typeof value === 'function' ? refuse('Flow does not keep whether a function is frozen.') : original(value))
+  replace(Object, name, (value) => (typeof value === 'function' ? refuse('Flow does not keep whether a function is frozen.') : original(value)))
 }
 
-const ISO = /^([+-]\d{6}|\d{4})(-\d\d(-\d\d)?)?([Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d))?$/
+const ISO = /^(?!-000000-\d\d(-\d\d)?$)([+-]\d{6}|\d{4})(-\d\d(-\d\d)?)?([Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d))?$/
 function readable(text) {
   if (!/\d/.test(text) || ISO.test(text)) return text
   const short = [...text].slice(0, 40).join('')
@@ -103,10 +114,10 @@ function given(value) {
   const primitive = Object(value) === value ? `${value}` : value
   return typeof primitive === 'string' ? readable(primitive) : primitive
 }
-const parse = (text) => Date.parse(readable(String(text)))
+const OF_DATE = { now: () => now, parse: (text) => Date.parse(readable(String(text))) }
 const VirtualDate = new Proxy(Date, {
   construct: (target, values) => (values.length ? new target(given(values[0])) : new target(now)),
-  get: (target, name) => (name === 'now' ? () => now : name === 'parse' ? parse : target[name]),
+  get: (target, name) => (Object.hasOwn(OF_DATE, name) ? OF_DATE[name] : target[name]),
 })
 
 const NAMES = ['Task', 'sleep', 'console', 'Date', 'Inputs', 'Context']
@@ -136,7 +147,11 @@ export async function runInNode(text) {
     const due = now + seconds * 1000
     return new Promise((resolve) => timers.push({ due, resolve, order: order++ }))
   }
-  const console = { log: (...values) => lines.push(logged(...values).toWellFormed().replaceAll('\0', '\u{FFFD}')) }
+  const console = {
+    log: (...values) => {
+      lines.push(logged(...values).toWellFormed().replaceAll('\0', '\u{FFFD}'))
+    },
+  }
   let end
   fail = (error) => {
     // How another value than an error is told is Flow's own.
