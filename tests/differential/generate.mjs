@@ -595,7 +595,6 @@ class Generator {
   }
 }
 
-/** Two statements in the place of one. */
 const block2 = (first, second) => make('stmt', '%; %', [first, second])
 
 export const generate = (seed, index) => new Generator(Math.imul(seed, 0x9e3779b1) + Math.imul(index, 0x85ebca6b)).program()
