@@ -151,12 +151,15 @@ impl Worker {
             crew,
         } = parts.ok_or_else(|| PyRuntimeError::new_err("a worker runs only once"))?;
         let runtime = serving_runtime().map_err(|error| PyOSError::new_err(error.to_string()))?;
-        let served = py.detach(|| {
+        let served = py.detach(move || {
             let thread = std::thread::Builder::new()
                 .name("rhythm-crew".into())
                 .spawn(move || tell_crew(messages, &crew))
                 .map_err(|error| PyOSError::new_err(error.to_string()))?;
             let served = runtime.block_on(worker.run());
+            // What was given up is dropped with the runtime, since no other thread would. A name that is being looked up
+            // is not waited for.
+            runtime.shutdown_background();
             // The worker is gone, and its senders with it, so the thread ends when it has told all.
             let _ = thread.join();
             Ok::<_, PyErr>(served)

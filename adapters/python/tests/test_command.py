@@ -7,13 +7,13 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 import rhythm
 
 APP = """
+import sys
 import time
 import rhythm
 
@@ -23,6 +23,7 @@ def echo_{name}(inputs):
 
 @rhythm.task(queue="{queue}")
 def nap_{name}(inputs):
+    print("napping", file=sys.stderr, flush=True)
     time.sleep(inputs)
     return "rested"
 """
@@ -66,8 +67,7 @@ def test_it_serves_and_drains_at_sigterm(
         run = client.enqueue(f"echo_{name}", {"a": [1, "ü"]}, queue=queue)
         assert client.wait(run, timeout=20).value() == {"a": [1, "ü"]}
         nap = client.enqueue(f"nap_{name}", 6, queue=queue)
-        while client.result(nap).state != "running":
-            time.sleep(0.02)
+        read_until(process, "napping")
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=60)
     finally:
@@ -84,8 +84,7 @@ def test_a_second_signal_gives_back_what_runs(
     process = command("--url", url, "app", cwd=folder)
     try:
         nap = client.enqueue(f"nap_{name}", 60, queue=queue)
-        while client.result(nap).state != "running":
-            time.sleep(0.02)
+        read_until(process, "napping")
         process.send_signal(signal.SIGINT)
         read_until(process, "leaving")
         process.send_signal(signal.SIGINT)
