@@ -23,6 +23,15 @@ impl Clock {
         })
     }
 
+    /// This one, or another that shows more: in one step time does not go back, though the server's clock be set.
+    pub(super) fn or_later(self, other: Self) -> Self {
+        if other.exact_ms() > self.exact_ms() {
+            other
+        } else {
+            self
+        }
+    }
+
     /// Whole milliseconds since 1970, as `Date.now()` gives them.
     pub(super) fn now_ms(&self) -> f64 {
         self.exact_ms().floor()

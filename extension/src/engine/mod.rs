@@ -238,7 +238,7 @@ impl Batch {
                 return Ok(());
             }
             let mut events = store::events(&news)?;
-            self.clock = Clock::read()?;
+            self.clock = self.clock.or_later(Clock::read()?);
             for id in news {
                 if let Some((at, mut run)) = waiting.remove(&id) {
                     run.is_written();
