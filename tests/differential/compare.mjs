@@ -8,28 +8,34 @@ const WORDS = [
   // Messages of Flow are whole characters.
   [/\\+ud[0-9a-f]{3}|\ufffd/g, '<half a character>'],
   // Functions have no text in Flow.
-  [/(DataCloneError\]?: |")(?!#<|\[object )[^]*? could not be cloned\./g, '$1<uncloneable>'],
+  [/(DataCloneError\]?: )(?!#<|\[object )[^]*? could not be cloned\./g, '$1<uncloneable>'],
+  [/"(?!#<|\[object )(?:\\.|[^"\\\n])*? could not be cloned\./g, '"<uncloneable>'],
   [/\(reading '(async|function|\()[^]*?'\)(?=>|"|$)/gm, '<key>'],
   // How often V8 says it depends on what a function declares.
   [/(\(intermediate value\))+/g, '<unprinted>'],
   // Brackets are around errors without frames, and which functions V8 finds waiting for a promise is its own matter.
-  [/\[(AggregateError: All promises were rejected)\]/g, '$1'],
+  [/\[((?:AggregateError: All promises were rejected)|(?:TaskError: the task failed))\]/g, '$1'],
 ]
 
 /**
  * V8 looks for what was iterated by its place in the source, and that depends on its bytecode, from one run to the next
- * too. Where answers differ in what it found there, only that it cannot be iterated is compared.
+ * too. Where it does not find it, it tells the value, and only that it cannot be iterated is compared; where answers
+ * differ in which part of the source it is, that also.
  */
-const UNITERABLE =
-  /(TypeError: |")[^\n]*?(Cannot destructure property 'Symbol\(Symbol\.iterator\)' of '[^\n]*?' as it is \w+\.| is not a function or its return value is not iterable| is not iterable \(cannot read property Symbol\(Symbol\.iterator\)\)| is not iterable)/g
+const UNFOUND = / is not iterable \(cannot read property Symbol\(Symbol\.iterator\)\)|Cannot destructure property 'Symbol\(Symbol\.iterator\)'/
+const ENDS =
+  "(?:Cannot destructure property 'Symbol\\(Symbol\\.iterator\\)' of '[^\\n]*?' as it is \\w+\\.| is not a function or its return value is not iterable| is not iterable \\(cannot read property Symbol\\(Symbol\\.iterator\\)\\)| is not iterable)"
+const UNITERABLE = new RegExp(`(TypeError: )[^\\n]*?${ENDS}|(")(?:\\\\.|[^"\\\\\\n])*?${ENDS}`, 'g')
+const VALUE = /(TypeError: |")(?:number|string|boolean|object|undefined|function|null)\b[^"\n]* is not iterable/
 
 /** The lines in which two answers differ, without words that are V8's own matter. */
 function found(node, flow) {
   const [a, b] = [node.split('\n'), flow.split('\n')]
   for (let at = 0; at < Math.min(a.length, b.length); at++) {
-    if (a[at] === b[at]) continue
-    a[at] = a[at].replace(UNITERABLE, '<uniterable>')
-    b[at] = b[at].replace(UNITERABLE, '<uniterable>')
+    const isFound = !UNFOUND.test(a[at]) && !UNFOUND.test(b[at])
+    if (a[at] === b[at] || (isFound && (VALUE.test(a[at]) || VALUE.test(b[at])))) continue
+    a[at] = a[at].replace(UNITERABLE, '$1$2<uniterable>')
+    b[at] = b[at].replace(UNITERABLE, '$1$2<uniterable>')
   }
   return [a.join('\n'), b.join('\n')]
 }

@@ -23,6 +23,14 @@ test('other ends, other lines and missing lines are told', () => {
   assert.equal(verdict('result 1', 'result 1\u0001saved\u0001result 2'), 'disagreed')
 })
 
+test('words of V8 hide no more than themselves', () => {
+  assert.equal(verdict('result 1\n"a" 1 "x is not iterable"', 'result 1\n"b" 2 "y is not iterable"'), 'disagreed')
+  assert.equal(verdict('result 1\n"x is not iterable"', 'result 1\n"y is not a function or its return value is not iterable"'), 'blurred')
+  assert.equal(verdict('result 1\n"5 is not iterable"', 'result 1\n"undefined is not iterable"'), 'disagreed')
+  assert.equal(verdict('result 1\n"a" 1\n2\n"DataCloneError" "f could not be cloned."', 'result 1\n"b" 7\n2\n"DataCloneError" "g could not be cloned."'), 'disagreed')
+  assert.equal(verdict('result 1\n"a" "f could not be cloned."', 'result 1\n"a" "function could not be cloned."'), 'blurred')
+})
+
 test('what was logged in front of a refusal is compared', () => {
   const refused = 'throws TypeError: Flow cannot freeze a map.'
   assert.equal(verdict('result 1\na\nb', `${refused}\na`), 'skipped')

@@ -547,6 +547,7 @@ fn split(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         }
         return Ok(cx.heap.array(parts));
     }
+    let by_points = used.flags.has(Flags::STICKY);
     let (mut start, mut from) = (0, 0);
     while from < text.len() {
         let Some(found) = used.find(cx, &text, from, false)? else {
@@ -554,6 +555,12 @@ fn split(cx: &mut Cx<'_>, call: Call) -> Result<Value, Throw> {
         };
         if found.start >= text.len() {
             break;
+        }
+        // With the flags `u` and `y` V8 looks at whole code points alone.
+        let in_pair = |at: usize| at > 0 && used.behind(&text, at - 1) > at;
+        if by_points && in_pair(found.start) {
+            from = found.start + 1;
+            continue;
         }
         // An empty match where the part begins separates nothing.
         if found.end == start {

@@ -480,16 +480,18 @@ impl<B: Budget> Machine<'_, B> {
         let counted = self.program.loops[number as usize];
         let count = self.registers[counted.counter as usize];
         let mut count = count.saturating_add(1);
-        if let Some(mark) = counted.mark
-            && self.registers[mark as usize] == self.at as u32
-        {
-            if count > counted.min {
-                return Ok(None);
-            }
-            let height = self.registers[mark as usize + 1] as usize;
-            if count < counted.min && !self.has_choice_above(height) {
-                // There was one way only, and it led back: all turns that must be done are like this one.
-                count = counted.min;
+        if let Some(mark) = counted.mark {
+            // That the turn has come to its end stays known when the machine goes back into it.
+            let height = std::mem::replace(&mut self.registers[mark as usize + 1], NONE);
+            if self.registers[mark as usize] == self.at as u32 {
+                if count > counted.min {
+                    return Ok(None);
+                }
+                let is_first_end = height != NONE;
+                if is_first_end && count < counted.min && !self.has_choice_above(height as usize) {
+                    // All other ways failed within the turn, and this one led back: all turns that must be done are like it.
+                    count = counted.min;
+                }
             }
         }
         self.set(counted.counter, count)?;

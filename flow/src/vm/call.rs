@@ -353,14 +353,43 @@ impl Cx<'_> {
             _ => false,
         };
         if !has_own && let Some(number) = registry().method_or_inherited(kind, &text) {
-            // Plain objects, errors and namespaces may get an own property of that name.
-            if !matches!(kind, Kind::Object | Kind::Error | Kind::Function) {
-                self.state.consts[name as usize].method = Some((kind, number));
-            }
+            self.keep_method(name, kind, number);
             return self.call_native(number, receiver, count, floor);
         }
         let own = self.get(receiver, prepared.key)?;
         self.call_own(own, receiver, prepared, count, floor)
+    }
+
+    /// Keeps which builtin a name means for a kind of receiver. Plain objects, errors and namespaces may get an own property of
+    /// that name.
+    fn keep_method(&mut self, name: u32, kind: Kind, number: u16) {
+        if !matches!(kind, Kind::Object | Kind::Error | Kind::Function) {
+            self.state.consts[name as usize].method = Some((kind, number));
+        }
+    }
+
+    /// As `keep_method`, of a property that was read.
+    pub(super) fn know_method(
+        &mut self,
+        name: u32,
+        receiver: Value,
+        found: Value,
+    ) -> Result<(), Throw> {
+        let Value::Object(found) = found else {
+            return Ok(());
+        };
+        let Body::Native(number) = *self.heap.body(found) else {
+            return Ok(());
+        };
+        let key = self.constant(name).key;
+        let is_own = match receiver {
+            Value::Object(at) => self.get_own(at, key)?.is_some(),
+            _ => false,
+        };
+        if let (false, Some(kind)) = (is_own, self.kind(receiver)) {
+            self.keep_method(name, kind, number);
+        }
+        Ok(())
     }
 
     fn call_own(

@@ -390,6 +390,7 @@ impl Cx<'_> {
                     self.stack.push(method);
                 } else {
                     let value = self.get(object, key)?;
+                    self.know_method(name, object, value)?;
                     self.stack.push(value);
                 }
             }
