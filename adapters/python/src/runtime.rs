@@ -1,5 +1,5 @@
 //! The threads that talk to the server. They start at the first call and, since threads do not survive a fork, again
-//! in a forked process.
+//! in a forked process. A worker has a runtime of its own (`worker`).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

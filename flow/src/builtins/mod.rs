@@ -323,3 +323,18 @@ pub fn registry() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
     REGISTRY.get_or_init(Registry::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Programs and saves of before name builtins by what are aliases now.
+    #[test]
+    fn aliases_are_found_by_their_paths() {
+        for (path, same) in ALIASES {
+            let number = registry().find(path);
+            assert!(number.is_some(), "{path}");
+            assert_eq!(number, registry().find(same), "{path}");
+        }
+    }
+}

@@ -353,22 +353,16 @@ impl Cx<'_> {
             _ => false,
         };
         if !has_own && let Some(number) = registry().method_or_inherited(kind, &text) {
-            self.keep_method(name, kind, number);
+            if keeps_methods(kind) {
+                self.state.consts[name as usize].method = Some((kind, number));
+            }
             return self.call_native(number, receiver, count, floor);
         }
         let own = self.get(receiver, prepared.key)?;
         self.call_own(own, receiver, prepared, count, floor)
     }
 
-    /// Keeps which builtin a name means for a kind of receiver. Plain objects, errors and namespaces may get an own property of
-    /// that name.
-    fn keep_method(&mut self, name: u32, kind: Kind, number: u16) {
-        if !matches!(kind, Kind::Object | Kind::Error | Kind::Function) {
-            self.state.consts[name as usize].method = Some((kind, number));
-        }
-    }
-
-    /// As `keep_method`, of a property that was read.
+    /// Keeps which builtin a name means for the kind of a receiver of which it was read.
     pub(super) fn know_method(
         &mut self,
         name: u32,
@@ -381,13 +375,16 @@ impl Cx<'_> {
         let Body::Native(number) = *self.heap.body(found) else {
             return Ok(());
         };
+        let Some(kind) = self.kind(receiver).filter(|kind| keeps_methods(*kind)) else {
+            return Ok(());
+        };
         let key = self.constant(name).key;
         let is_own = match receiver {
             Value::Object(at) => self.get_own(at, key)?.is_some(),
             _ => false,
         };
-        if let (false, Some(kind)) = (is_own, self.kind(receiver)) {
-            self.keep_method(name, kind, number);
+        if !is_own {
+            self.state.consts[name as usize].method = Some((kind, number));
         }
         Ok(())
     }
@@ -411,4 +408,9 @@ impl Cx<'_> {
         }
         self.call_value(own, receiver, count, floor, NO_WORDS)
     }
+}
+
+/// Whether a method of a kind stays what it is: plain objects, errors and namespaces may get a property of its name.
+fn keeps_methods(kind: Kind) -> bool {
+    !matches!(kind, Kind::Object | Kind::Error | Kind::Function)
 }

@@ -527,7 +527,7 @@ impl Cx<'_> {
         Ok(())
     }
 
-    /// The failure of a `delete` that JavaScript does.
+    /// The failure of a `delete` of what a function or the library has; JavaScript does most of these.
     fn kept(&mut self, key: Key) -> Throw {
         let name = self.key_text(key);
         Throw::type_error(format!(
